@@ -1,0 +1,1 @@
+"""The controller: everything between an HTTP request and a ringing phone."""

@@ -1,0 +1,218 @@
+"""One WebSocket to one Asterisk: kept open, asked and listened to.
+
+The reader never waits for anybody: answers complete futures, events are handed to a function that must not
+block. Requests wait in a queue of ours once enough are in flight: past some 16 Asterisk only gets slower.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from controller.ari.errors import (
+    AriError,
+    ConnectionLost,
+    NotConnected,
+    OwnershipLost,
+    RequestTimeout,
+    response_error,
+)
+from controller.ari.protocol import Message, Parameters, ProtocolError, decode_message, encode_request
+
+log = logging.getLogger(__name__)
+
+_LARGEST_MESSAGE = 64 * 2**20
+"""Bytes. A snapshot of 10,000 channels is some 10 MB."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an Asterisk answers ARI, and as whom to speak to it."""
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
+RetryDecision = Callable[[BaseException, int, Random], float | None]
+"""(error, failed attempts before this one, random) -> seconds until the next attempt, or None: give up."""
+
+
+def retry_unless_refused(error: BaseException, attempt: int, random: Random) -> float | None:
+    """Retry everything but a refusal that no waiting mends; 0.1 s doubling to 5 s, with full jitter."""
+    if isinstance(error, OwnershipLost):
+        return None
+    if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in (401, 403):
+        return None
+    return random.uniform(0.02, min(5.0, 0.1 * 2 ** min(attempt, 10)))
+
+
+class Connection:
+    """The socket and the requests in flight on it."""
+
+    def __init__(
+        self,
+        address: Address,
+        app: str,
+        *,
+        on_event: Callable[[Message, str], None],
+        on_connected: Callable[[], Awaitable[None]],
+        on_lost: Callable[[], None],
+        retry: RetryDecision = retry_unless_refused,
+        max_in_flight: int = 16,
+        request_timeout: float = 5.0,
+        heartbeat: float = 4.0,
+        random: Random | None = None,
+    ) -> None:
+        """`request_timeout` and `heartbeat` in seconds; a silent socket is dead after 1.5 heartbeats."""
+        self.address = address
+        self.app = app
+        self._on_event = on_event
+        self._on_connected = on_connected
+        self._on_lost = on_lost
+        self._retry = retry
+        self._request_timeout = request_timeout
+        self._heartbeat = heartbeat
+        self._random = random or Random()  # noqa: S311
+        self._places = asyncio.Semaphore(max_in_flight)
+        self._answers: dict[str, asyncio.Future[Message]] = {}
+        self._serial = 0
+        self._http: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+
+    @property
+    def connected(self) -> bool:
+        """A socket is open; what was asked over it may still be unanswered."""
+        return self._socket is not None
+
+    async def run(self) -> None:
+        """Keep the socket open until cancelled. Raises what `retry` gave up on."""
+        credentials = aiohttp.BasicAuth(self.address.user, self.address.password)
+        async with aiohttp.ClientSession(self.address.url, auth=credentials) as self._http:
+            attempt = 0
+            while True:
+                try:
+                    async with self._open(self._http) as socket:
+                        await self._serve(socket)
+                        attempt = 0
+                        raise ConnectionLost("Asterisk closed the socket")
+                except (aiohttp.ClientError, AriError, OSError, TimeoutError) as error:
+                    delay = self._retry(error, attempt, self._random)
+                    log.warning("ARI connection lost", extra={"error": str(error), "retry_in": delay})
+                    if delay is None:
+                        raise
+                attempt += 1
+                await asyncio.sleep(delay)
+
+    @asynccontextmanager
+    async def _open(self, http: aiohttp.ClientSession) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        async with http.ws_connect(
+            "/ari/events",
+            params={"app": self.app, "subscribeAll": "false"},
+            heartbeat=self._heartbeat,
+            max_msg_size=_LARGEST_MESSAGE,
+            timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+        ) as socket:
+            self._socket = socket
+            try:
+                yield socket
+            finally:
+                self._socket = None
+                self._fail_unanswered()
+                self._on_lost()
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Read until the socket closes, while `on_connected` gets its own task; a failure there ends both."""
+        welcome = asyncio.ensure_future(self._on_connected())
+        reading = asyncio.ensure_future(self._read(socket))
+        try:
+            await asyncio.wait({welcome, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if welcome.done():
+                welcome.result()
+            await reading
+        finally:
+            for task in (welcome, reading):
+                task.cancel()
+            await asyncio.gather(welcome, reading, return_exceptions=True)
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for frame in socket:
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                continue
+            try:
+                message = decode_message(frame.data)
+                if message.is_response:
+                    self._answer(message)
+                elif message.type == "ApplicationReplaced":
+                    raise OwnershipLost(f"another connection took over the application {self.app}")
+                else:
+                    self._on_event(message, frame.data)
+            except ProtocolError as error:
+                log.warning("ARI message ignored", extra={"error": str(error)})
+
+    def _answer(self, message: Message) -> None:
+        waiting = self._answers.get(message.request_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+
+    def _fail_unanswered(self) -> None:
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionLost("the socket closed before the answer"))
+
+    async def request(
+        self,
+        operation: str,
+        method: str,
+        uri: str,
+        parameters: Parameters | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> str:
+        """Do one REST request over the socket and return the body of the answer.
+
+        Raises NotConnected, ConnectionLost, RequestTimeout or a ResponseError.
+        """
+        async with self._places:
+            socket = self._socket
+            if socket is None or socket.closed:
+                raise NotConnected(f"{operation}: no connection to Asterisk")
+            self._serial += 1
+            request_id = str(self._serial)
+            answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+            self._answers[request_id] = answer
+            try:
+                async with asyncio.timeout(self._request_timeout):
+                    await socket.send_frame(
+                        encode_request(request_id, method, uri, parameters or {}, body),
+                        aiohttp.WSMsgType.TEXT,
+                    )
+                    message = await answer
+            except TimeoutError:
+                raise RequestTimeout(f"{operation}: no answer in {self._request_timeout} s") from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise ConnectionLost(f"{operation}: {error}") from error
+            finally:
+                del self._answers[request_id]
+        if message.status_code >= 400:
+            raise response_error(
+                operation, message.status_code, message.message_body or message.reason_phrase
+            )
+        return message.message_body
+
+    async def download(self, operation: str, uri: str) -> AsyncIterator[bytes]:
+        """A binary body, in pieces, over HTTP: the socket carries none. Raises like `request`."""
+        if self._http is None:
+            raise NotConnected(f"{operation}: no connection to Asterisk")
+        try:
+            async with self._http.get(f"/ari/{uri}") as answer:
+                if answer.status >= 400:
+                    raise response_error(operation, answer.status, await answer.text())
+                async for piece in answer.content.iter_chunked(65536):
+                    yield piece
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionLost(f"{operation}: {error}") from error

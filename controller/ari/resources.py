@@ -1,0 +1,261 @@
+"""The resources of ARI, by the names that its users know: channels, bridges, playbacks, recordings, ...
+
+Ids are chosen by the caller: then a request whose answer was lost can be repeated, as a second one gets
+`Conflict` and does nothing.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from controller.ari.connection import Connection
+from controller.ari.models import (
+    Application,
+    AsteriskInfo,
+    Bridge,
+    Channel,
+    Endpoint,
+    LiveRecording,
+    Playback,
+)
+
+_T = TypeVar("_T")
+
+Variables = Mapping[str, str | Mapping[str, Any]]
+"""Name -> value, or -> {"value": ..., "report_events": True} to have it ride in the channel's events."""
+
+
+def _decode(body: str, kind: type[_T]) -> _T:
+    return msgspec.json.decode(body, type=kind)
+
+
+def _id(value: str) -> str:
+    return quote(value, safe="")
+
+
+class _Resource:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+
+class Channels(_Resource):
+    """Legs: made, dialled, played to, hung up."""
+
+    async def create(
+        self,
+        endpoint: str,
+        *,
+        channel_id: str,
+        variables: Variables | None = None,
+        originator: str | None = None,
+        formats: str | None = None,
+        app_args: str | None = None,
+    ) -> Channel:
+        """Make a channel without dialling it. `endpoint` is as in `PJSIP/100@trunk`."""
+        body = await self._connection.request(
+            "channels.create",
+            "POST",
+            "channels/create",
+            {
+                "endpoint": endpoint,
+                "app": self._connection.app,
+                "appArgs": app_args,
+                "channelId": channel_id,
+                "originator": originator,
+                "formats": None if originator else formats,
+            },
+            {"variables": dict(variables)} if variables else None,
+        )
+        return _decode(body, Channel)
+
+    async def dial(self, channel_id: str, *, timeout: int | None = None, caller: str | None = None) -> None:
+        """Dial a created channel; `timeout` in seconds. Its progress arrives as `Dial` events."""
+        await self._connection.request(
+            "channels.dial",
+            "POST",
+            f"channels/{_id(channel_id)}/dial",
+            {"timeout": timeout, "caller": caller},
+        )
+
+    async def get(self, channel_id: str) -> Channel:
+        """One channel. Raises NotFound."""
+        return _decode(
+            await self._connection.request("channels.get", "GET", f"channels/{_id(channel_id)}"), Channel
+        )
+
+    async def list(self) -> list[Channel]:
+        """All channels of this Asterisk, of whatever application."""
+        return _decode(await self._connection.request("channels.list", "GET", "channels"), list[Channel])
+
+    async def play(
+        self, channel_id: str, media: str, *, playback_id: str, language: str | None = None
+    ) -> None:
+        """Play `sound:...`, `tone:...` or `recording:...`; its end arrives as `PlaybackFinished`."""
+        await self._connection.request(
+            "channels.play",
+            "POST",
+            f"channels/{_id(channel_id)}/play",
+            {"media": media, "playbackId": playback_id, "lang": language},
+        )
+
+    async def ring(self, channel_id: str) -> None:
+        """Tell the far end that it rings."""
+        await self._connection.request("channels.ring", "POST", f"channels/{_id(channel_id)}/ring")
+
+    async def stop_ringing(self, channel_id: str) -> None:
+        """Take back `ring`."""
+        await self._connection.request("channels.ringStop", "DELETE", f"channels/{_id(channel_id)}/ring")
+
+    async def answer(self, channel_id: str) -> None:
+        """Answer an incoming channel."""
+        await self._connection.request("channels.answer", "POST", f"channels/{_id(channel_id)}/answer")
+
+    async def hang_up(self, channel_id: str, *, cause: int | None = None) -> None:
+        """Hang up with a cause of Q.850 (16 if None). Raises NotFound when it is gone already."""
+        await self._connection.request(
+            "channels.hangup", "DELETE", f"channels/{_id(channel_id)}", {"reason_code": cause}
+        )
+
+    async def set_variable(self, channel_id: str, name: str, value: str) -> None:
+        """Set a channel variable or function such as `CALLERID(num)`."""
+        await self._connection.request(
+            "channels.setChannelVar",
+            "POST",
+            f"channels/{_id(channel_id)}/variable",
+            {"variable": name, "value": value},
+        )
+
+
+class Bridges(_Resource):
+    """What joins legs."""
+
+    async def create(self, *, bridge_id: str, kind: str = "mixing") -> Bridge:
+        """Make a bridge; a second one with the same id gets the first."""
+        body = await self._connection.request(
+            "bridges.create", "POST", f"bridges/{_id(bridge_id)}", {"type": kind}
+        )
+        return _decode(body, Bridge)
+
+    async def list(self) -> list[Bridge]:
+        """All bridges of this Asterisk."""
+        return _decode(await self._connection.request("bridges.list", "GET", "bridges"), list[Bridge])
+
+    async def add_channel(self, bridge_id: str, channel_id: str) -> None:
+        """Put a channel into a bridge; a created one may be put in before it is dialled."""
+        await self._connection.request(
+            "bridges.addChannel", "POST", f"bridges/{_id(bridge_id)}/addChannel", {"channel": channel_id}
+        )
+
+    async def remove_channel(self, bridge_id: str, channel_id: str) -> None:
+        """Take a channel out."""
+        await self._connection.request(
+            "bridges.removeChannel",
+            "POST",
+            f"bridges/{_id(bridge_id)}/removeChannel",
+            {"channel": channel_id},
+        )
+
+    async def play(self, bridge_id: str, media: str, *, playback_id: str) -> None:
+        """Play to all in the bridge."""
+        await self._connection.request(
+            "bridges.play",
+            "POST",
+            f"bridges/{_id(bridge_id)}/play",
+            {"media": media, "playbackId": playback_id},
+        )
+
+    async def record(self, bridge_id: str, *, name: str, audio_format: str) -> LiveRecording:
+        """Record all that is said in the bridge, both directions mixed."""
+        body = await self._connection.request(
+            "bridges.record",
+            "POST",
+            f"bridges/{_id(bridge_id)}/record",
+            {"name": name, "format": audio_format, "ifExists": "fail", "beep": False},
+        )
+        return _decode(body, LiveRecording)
+
+    async def destroy(self, bridge_id: str) -> None:
+        """End a bridge; its channels stay."""
+        await self._connection.request("bridges.destroy", "DELETE", f"bridges/{_id(bridge_id)}")
+
+
+class Playbacks(_Resource):
+    """Prompts under way."""
+
+    async def get(self, playback_id: str) -> Playback:
+        """One playback. Raises NotFound once it is over."""
+        return _decode(
+            await self._connection.request("playbacks.get", "GET", f"playbacks/{_id(playback_id)}"), Playback
+        )
+
+    async def stop(self, playback_id: str) -> None:
+        """Stop playing. Raises NotFound once it is over."""
+        await self._connection.request("playbacks.stop", "DELETE", f"playbacks/{_id(playback_id)}")
+
+
+class Recordings(_Resource):
+    """Recordings, live and stored."""
+
+    async def get_live(self, name: str) -> LiveRecording:
+        """A recording under way. Raises NotFound."""
+        body = await self._connection.request("recordings.getLive", "GET", f"recordings/live/{_id(name)}")
+        return _decode(body, LiveRecording)
+
+    async def stop(self, name: str) -> None:
+        """End a recording and keep it."""
+        await self._connection.request("recordings.stop", "POST", f"recordings/live/{_id(name)}/stop")
+
+    def fetch(self, name: str) -> AsyncIterator[bytes]:
+        """The bytes of a stored recording, in pieces, over HTTP."""
+        return self._connection.download("recordings.getStoredFile", f"recordings/stored/{_id(name)}/file")
+
+    async def delete_stored(self, name: str) -> None:
+        """Remove a stored recording from Asterisk."""
+        await self._connection.request("recordings.deleteStored", "DELETE", f"recordings/stored/{_id(name)}")
+
+
+class Endpoints(_Resource):
+    """Phones and trunks as Asterisk knows them."""
+
+    async def get(self, technology: str, resource: str) -> Endpoint:
+        """One endpoint, such as ("PJSIP", "trunk-a"). Raises NotFound."""
+        body = await self._connection.request(
+            "endpoints.get", "GET", f"endpoints/{_id(technology)}/{_id(resource)}"
+        )
+        return _decode(body, Endpoint)
+
+
+class Asterisk(_Resource):
+    """Asterisk itself."""
+
+    async def info(self) -> AsteriskInfo:
+        """Version and time of start."""
+        return _decode(
+            await self._connection.request("asterisk.getInfo", "GET", "asterisk/info"), AsteriskInfo
+        )
+
+    async def ping(self) -> None:
+        """Raises when Asterisk does not answer."""
+        await self._connection.request("asterisk.ping", "GET", "asterisk/ping")
+
+
+class Applications(_Resource):
+    """Stasis applications, this one among them."""
+
+    async def get(self) -> Application:
+        """This application and what it is subscribed to."""
+        body = await self._connection.request(
+            "applications.get", "GET", f"applications/{_id(self._connection.app)}"
+        )
+        return _decode(body, Application)
+
+    async def filter_events(self, *, disallowed: list[str]) -> None:
+        """Have Asterisk not send these types of events at all."""
+        await self._connection.request(
+            "applications.filter",
+            "PUT",
+            f"applications/{_id(self._connection.app)}/eventFilter",
+            body={"disallowed": [{"type": name} for name in disallowed]},
+        )

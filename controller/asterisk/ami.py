@@ -1,0 +1,81 @@
+"""AMI, by panoramisk: for what ARI can't do. Nothing is ever originated here."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from panoramisk import Manager
+
+from controller.asterisk.errors import FleetError
+from controller.settings import AsteriskSettings
+
+
+class AmiError(FleetError):
+    """AMI can't be reached, refused the password or failed at an action."""
+
+
+class _OneConnection(Manager):  # type: ignore[misc]
+    """Panoramisk without its reconnecting, which would send unanswered actions a second time."""
+
+    def connection_made(self, connecting: "asyncio.Future[Any]") -> None:
+        if connecting.cancelled() or connecting.exception() is not None:
+            return
+        super().connection_made(connecting)
+        self.pinger.cancel()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._connected = False
+
+
+@asynccontextmanager
+async def ami_session(settings: AsteriskSettings, timeout: float = 5) -> AsyncIterator["AmiSession"]:
+    """A session for a few actions; `timeout` in seconds for each. Raises AmiError."""
+    manager = _OneConnection(host=settings.ami_address, port=settings.ami_port, events="off")
+    session = AmiSession(manager, timeout)
+    try:
+        try:
+            async with asyncio.timeout(timeout):
+                await manager.connect()
+        except (OSError, TimeoutError):
+            raise AmiError(f"AMI at {settings.ami_address}:{settings.ami_port} can't be reached") from None
+        await session.action(
+            {
+                "Action": "Login",
+                "Username": settings.ami_user,
+                "Secret": settings.ami_password.get_secret_value(),
+                "Events": "off",
+            }
+        )
+        yield session
+    finally:
+        manager.close()
+
+
+class AmiSession:
+    """What is asked of AMI."""
+
+    def __init__(self, manager: Any, timeout: float) -> None:
+        self._manager = manager
+        self._timeout = timeout
+
+    async def reload(self, module: str) -> None:
+        """Have a module read its configuration again."""
+        await self.action({"Action": "Reload", "Module": module})
+
+    async def command(self, line: str) -> list[str]:
+        """The output of a command of the Asterisk console."""
+        answer = await self.action({"Action": "Command", "Command": line})
+        content = answer.content
+        return content if isinstance(content, list) else str(content).splitlines()
+
+    async def action(self, action: dict[str, str]) -> Any:
+        """Do one action and return its answer. Raises AmiError."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._manager.send_action(action)
+        except TimeoutError:
+            raise AmiError(f"AMI did not answer {action['Action']}") from None
+        if not answer.success:
+            raise AmiError(f"AMI refused {action['Action']}: {answer.message}")
+        return answer

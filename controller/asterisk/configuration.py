@@ -1,0 +1,81 @@
+"""Configuration of an Asterisk node, rendered from the templates in `asterisk_conf/`.
+
+The same templates serve the launcher, an operator's own Asterisk and the Docker image.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from string import Template
+
+from controller.share import shared
+
+
+@dataclass(frozen=True)
+class NodeConfiguration:
+    """Everything that differs from one Asterisk node to the next; the names are the templates' own."""
+
+    node_name: str
+    etc_dir: Path
+    lib_dir: Path
+    spool_dir: Path
+    run_dir: Path
+    log_dir: Path
+    module_dir: Path
+    data_dir: Path
+    http_port: int
+    ami_port: int
+    sip_port: int
+    ari_password: str
+    ami_password: str
+    ari_user: str = "voicecall"
+    ami_user: str = "voicecall"
+    control_address: str = "127.0.0.1"
+    control_network: str = "127.0.0.1/255.255.255.255"
+    sip_address: str = "127.0.0.1"
+    rtp_first_port: int = 10000
+    rtp_last_port: int = 19999
+    dialplan_dir: Path = field(default_factory=lambda: shared("dialplan"))
+
+    @property
+    def recording_dir(self) -> Path:
+        """Where Asterisk keeps recordings; it answers 500 to every `record` if this is missing."""
+        return self.spool_dir / "recording"
+
+
+def render_node(configuration: NodeConfiguration, templates: Path | None = None) -> None:
+    """Write all of the node's configuration files and make its directories.
+
+    Raises KeyError when a template names a value that `NodeConfiguration` lacks.
+    """
+    values = {value.name: str(getattr(configuration, value.name)) for value in fields(configuration)}
+    for directory in (
+        configuration.etc_dir,
+        configuration.lib_dir / "keys",
+        configuration.run_dir,
+        configuration.log_dir,
+        configuration.recording_dir,
+    ):
+        directory.mkdir(parents=True, exist_ok=True)
+    for template in sorted((templates or shared("asterisk_conf")).glob("*.conf")):
+        write_private(configuration.etc_dir / template.name, fill(template.read_text("utf-8"), values))
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Put values into a template; refuses values that would start a line of their own."""
+    for name, value in values.items():
+        if any(character in value for character in "\r\n\0"):
+            raise ValueError(f"{name} has a line break in it")
+    return Template(template).substitute(values)
+
+
+def write_private(path: Path, text: str) -> bool:
+    """Replace a file at once and readable by its owner alone; False if it held just this already."""
+    if path.is_file() and path.read_text("utf-8") == text:
+        return False
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text, "utf-8")
+    draft.replace(path)
+    return True

@@ -1,0 +1,134 @@
+"""One Asterisk node: its connection, whether it takes calls, and the way numbers go from it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from controller import ari
+from controller.asterisk.ami import ami_session
+from controller.asterisk.configuration import write_private
+from controller.asterisk.errors import FleetError, NodeUnavailable
+from controller.asterisk.routing import RouteConfiguration, RoutingTable, TrunkConfiguration, render_trunks
+from controller.phone_number import PhoneNumber
+from controller.settings import AsteriskSettings
+
+log = logging.getLogger(__name__)
+
+TRUNKS_FILE = "pjsip_trunks.conf"
+
+_UNWANTED_EVENTS = (
+    "ChannelCallerId",
+    "ChannelConnectedLine",
+    "ChannelDialplan",
+    "ChannelHangupRequest",
+    "ChannelStateChange",
+    "ChannelVarset",
+    "PlaybackStarted",
+    "StasisEnd",
+)
+"""Events that no flow reads; Asterisk doesn't send them at all."""
+
+_LOST_AFTER = 8.0
+"""Seconds without a connection after which the calls of a node are given up."""
+
+OnSnapshot = Callable[[ari.Snapshot], Awaitable[None]]
+
+
+class Node:
+    """An Asterisk that calls are made on.
+
+    `on_snapshot` is called each time the connection was made or regained, before calls are taken again.
+    """
+
+    def __init__(
+        self,
+        settings: AsteriskSettings,
+        *,
+        on_snapshot: OnSnapshot | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self.name = settings.name
+        self.settings = settings
+        self.on_snapshot = on_snapshot
+        self.routing = RoutingTable()
+        self._startup_time: str | None = None
+        self._running: list[asyncio.Task[None]] = []
+        self.ari = ari.Client(
+            ari.Address(settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value()),
+            settings.application,
+            on_ready=self._on_ready,
+            unwanted_events=_UNWANTED_EVENTS,
+            max_in_flight=settings.commands_in_flight,
+            request_timeout=settings.command_timeout,
+            heartbeat=settings.heartbeat,
+            random=random,
+        )
+
+    @property
+    def available(self) -> bool:
+        """Calls can be made now."""
+        return self.ari.ready
+
+    def dial_string(self, number: PhoneNumber) -> str:
+        """What Asterisk dials to reach `number`. Raises NoRoute."""
+        return self.routing.dial_string(number)
+
+    def check_available(self) -> None:
+        """Raise NodeUnavailable unless calls can be made now.
+
+        A channel made without a socket would be answered with 200 and lost.
+        """
+        if not self.available:
+            raise NodeUnavailable(f"{self.name} takes no calls now")
+
+    async def configure(
+        self, trunks: Iterable[TrunkConfiguration], routes: Iterable[RouteConfiguration]
+    ) -> None:
+        """Put trunks and routes into force; running calls are not touched. Raises FleetError."""
+        self.routing = RoutingTable(routes)
+        path = self.settings.etc_dir / TRUNKS_FILE
+        try:
+            changed = await asyncio.to_thread(write_private, path, render_trunks(trunks))
+        except OSError as error:
+            raise FleetError(f"{path} can't be written: {error.strerror}") from error
+        if changed:
+            async with ami_session(self.settings) as ami:
+                await ami.reload("res_pjsip.so")
+
+    async def _on_ready(self, snapshot: ari.Snapshot) -> None:
+        if self._startup_time not in (None, snapshot.startup_time):
+            log.warning("Asterisk was restarted", extra={"node": self.name})
+        self._startup_time = snapshot.startup_time
+        if self.on_snapshot is not None:
+            await self.on_snapshot(snapshot)
+        log.info("Node takes calls", extra={"node": self.name})
+
+    async def _give_up_when_lost(self) -> None:
+        """A node that stays away has lost its calls, as far as anyone can tell."""
+        while True:
+            await self.ari.wait_lost()
+            try:
+                async with asyncio.timeout(_LOST_AFTER):
+                    await self.ari.wait_ready()
+            except TimeoutError:
+                log.error("Node stays away, its calls are given up", extra={"node": self.name})
+                self.ari.tell_all_gone()
+                await self.ari.wait_ready()
+
+    async def __aenter__(self) -> Self:
+        await self.ari.__aenter__()
+        self._running = [asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}")]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._running:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        await self.ari.__aexit__(kind, error, trace)

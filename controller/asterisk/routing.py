@@ -1,0 +1,154 @@
+"""Trunks and routes: which way a number goes, and how that is said to PJSIP."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from controller.asterisk.errors import NoRoute
+from controller.phone_number import PhoneNumber
+
+CONTACT_ENDPOINT = "voicecall-contact"
+"""The PJSIP endpoint over which fixed contacts are dialled."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,253}")
+_CREDENTIAL = re.compile(r"[^\s;\[\]#\\]{1,128}")
+_CONTACT = re.compile(
+    r"sips?:(\{number\}|[A-Za-z0-9+._~-]{1,64})@[A-Za-z0-9.\[\]:-]{1,253}(;transport=(udp|tcp|tls))?"
+)
+_PREFIX = re.compile(r"\+[0-9]{0,30}")
+
+
+@dataclass(frozen=True)
+class TrunkConfiguration:
+    """A SIP peer that takes calls; with `register` the node registers there as `user`.
+
+    Every part is checked, as it becomes a line of Asterisk's configuration. Raises ValueError.
+    """
+
+    name: str
+    host: str
+    port: int = 5060
+    user: str | None = None
+    password: str | None = None
+    register: bool = False
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name == CONTACT_ENDPOINT:
+            raise ValueError(f"trunk name {self.name!r}: lower-case letters, digits and - only")
+        if not _HOST.fullmatch(self.host):
+            raise ValueError(f"trunk {self.name}: {self.host!r} is not a host")
+        if not 0 < self.port < 65536:
+            raise ValueError(f"trunk {self.name}: port {self.port} is not a port")
+        for value in (self.user, self.password):
+            if value is not None and not _CREDENTIAL.fullmatch(value):
+                raise ValueError(f"trunk {self.name}: user or password has characters that SIP can't carry")
+        if self.register and not (self.user and self.password):
+            raise ValueError(f"trunk {self.name}: registration needs a user and a password")
+
+
+@dataclass(frozen=True)
+class RouteConfiguration:
+    """Numbers with this prefix go to a trunk, or to a fixed contact such as `sip:{number}@127.0.0.1:5070`."""
+
+    prefix: str
+    trunk: str | None = None
+    contact: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(f"route prefix {self.prefix!r} is not the start of a number such as +86")
+        if (self.trunk is None) == (self.contact is None):
+            raise ValueError(f"route {self.prefix}: give a trunk or a contact, one of the two")
+        if self.contact is not None and not _CONTACT.fullmatch(self.contact):
+            raise ValueError(f"route {self.prefix}: {self.contact!r} is not a SIP contact")
+
+    def dial_string(self, number: PhoneNumber) -> str:
+        """What Asterisk dials."""
+        if self.trunk is not None:
+            return f"PJSIP/{number.e164}@{self.trunk}"
+        assert self.contact is not None
+        return f"PJSIP/{CONTACT_ENDPOINT}/{self.contact.replace('{number}', number.e164)}"
+
+
+class RoutingTable:
+    """The longest prefix wins."""
+
+    def __init__(self, routes: Iterable[RouteConfiguration] = ()) -> None:
+        self._routes: Mapping[str, RouteConfiguration] = {route.prefix: route for route in routes}
+
+    def dial_string(self, number: PhoneNumber) -> str:
+        """What Asterisk dials to reach `number`. Raises NoRoute."""
+        for length in range(len(number.e164), 0, -1):
+            route = self._routes.get(number.e164[:length])
+            if route is not None:
+                return route.dial_string(number)
+        raise NoRoute(f"no route leads to {number}")
+
+
+_ENDPOINT = """
+[{name}]
+type = endpoint
+transport = transport-udp
+context = from-trunk
+disallow = all
+allow = alaw,ulaw
+dtmf_mode = rfc4733
+direct_media = no
+rtp_symmetric = yes
+timers = no
+trust_id_inbound = no
+send_pai = no
+{extra}"""
+
+_AOR = """
+[{name}]
+type = aor
+contact = sip:{host}:{port}
+qualify_frequency = 30
+qualify_timeout = 3
+
+[{name}-identify]
+type = identify
+endpoint = {name}
+match = {host}
+"""
+
+_AUTH = """
+[{name}-auth]
+type = auth
+auth_type = userpass
+username = {user}
+password = {password}
+"""
+
+_REGISTRATION = """
+[{name}-registration]
+type = registration
+transport = transport-udp
+outbound_auth = {name}-auth
+server_uri = sip:{host}:{port}
+client_uri = sip:{user}@{host}:{port}
+contact_user = {user}
+retry_interval = 30
+forbidden_retry_interval = 300
+"""
+
+
+def render_trunks(trunks: Iterable[TrunkConfiguration]) -> str:
+    """The text of pjsip_trunks.conf."""
+    parts = ["; Written by the controller; changes made here are lost.\n"]
+    parts.append(_ENDPOINT.format(name=CONTACT_ENDPOINT, extra=""))
+    for trunk in sorted(trunks, key=lambda trunk: trunk.name):
+        values = {"name": trunk.name, "host": trunk.host, "port": trunk.port}
+        extra = f"aors = {trunk.name}\n"
+        if trunk.user and trunk.password:
+            extra += f"outbound_auth = {trunk.name}-auth\nfrom_user = {trunk.user}\n"
+        parts.append(_ENDPOINT.format(name=trunk.name, extra=extra))
+        parts.append(_AOR.format(**values))
+        if trunk.user and trunk.password:
+            credentials = {**values, "user": trunk.user, "password": trunk.password}
+            parts.append(_AUTH.format(**credentials))
+            if trunk.register:
+                parts.append(_REGISTRATION.format(**credentials))
+    return "".join(parts)

@@ -1,0 +1,92 @@
+"""The call detail record: what a call was and how it ended. Written once, when it ends."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from controller.calls.call import LiveCall
+from controller.calls.outcome import Outcome
+from controller.calls.timeline import LegTimes
+
+
+@dataclass(frozen=True)
+class CallDetailRecord:
+    """Everything that a bill or a customer wants to know of one call; numbers are E.164 text."""
+
+    record_id: str
+    session_id: str
+    account_id: str
+    app_key: str
+    service: str
+    host_name: str
+    display_number: str
+    callee: str
+    first_leg: LegTimes
+    second_leg: LegTimes
+    ended_at: datetime
+    state_code: int
+    cut_point: int
+    sip_status: int
+    first_leg_cause: int
+    second_leg_cause: int
+    collection_started_at: datetime | None
+    keys: str
+    tts_plays: int
+    user_data: str | None
+
+    @property
+    def failed(self) -> bool:
+        return self.cut_point != 0
+
+    def to_json(self) -> dict[str, Any]:
+        """A form that fits in a JSON column; times are ISO 8601."""
+        return {name: _jsonable(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        times = {
+            name: LegTimes(**{moment: _time(at) for moment, at in record[name].items()})
+            for name in ("first_leg", "second_leg")
+        }
+        moments = {name: _time(record[name]) for name in ("ended_at", "collection_started_at")}
+        return cls(**{**record, **times, **moments})
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _jsonable(part) for name, part in value.items()}
+    return value
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: str) -> CallDetailRecord:
+    """The record of a call that ended with `outcome`."""
+    timeline, request = call.timeline, call.request
+    return CallDetailRecord(
+        record_id=f"CAE-{ended_at:%Y%m%d%H%M%S}-{call.id}"[:64],
+        session_id=call.session_id,
+        account_id=request.account_id,
+        app_key=request.app_key,
+        service=request.service,
+        host_name=host_name,
+        display_number=request.display_number.e164,
+        callee=request.callee.e164,
+        first_leg=timeline.leg("a"),
+        second_leg=timeline.leg("b"),
+        ended_at=ended_at,
+        state_code=outcome.state_code,
+        cut_point=outcome.cut_point,
+        sip_status=outcome.sip_status,
+        first_leg_cause=outcome.cause if outcome.failed_leg == "a" else 0,
+        second_leg_cause=outcome.cause if outcome.failed_leg == "b" else 0,
+        collection_started_at=timeline.collection_started,
+        keys="".join(timeline.collected),
+        tts_plays=0,
+        user_data=request.user_data,
+    )

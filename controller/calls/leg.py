@@ -1,0 +1,240 @@
+"""A leg: one phone, from dialling to hanging up, as a flow sees it.
+
+A leg reads its own events in order; whatever the flow waits for, the end of the leg ends the waiting.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from controller import ari
+from controller.asterisk.errors import NodeUnavailable
+from controller.asterisk.node import Node
+from controller.calls.call import PlayItem, Prompt
+from controller.calls.collection import Collection
+from controller.calls.outcome import (
+    CALL_TIMEOUT,
+    NODE_LOST,
+    NORMAL,
+    PLAY_FAILED,
+    RING_TIMEOUT,
+    Outcome,
+    failed_leg,
+)
+from controller.calls.timeline import Kind
+from controller.phone_number import PhoneNumber
+
+CALL_VARIABLE = "VOICECALL"
+"""Channel variable that holds the call's id; it rides in events and snapshots."""
+
+_NETWORK_OUT_OF_ORDER = 38
+"""Q.850: what a trunk that can't be dialled amounts to."""
+
+_SETTLE_TIMEOUT = 5.0
+"""Seconds in which Asterisk tells the end of a channel that it no longer knows."""
+
+Tell = Callable[[Kind, str, Mapping[str, Any] | None], object]
+
+
+class LegOver(Exception):
+    """The leg has ended; `outcome` says how. After the answer this is the normal end of a call."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long a leg waits, in seconds."""
+
+    ringing: float
+    first_digit: float
+    inter_digit: float
+
+
+class Leg:
+    """One phone. Used as a block: at its end the phone is hung up, whatever happened."""
+
+    def __init__(
+        self,
+        node: Node,
+        call_id: str,
+        name: str,
+        number: PhoneNumber,
+        display_number: PhoneNumber,
+        timeouts: Timeouts,
+        tell: Tell,
+    ) -> None:
+        self.name = name
+        self.id = f"{call_id}.{name}"
+        self._node = node
+        self._call_id = call_id
+        self._number = number
+        self._display_number = display_number
+        self._timeouts = timeouts
+        self._tell = tell
+        self._events = node.ari.listen(f"channel:{self.id}")
+        self._exists = False
+        self._ringing = False
+        self._answered = False
+        self._playbacks = 0
+
+    async def dial(self) -> None:
+        """Start dialling. Raises LegOver when the node or its trunk can't."""
+        try:
+            self._node.check_available()
+            self._exists = True
+            await self._node.ari.channels.create(
+                self._node.dial_string(self._number),
+                channel_id=self.id,
+                variables={
+                    "CALLERID(num)": self._display_number.e164,
+                    CALL_VARIABLE: {"value": self._call_id, "report_events": True},
+                },
+                formats="alaw",
+            )
+            # A channel can be dialled once it has entered the application, not when it is created.
+            await self._next(_SETTLE_TIMEOUT, ari.StasisStart)
+            # Our own timer decides; Asterisk's is the safety net of a controller that went away.
+            await self._node.ari.channels.dial(self.id, timeout=round(self._timeouts.ringing) + 5)
+        except ari.ResponseError as error:
+            raise LegOver(failed_leg(self.name, _NETWORK_OUT_OF_ORDER, 0)) from error
+        except (ari.AriError, NodeUnavailable, TimeoutError) as error:
+            raise LegOver(NODE_LOST) from error
+        self._tell(Kind.CALLOUT, self.name, None)
+
+    async def answered(self) -> None:
+        """Wait for the answer. Raises LegOver on busy, refusal, time-out and every other end."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeouts.ringing
+        while not self._answered:
+            try:
+                event = await self._next(deadline - loop.time(), ari.Dial, ari.ObjectPresent)
+            except TimeoutError:
+                outcome = RING_TIMEOUT if self._ringing else CALL_TIMEOUT
+                await self.hang_up(cause=19)
+                raise LegOver(outcome.on_leg(self.name, 480 if self._ringing else 408, 19)) from None
+            if isinstance(event, ari.Dial):
+                self._progress(event.dialstatus)
+            elif isinstance(event, ari.ObjectPresent) and event.channel is not None:
+                self._progress({"Ringing": "RINGING", "Up": "ANSWER"}.get(event.channel.state, ""))
+
+    def _progress(self, dial_status: str) -> None:
+        if dial_status in ("RINGING", "PROGRESS") and not self._ringing:
+            self._ringing = True
+            self._tell(Kind.ALERTING, self.name, None)
+        elif dial_status == "ANSWER":
+            self._answered = True
+            self._tell(Kind.ANSWER, self.name, None)
+
+    async def play(self, prompt: Prompt) -> None:
+        """Play a prompt to its end. Raises LegOver when the phone hangs up or nothing can be played."""
+        await self.play_and_collect(PlayItem(prompt))
+
+    async def play_and_collect(self, item: PlayItem) -> str:
+        """Play an item and collect its digits; the first key stops the prompt.
+
+        Returns the digits pressed in time, "" if none (or none were asked for).
+        """
+        loop = asyncio.get_running_loop()
+        collection = Collection(item.collect, self._timeouts.first_digit, self._timeouts.inter_digit)
+        playback = await self._start(item)
+        playing = True
+        while playing or (item.collect and not collection.complete):
+            waiting = None if playing or collection.deadline is None else collection.deadline - loop.time()
+            try:
+                event = await self._next(
+                    waiting, ari.ChannelDtmfReceived, ari.PlaybackFinished, ari.ObjectPresent
+                )
+            except TimeoutError:
+                break
+            if isinstance(event, ari.ChannelDtmfReceived) and item.collect:
+                collection = collection.pressed(event.digit, loop.time())
+                if playing:
+                    playing = False
+                    await self._stop(playback)
+            elif isinstance(event, ari.PlaybackFinished) and event.playback.id == playback and playing:
+                if event.playback.state == "failed":
+                    raise LegOver(PLAY_FAILED.on_leg(self.name))
+                playing = False
+                collection = collection.prompt_ended(loop.time())
+            elif isinstance(event, ari.ObjectPresent) and playing and not await self._still_plays(playback):
+                playing = False
+                collection = collection.prompt_ended(loop.time())
+        return collection.digits
+
+    async def _start(self, item: PlayItem) -> str:
+        self._playbacks += 1
+        playback = f"{self.id}.{self._playbacks}"
+        await self._command(self._node.ari.channels.play(self.id, item.prompt.media, playback_id=playback))
+        self._tell(Kind.PROMPT, self.name, {"prompt": item.prompt.name, "collects": item.collect})
+        return playback
+
+    async def _stop(self, playback: str) -> None:
+        with contextlib.suppress(ari.AriError):
+            await self._node.ari.playbacks.stop(playback)
+
+    async def _still_plays(self, playback: str) -> bool:
+        try:
+            await self._node.ari.playbacks.get(playback)
+        except ari.NotFound:
+            return False
+        except ari.AriError:
+            return True
+        return True
+
+    async def _command(self, doing: Any) -> None:
+        """Do something to the channel; if it is gone already, its end is on its way and tells why."""
+        try:
+            await doing
+        except (ari.NotFound, ari.Conflict):
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    await self._next(_SETTLE_TIMEOUT)
+            raise LegOver(NODE_LOST) from None
+        except ari.ResponseError as error:
+            raise LegOver(PLAY_FAILED.on_leg(self.name)) from error
+        except ari.AriError as error:
+            raise LegOver(NODE_LOST) from error
+
+    async def _next(self, timeout: float | None, *kinds: type[ari.Event]) -> ari.Event:
+        """The next event of these kinds. Raises LegOver when the channel ends and TimeoutError in time."""
+        async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
+            async for event in self._events:
+                if isinstance(event, ari.ChannelDestroyed):
+                    self._exists = False
+                    raise LegOver(self._end(event))
+                if isinstance(event, ari.ObjectGone):
+                    self._exists = False
+                    raise LegOver(NODE_LOST)
+                if isinstance(event, kinds):
+                    return event
+        raise AssertionError("an event stream has no end")
+
+    def _end(self, event: ari.ChannelDestroyed) -> Outcome:
+        if self._answered:
+            return NORMAL
+        return failed_leg(self.name, event.cause, event.tech_cause, second_leg=self.name == "b")
+
+    async def hang_up(self, cause: int = 16) -> None:
+        """Hang up if the phone hasn't. What Asterisk can't be told now it is told after the gap."""
+        if not self._exists:
+            return
+        self._exists = False
+        with contextlib.suppress(ari.AriError):
+            await self._node.ari.channels.hang_up(self.id, cause=cause)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.hang_up()
+        finally:
+            self._events.close()

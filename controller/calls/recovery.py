@@ -1,0 +1,84 @@
+"""After a start or a lost connection: nothing is left behind.
+
+A snapshot says which channels Asterisk has; each carries the id of its call in a variable. Channels of
+calls that nobody runs are hung up; calls that the database has as live and nobody runs are closed.
+"""
+
+import contextlib
+import logging
+
+from controller import ari
+from controller.asterisk.node import Node
+from controller.calls.call import CallRequest, LiveCall
+from controller.calls.leg import CALL_VARIABLE
+from controller.calls.outcome import INTERRUPTED
+from controller.calls.service import CallService
+from controller.calls.timeline import Entry, Kind, Timeline
+from controller.clock import Clock
+from controller.phone_number import PhoneNumber
+from controller.store import calls as rows
+from controller.store.database import Database
+from controller.store.tables import Call, Service, TimelineEntry
+
+log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Puts the database and Asterisk in order again; the same path after every kind of trouble."""
+
+    def __init__(
+        self, database: Database, node: Node, service: CallService, clock: Clock, host_name: str
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._service = service
+        self._clock = clock
+        self._host_name = host_name
+
+    async def __call__(self, snapshot: ari.Snapshot) -> None:
+        """Bring everything up to date with what Asterisk has."""
+        await self._hang_up_left_behind(snapshot)
+        await self._close_left_behind()
+
+    async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
+        # One at a time: Asterisk has had trouble with many at once after a reconnect.
+        for channel in snapshot.channels.values():
+            call_id = channel.channelvars.get(CALL_VARIABLE)
+            if call_id is None or call_id in self._service.live_ids:
+                continue
+            log.warning("A channel was left behind and is hung up", extra={"call": call_id})
+            with contextlib.suppress(ari.NotFound):
+                await self._node.ari.channels.hang_up(channel.id)
+
+    async def _close_left_behind(self) -> None:
+        found = await self._database.read(
+            lambda session: [
+                (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._host_name)
+            ]
+        )
+        for row, entries in found:
+            if row.id in self._service.live_ids:
+                continue
+            log.warning("A call was left behind and is closed", extra={"call": row.id})
+            await self._service.close(restored(row, entries, self._clock), INTERRUPTED)
+
+
+def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
+    """A call as far as the database knows it."""
+    request = CallRequest(
+        account_id=row.account_id,
+        app_key=row.app_key,
+        service=Service(row.service),
+        display_number=PhoneNumber(row.display_number),
+        callee=PhoneNumber(row.callee),
+        user_data=row.user_data,
+        status_url=row.status_url,
+        fee_url=row.fee_url,
+    )
+    timeline = Timeline(
+        [
+            Entry(entry.sequence, entry.at, Kind(entry.kind), entry.leg, entry.detail or {})
+            for entry in entries
+        ]
+    )
+    return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline)

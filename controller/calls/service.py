@@ -1,0 +1,230 @@
+"""The call service: accepts requests, runs one coroutine a call, closes every call exactly once."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, Protocol
+
+from controller.asterisk.node import Node
+from controller.calls.call import CallRequest, Identities, LiveCall
+from controller.calls.cdr import make_cdr
+from controller.calls.leg import Leg, LegOver, Timeouts
+from controller.calls.notification import notify
+from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, Outcome
+from controller.calls.timeline import Entry, Kind
+from controller.clock import Clock
+from controller.settings import CallSettings
+from controller.store import calls as rows
+from controller.store.calls import CdrDelivery, NonceUse
+from controller.store.database import Database
+
+log = logging.getLogger(__name__)
+
+_CLOSE_RETRY = (0.05, 5.0)
+"""Seconds before a call that could not be closed is closed again: the first time, and at most."""
+
+
+class ShuttingDown(Exception):
+    """No more calls are taken."""
+
+
+class StatusTeller(Protocol):
+    """Tells the customer what happens."""
+
+    def tell(self, call: LiveCall, entry: Entry) -> None:
+        """Something happened; must not wait."""
+        ...
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a request: the call will be made. `idle` is how many more the app may have now."""
+
+    session_id: str
+    idle: int
+
+
+class CallService:
+    """All calls of this controller."""
+
+    def __init__(
+        self,
+        database: Database,
+        node: Node,
+        statuses: StatusTeller,
+        on_cdr: Callable[[datetime], None],
+        clock: Clock,
+        random: Random,
+        settings: CallSettings,
+        host_name: str,
+        cdr_gathering: timedelta,
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._statuses = statuses
+        self._on_cdr = on_cdr
+        self._clock = clock
+        self._settings = settings
+        self._host_name = host_name
+        self._cdr_gathering = cdr_gathering
+        self._identities = Identities(host_name, clock, random)
+        self._live: dict[str, LiveCall] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._draining = False
+
+    @property
+    def live_ids(self) -> frozenset[str]:
+        """Ids of the calls under way."""
+        return frozenset(self._live)
+
+    async def start(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
+        """Accept a call: written down, then made.
+
+        Raises ShuttingDown, NodeUnavailable, NoRoute, LimitReached or Replayed; then nothing has happened.
+        """
+        if self._draining:
+            raise ShuttingDown
+        self._node.check_available()
+        self._node.dial_string(request.callee)
+        call_id, session_id = self._identities.next(request.service)
+        call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
+        entry = Entry(0, self._clock.now(), Kind.ACCEPTED)
+        call.timeline.add(entry)
+        # Live before it is written, so that nobody mistakes it for one that was left behind.
+        self._live[call_id] = call
+        try:
+            row, first = self._call_row(call), _entry_row(call_id, entry)
+            idle = await self._database.write(
+                lambda session: rows.accept_call(session, row, first, nonce, max_calls)
+            )
+        except BaseException:
+            del self._live[call_id]
+            raise
+        self._tasks[call_id] = asyncio.create_task(self._run(call), name=call_id)
+        return Accepted(session_id, idle)
+
+    async def _run(self, call: LiveCall) -> None:
+        try:
+            outcome = await self._flow(call)
+        except LegOver as over:
+            outcome = over.outcome
+        except asyncio.CancelledError:
+            outcome = INTERRUPTED
+        except Exception:
+            log.exception("A call failed", extra={"call": call.id})
+            outcome = INTERNAL_ERROR
+        try:
+            await asyncio.shield(self.close(call, outcome))
+        finally:
+            self._live.pop(call.id, None)
+            self._tasks.pop(call.id, None)
+
+    async def _flow(self, call: LiveCall) -> Outcome:
+        return await notify(call, lambda: self._leg(call, "a"), self._settings.max_replays)
+
+    def _leg(self, call: LiveCall, name: str) -> Leg:
+        timeouts = Timeouts(
+            self._settings.ring_timeout,
+            self._settings.first_digit_timeout,
+            self._settings.inter_digit_timeout,
+        )
+        request = call.request
+        return Leg(self._node, call.id, name, request.callee, request.display_number, timeouts, call.tell)
+
+    def _on_entry(self, call: LiveCall, entry: Entry) -> None:
+        row = _entry_row(call.id, entry)
+        self._database.write_later(lambda session: rows.add_entries(session, [row]))
+        self._statuses.tell(call, entry)
+
+    async def close(self, call: LiveCall, outcome: Outcome) -> None:
+        """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
+        ended_at = self._clock.now()
+        last = Entry(
+            call.timeline.next_sequence,
+            ended_at,
+            Kind.DISCONNECT,
+            None,
+            {"state_code": outcome.state_code, "text": outcome.text, "cut_point": outcome.cut_point},
+        )
+        cdr = make_cdr(call, outcome, ended_at, self._host_name).to_json()
+        url = call.request.fee_url
+        due_at = _gathered(ended_at, self._cdr_gathering)
+        delivery = CdrDelivery(url, due_at) if url else None
+        ended = await self._persistently(
+            lambda session: rows.end_call(
+                session,
+                call.id,
+                ended_at=ended_at,
+                state_code=outcome.state_code,
+                last_entry=_entry_row(call.id, last),
+                cdr=cdr,
+                app_key=call.request.app_key,
+                delivery=delivery,
+            )
+        )
+        if not ended:
+            return
+        call.timeline.add(last)
+        self._statuses.tell(call, last)
+        if delivery is not None:
+            self._on_cdr(due_at)
+        log.info("Call ended", extra={"call": call.id, "state_code": outcome.state_code})
+
+    async def _persistently(self, work: Callable[[Any], bool]) -> bool:
+        """Do a write that must happen, however long the database stays away."""
+        pause, longest = _CLOSE_RETRY
+        while True:
+            try:
+                return await self._database.write(work)
+            except Exception:
+                log.exception("The end of a call can't be written; trying again")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, longest)
+
+    def _call_row(self, call: LiveCall) -> dict[str, Any]:
+        request = call.request
+        return {
+            "id": call.id,
+            "session_id": call.session_id,
+            "account_id": request.account_id,
+            "app_key": request.app_key,
+            "service": request.service,
+            "controller": self._host_name,
+            "node": self._node.name,
+            "display_number": request.display_number.e164,
+            "callee": request.callee.e164,
+            "user_data": request.user_data,
+            "status_url": request.status_url,
+            "fee_url": request.fee_url,
+            "accepted_at": call.accepted_at,
+        }
+
+    async def drain(self, timeout: float) -> None:
+        """Take no more calls, let the running ones end for `timeout` seconds, then interrupt them."""
+        self._draining = True
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=timeout)
+        running = list(self._tasks.values())
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+
+def _entry_row(call_id: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "call_id": call_id,
+        "sequence": entry.sequence,
+        "at": entry.at,
+        "kind": entry.kind,
+        "leg": entry.leg,
+        "detail": entry.detail or None,
+    }
+
+
+def _gathered(ended_at: datetime, gathering: timedelta) -> datetime:
+    """When a record is due: after the second in which it ended, so that its companions are there too."""
+    return ended_at.replace(microsecond=0) + gathering

@@ -1,0 +1,73 @@
+"""What happens in a call, entry by entry: the source of status pushes, CDR, call details and recovery."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What can happen."""
+
+    ACCEPTED = "accepted"
+    CALLOUT = "callout"
+    ALERTING = "alerting"
+    ANSWER = "answer"
+    PROMPT = "prompt"
+    COLLECTED = "collected"
+    DISCONNECT = "disconnect"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something that happened; `leg` is "a", "b" or None, `detail` fits in JSON."""
+
+    sequence: int
+    at: datetime
+    kind: Kind
+    leg: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class LegTimes:
+    """When a leg was dialled, rang and was answered."""
+
+    dialled: datetime | None = None
+    ringing: datetime | None = None
+    answered: datetime | None = None
+
+
+class Timeline:
+    """The entries of one call so far and what follows from them."""
+
+    def __init__(self, entries: list[Entry] | None = None) -> None:
+        self.entries: list[Entry] = []
+        self.legs: dict[str, LegTimes] = {}
+        self.collected: list[str] = []
+        self.collection_started: datetime | None = None
+        for entry in entries or []:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        if entry.leg is not None:
+            times = self.legs.setdefault(entry.leg, LegTimes())
+            if entry.kind is Kind.CALLOUT:
+                times.dialled = entry.at
+            elif entry.kind is Kind.ALERTING:
+                times.ringing = entry.at
+            elif entry.kind is Kind.ANSWER:
+                times.answered = entry.at
+        if entry.kind is Kind.PROMPT and entry.detail.get("collects") and self.collection_started is None:
+            self.collection_started = entry.at
+        if entry.kind is Kind.COLLECTED:
+            self.collected.append(entry.detail["digits"])
+
+    def leg(self, name: str) -> LegTimes:
+        """The times of a leg; empty ones if it was never dialled."""
+        return self.legs.get(name, LegTimes())
+
+    @property
+    def next_sequence(self) -> int:
+        return self.entries[-1].sequence + 1 if self.entries else 0

@@ -1,0 +1,186 @@
+"""Settings: one file (`voicecall.toml`) and the environment (`VOICECALL_HTTP__PORT=8080`), typed and checked.
+
+docs/reference/configuration.md is made from the descriptions here.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HttpSettings(_Section):
+    """Where the HTTP API listens."""
+
+    address: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
+    max_body: int = Field(65536, ge=1024, description="Largest request body, in bytes.")
+
+
+class AuthenticationSettings(_Section):
+    """How requests prove who they are from."""
+
+    created_tolerance: Seconds = Field(
+        300, description="How far `Created` may be from the clock, in seconds, after its zone is allowed for."
+    )
+    created_zones: list[float] = Field(
+        [0, 8],
+        description="Zones in which `Created` may be given, in hours east of UTC; all end in Z.",
+    )
+
+
+class DatabaseSettings(_Section):
+    """Where calls, accounts and CDRs are kept."""
+
+    url: str = Field("sqlite:///{data_dir}/voicecall.db", description="SQLAlchemy address of the database.")
+    synchronous: Literal["FULL", "NORMAL"] = Field(
+        "FULL",
+        description="SQLite: FULL survives a power failure, NORMAL only a crash of the program.",
+    )
+
+
+class AsteriskSettings(_Section):
+    """The Asterisk node."""
+
+    name: str = Field(
+        "node1", pattern=r"[A-Za-z0-9-]+", description="Name of the node in logs and call details."
+    )
+    application: str = Field(
+        "voicecall", pattern=r"[A-Za-z0-9_-]+", description="Stasis application; one for each controller."
+    )
+    ari_url: str = Field("http://127.0.0.1:8088", description="Address of Asterisk's HTTP server.")
+    ari_user: str = Field("voicecall", description="User in ari.conf.")
+    ari_password: SecretStr = Field(SecretStr(""), description="Password in ari.conf.")
+    ami_address: str = Field("127.0.0.1", description="Address of AMI.")
+    ami_port: Port = Field(5038, description="Port of AMI.")
+    ami_user: str = Field("voicecall", description="User in manager.conf.")
+    ami_password: SecretStr = Field(SecretStr(""), description="Password in manager.conf.")
+    etc_dir: Path = Field(
+        Path("/etc/asterisk"), description="Asterisk's configuration; pjsip_trunks.conf is written there."
+    )
+    recording_dir: Path = Field(
+        Path("/var/spool/asterisk/recording"), description="Where Asterisk keeps recordings."
+    )
+    commands_in_flight: int = Field(
+        16, ge=1, description="Commands sent to Asterisk and not answered, at most."
+    )
+    command_timeout: Seconds = Field(
+        5, description="Time in which Asterisk must answer a command, in seconds."
+    )
+    heartbeat: Seconds = Field(
+        4, description="Seconds between pings; a silent connection is found dead after one and a half."
+    )
+
+
+class CallSettings(_Section):
+    """How calls behave."""
+
+    ring_timeout: Seconds = Field(60, description="How long a phone may ring, in seconds.")
+    first_digit_timeout: Seconds = Field(
+        5, description="Seconds from the end of a prompt in which the first key must be pressed."
+    )
+    inter_digit_timeout: Seconds = Field(5, description="Seconds from one key to the next, at most.")
+    max_replays: int = Field(
+        20, ge=1, description="How often one item is replayed at most, however often it is asked for."
+    )
+    drain_timeout: Seconds = Field(10, description="Seconds that calls may go on after SIGTERM or Ctrl-C.")
+
+
+class PushSettings(_Section):
+    """How the customer is told."""
+
+    timeout: Seconds = Field(5, description="Time for one push, from connecting to the answer, in seconds.")
+    connections_per_receiver: int = Field(200, ge=1, description="Pushes under way to one receiver at most.")
+    cdr_attempts: int = Field(7, ge=1, description="Attempts at a CDR push: the first and six more.")
+    cdr_interval: Seconds = Field(3600, description="Seconds between attempts at a CDR push.")
+    cdr_batch: int = Field(50, ge=1, le=50, description="CDRs in one push at most.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The environment wins over the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="VOICECALL_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    host_name: str = Field(
+        "callenabler1.voicecall.example",
+        pattern=r"[A-Za-z0-9.-]{1,128}",
+        description="Name of this controller; the part of every sessionId after the @.",
+    )
+    data_dir: Path = Field(Path("var"), description="Folder of everything that this controller keeps.")
+    http: HttpSettings = HttpSettings()
+    authentication: AuthenticationSettings = AuthenticationSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    asterisk: AsteriskSettings = AsteriskSettings()
+    calls: CallSettings = CallSettings()
+    pushes: PushSettings = PushSettings()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url.replace("{data_dir}", str(self.data_dir.absolute()))
+
+    @property
+    def prompt_dir(self) -> Path:
+        """Prompts in the form that Asterisk plays."""
+        return self.data_dir.absolute() / "prompts"
+
+    @property
+    def cdr_file_dir(self) -> Path:
+        """CDRs that could not be pushed."""
+        return self.data_dir.absolute() / "cdr"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read `path`, else VOICECALL_CONFIG, else ./voicecall.toml if there is one, and the environment.
+
+    Raises FileNotFoundError for a named file that isn't there, and pydantic's ValidationError, which names
+    every wrong setting.
+    """
+    named = path or (Path(os.environ["VOICECALL_CONFIG"]) if "VOICECALL_CONFIG" in os.environ else None)
+    file = named or Path("voicecall.toml")
+    if not file.exists():
+        if named is not None:
+            raise FileNotFoundError(f"{named}: no such file")
+        return Settings()
+
+    class _WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    return _WithFile()

@@ -1,0 +1,1 @@
+"""What is kept: tables, the database, all SQL. Nothing outside this room writes a query."""

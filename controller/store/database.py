@@ -1,0 +1,149 @@
+"""The database behind a port of two verbs, `read` and `write`.
+
+Work is a function of a session; it runs in a thread, so that the event loop never waits for a disk. Small
+writes that meet are committed together (group commit): one fsync then serves many calls. A simulated loop
+needs nothing but its own `asyncio.to_thread`.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Engine, create_engine, event
+from sqlmodel import Session
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Job:
+    work: Work[Any]
+    done: asyncio.Future[Any]
+
+
+class Database:
+    """Reads and group-committed writes."""
+
+    def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
+        self._engine = make_engine(url, synchronous=synchronous)
+        self._jobs: list[_Job] = []
+        self._arrived = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in a transaction of its own that sees what was committed."""
+        return await asyncio.to_thread(self._read, work)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` and return its result once it is committed; if it raises, nothing of it stays.
+
+        `work` may be run a second time when something else in its group failed, so it must have no
+        effect but on the session.
+        """
+        if self._writer is None:
+            raise RuntimeError("the database was not opened")
+        job: _Job = _Job(work, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._arrived.set()
+        # Once handed over the work will be done, also when the one who asked is cancelled.
+        return await asyncio.shield(job.done)
+
+    def write_later(self, work: Work[Any]) -> None:
+        """Like `write`, for what nobody waits for; keeps its place in the order of writes."""
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        job.done.add_done_callback(_report_failure)
+        self._jobs.append(job)
+        self._arrived.set()
+
+    def _read(self, work: Work[T]) -> T:
+        with Session(self._engine) as session:
+            return work(session)
+
+    async def _write_groups(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            group, self._jobs = self._jobs, []
+            if group:
+                await self._write_group(group)
+
+    async def _write_group(self, group: list[_Job]) -> None:
+        try:
+            results = await asyncio.to_thread(self._commit, [job.work for job in group])
+        except Exception as error:
+            if len(group) == 1:
+                _fail(group[0], error)
+                return
+            # Find the one that failed: each gets a transaction of its own.
+            for job in group:
+                await self._write_group([job])
+            return
+        for job, result in zip(group, results, strict=True):
+            if not job.done.done():
+                job.done.set_result(result)
+
+    def _commit(self, group: list[Work[Any]]) -> list[Any]:
+        with Session(self._engine.execution_options(writes=True)) as session, session.begin():
+            return [work(session) for work in group]
+
+    async def __aenter__(self) -> Self:
+        self._writer = asyncio.create_task(self._write_groups(), name="database writer")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Commit what is waiting, then close."""
+        if self._writer is not None:
+            # The last in the order of writes: once it is done, so is everything before it.
+            await self.write(lambda _session: None)
+            self._writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._writer
+            self._writer = None
+        self._engine.dispose()
+
+
+def _fail(job: _Job, error: BaseException) -> None:
+    if not job.done.done():
+        job.done.set_exception(error)
+
+
+def _report_failure(done: "asyncio.Future[Any]") -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.error("A write failed", exc_info=error)
+
+
+def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
+    """An engine for SQLite (WAL, real transactions) or whatever else the address names."""
+    if not url.startswith("sqlite"):
+        return create_engine(url)
+    path = url.removeprefix("sqlite:///")
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # Python's driver would begin transactions by itself, too late for our purpose.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA busy_timeout=30000")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        # A transaction that will write waits for its turn at the start, not in the middle.
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,176 @@
+"""The tables. Times are UTC; numbers are E.164 text; verification codes are never kept."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, DateTime, Dialect, ForeignKey, Index, TypeDecorator, text
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Times that come back as they went in: UTC and aware of it, on every engine."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _time(*, nullable: bool = False, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+
+
+class Service(StrEnum):
+    """The three services."""
+
+    CALLBACK = "callback"
+    NOTIFICATION = "notification"
+    VERIFICATION = "verification"
+
+
+class Account(SQLModel, table=True):
+    """A company that has calls made (the cloud's "SP")."""
+
+    id: str = Field(primary_key=True, max_length=32)
+    name: str = ""
+
+
+class App(SQLModel, table=True):
+    """An application of an account; it may use the API of one service."""
+
+    key: str = Field(primary_key=True, max_length=32)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    name: str = ""
+    service: str
+    secret: str
+    active: bool = True
+    max_calls: int = 10
+    status_url: str | None = None
+    fee_url: str | None = None
+
+
+class Number(SQLModel, table=True):
+    """A number that an account may show."""
+
+    number: str = Field(primary_key=True, max_length=32)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    active: bool = True
+
+
+class SoundFile(SQLModel, table=True):
+    """A prompt of an account; its audio is kept under its digest."""
+
+    account_id: str = Field(foreign_key="account.id", primary_key=True)
+    name: str = Field(primary_key=True, max_length=128)
+    digest: str
+    duration_ms: int
+    approved: bool = False
+
+
+class Trunk(SQLModel, table=True):
+    """A SIP peer that takes calls."""
+
+    name: str = Field(primary_key=True, max_length=32)
+    host: str
+    port: int = 5060
+    user: str | None = None
+    password: str | None = None
+    register_: bool = Field(default=False, sa_column_kwargs={"name": "register"})
+
+
+class Route(SQLModel, table=True):
+    """Where numbers with this prefix go: to a trunk, or (a test phone) to a fixed contact."""
+
+    prefix: str = Field(primary_key=True, max_length=32)
+    trunk: str | None = Field(default=None, foreign_key="trunk.name")
+    contact: str | None = None
+
+
+class Revision(SQLModel, table=True):
+    """Counts changes, so that a running controller notices them."""
+
+    name: str = Field(primary_key=True)
+    number: int = 0
+
+
+class Call(SQLModel, table=True):
+    """One request = one call. Without `ended_at` it is live and holds a place of its app's quota."""
+
+    __table_args__ = (
+        Index(
+            "ix_call_live",
+            "app_key",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    session_id: str = Field(unique=True, max_length=256)
+    account_id: str = Field(sa_column=Column(ForeignKey("account.id"), nullable=False))
+    app_key: str = Field(sa_column=Column(ForeignKey("app.key"), nullable=False))
+    service: str
+    controller: str
+    node: str
+    display_number: str
+    callee: str
+    user_data: str | None = None
+    status_url: str | None = None
+    fee_url: str | None = None
+    accepted_at: datetime = _time(index=True)
+    ended_at: datetime | None = _time(nullable=True)
+    state_code: int | None = None
+
+
+class TimelineEntry(SQLModel, table=True):
+    """What happened in a call, in order: the source of its details and of its recovery."""
+
+    __tablename__ = "timeline_entry"
+
+    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    sequence: int = Field(primary_key=True)
+    at: datetime = _time()
+    kind: str
+    leg: str | None = None
+    detail: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+
+
+class Cdr(SQLModel, table=True):
+    """The call detail record: written in the transaction that ends the call, never changed."""
+
+    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    app_key: str = Field(index=True)
+    ended_at: datetime = _time(index=True)
+    record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class CdrPush(SQLModel, table=True):
+    """A CDR on its way to the customer: in the outbox until delivered or written to the CDR file."""
+
+    __tablename__ = "cdr_push"
+
+    call_id: str = Field(foreign_key="cdr.call_id", primary_key=True)
+    app_key: str
+    url: str
+    ended_at: datetime = _time()
+    attempts: int = 0
+    due_at: datetime | None = _time(nullable=True, index=True)
+    delivered_at: datetime | None = _time(nullable=True)
+    filed_at: datetime | None = _time(nullable=True)
+
+
+class UsedNonce(SQLModel, table=True):
+    """A nonce that has already started a call; a second request with it is a replay."""
+
+    __tablename__ = "used_nonce"
+
+    app_key: str = Field(primary_key=True)
+    nonce: str = Field(primary_key=True, max_length=128)
+    expires_at: datetime = _time(index=True)

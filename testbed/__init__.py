@@ -1,0 +1,1 @@
+"""What demo, tests and benchmarks share: a real Asterisk, real softphones, a push receiver, SIPp."""
