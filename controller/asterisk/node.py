@@ -56,6 +56,7 @@ class Node:
         self.on_snapshot = on_snapshot
         self.routing = RoutingTable()
         self._startup_time: str | None = None
+        self._reload_due = True
         self._running: list[asyncio.Task[None]] = []
         self.ari = ari.Client(
             ari.Address(settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value()),
@@ -95,14 +96,23 @@ class Node:
             changed = await asyncio.to_thread(write_private, path, render_trunks(trunks))
         except OSError as error:
             raise FleetError(f"{path} can't be written: {error.strerror}") from error
-        if changed:
+        self._reload_due = self._reload_due or changed
+        await self._reload_if_due()
+
+    async def _reload_if_due(self) -> None:
+        if self._reload_due:
             async with ami_session(self.settings) as ami:
                 await ami.reload("res_pjsip.so")
+            self._reload_due = False
 
     async def _on_ready(self, snapshot: ari.Snapshot) -> None:
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})
         self._startup_time = snapshot.startup_time
+        try:
+            await self._reload_if_due()
+        except FleetError as error:
+            log.warning("Trunks are not in force", extra={"node": self.name, "error": str(error)})
         if self.on_snapshot is not None:
             await self.on_snapshot(snapshot)
         log.info("Node takes calls", extra={"node": self.name})

@@ -89,6 +89,10 @@ class CallService:
             raise ShuttingDown
         self._node.check_available()
         self._node.dial_string(request.callee)
+        # Also if the one who asked goes away meanwhile: written down and made belong together.
+        return await asyncio.shield(self._accept(request, nonce, max_calls))
+
+    async def _accept(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
         call_id, session_id = self._identities.next(request.service)
         call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
         entry = Entry(0, self._clock.now(), Kind.ACCEPTED)

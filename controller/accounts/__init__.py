@@ -1,0 +1,1 @@
+"""Accounts: who there is, what they own, what they may do."""

@@ -1,0 +1,242 @@
+"""The declarative file of `voicecall apply`: what there shall be. Applying it twice changes nothing twice."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sqlmodel import Session, SQLModel
+
+from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
+from controller.phone_number import PhoneNumber
+from controller.prompts import wav
+from controller.prompts.errors import PromptError
+from controller.prompts.library import PromptLibrary
+from controller.store import directory as rows
+from controller.store.tables import Account, App, Number, Route, SoundFile, Trunk
+
+
+class DeclarationError(ValueError):
+    """The file says something that can't be; the text names each place. Nothing was changed."""
+
+
+def _number(text: str) -> str:
+    return PhoneNumber(text).e164
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("not an http or https address")
+    return text
+
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+PushUrl = Annotated[str, AfterValidator(_url)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeclaredApp(_Declared):
+    """An application."""
+
+    key: Identifier
+    secret: SecretStr = Field(min_length=8)
+    name: str = ""
+    service: Literal["callback", "notification", "verification"]
+    active: bool = True
+    max_calls: int = Field(10, ge=0, le=65535)
+    status_url: PushUrl | None = None
+    fee_url: PushUrl | None = None
+
+
+class DeclaredSound(_Declared):
+    """A sound file; `file` is relative to the declaration."""
+
+    name: Annotated[str, AfterValidator(wav.check_name)]
+    file: Path
+    approved: bool = True
+
+
+class DeclaredAccount(_Declared):
+    """An account and all that belongs to it."""
+
+    id: Identifier
+    name: str = ""
+    numbers: list[Annotated[str, AfterValidator(_number)]] = []
+    apps: list[DeclaredApp] = []
+    sounds: list[DeclaredSound] = []
+
+
+class DeclaredTrunk(_Declared):
+    """A SIP peer."""
+
+    name: str
+    host: str
+    port: int = 5060
+    user: str | None = None
+    password: SecretStr | None = None
+    register_: bool = Field(False, alias="register")
+
+    def configuration(self) -> TrunkConfiguration:
+        password = self.password.get_secret_value() if self.password else None
+        return TrunkConfiguration(self.name, self.host, self.port, self.user, password, self.register_)
+
+
+class DeclaredRoute(_Declared):
+    """Where numbers with a prefix go."""
+
+    prefix: str
+    trunk: str | None = None
+    contact: str | None = None
+
+    def configuration(self) -> RouteConfiguration:
+        return RouteConfiguration(self.prefix, self.trunk, self.contact)
+
+
+class Declaration(_Declared):
+    """The whole file. What it does not name stays as it is, except routes: those are replaced as a whole."""
+
+    accounts: list[DeclaredAccount] = []
+    trunks: list[DeclaredTrunk] = []
+    routes: list[DeclaredRoute] | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What applying did to one thing: "created", "changed", "unchanged" or "removed"."""
+
+    kind: str
+    name: str
+    what: str
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Read and check a declaration. Raises DeclarationError, OSError."""
+    try:
+        declaration = Declaration.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{path}: {error}") from None
+    except ValidationError as error:
+        places = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise DeclarationError("\n".join(f"{path}: {place}" for place in places)) from None
+    _check_whole(declaration, path)
+    return declaration
+
+
+def _check_whole(declaration: Declaration, path: Path) -> None:
+    """What no part can see alone. Raises DeclarationError with every fault."""
+    faults: list[str] = []
+
+    parts: list[DeclaredTrunk | DeclaredRoute] = [*declaration.trunks, *(declaration.routes or [])]
+    for part in parts:
+        try:
+            part.configuration()
+        except ValueError as error:
+            faults.append(f"{path}: {error}")
+    apps = [app.key for account in declaration.accounts for app in account.apps]
+    numbers = [number for account in declaration.accounts for number in account.numbers]
+    prefixes = [route.prefix for route in declaration.routes or []]
+    for kind, names in (("app", apps), ("number", numbers), ("route", prefixes)):
+        faults.extend(f"{path}: {kind} {name} stands twice" for name in _twice(names))
+    if faults:
+        raise DeclarationError("\n".join(faults))
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def load_sounds(declaration: Declaration, folder: Path, library: PromptLibrary) -> list[SoundFile]:
+    """Check the declared sound files and put them into the library. Raises DeclarationError."""
+    faults: list[str] = []
+    sounds: list[SoundFile] = []
+    for account in declaration.accounts:
+        for sound in account.sounds:
+            path = folder / sound.file
+            try:
+                stored = library.add(path.read_bytes())
+            except (OSError, PromptError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                faults.append(f"{path}: {reason}")
+                continue
+            sounds.append(
+                SoundFile(
+                    account_id=account.id,
+                    name=sound.name,
+                    digest=stored.digest,
+                    duration_ms=stored.duration_ms,
+                    approved=sound.approved,
+                )
+            )
+    if faults:
+        raise DeclarationError("\n".join(faults))
+    return sounds
+
+
+def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -> list[Change]:
+    """Make the database hold what is declared. Raises DeclarationError; then the session must be given up."""
+    changes: list[Change] = []
+
+    def declare(kind: str, name: str, row: SQLModel) -> None:
+        changes.append(Change(kind, name, rows.declare(session, row)))
+
+    for account in declaration.accounts:
+        declare("account", account.id, Account(id=account.id, name=account.name))
+        for app in account.apps:
+            _refuse_foreign(session.get(App, app.key), account.id, f"app {app.key}")
+            declare("app", app.key, _app_row(account.id, app))
+        for number in account.numbers:
+            _refuse_foreign(session.get(Number, number), account.id, f"number {number}")
+            declare("number", number, Number(number=number, account_id=account.id))
+    for sound in sounds:
+        declare("sound", sound.name, sound)
+    for trunk in declaration.trunks:
+        declare("trunk", trunk.name, _trunk_row(trunk))
+    for route in declaration.routes or []:
+        if route.trunk is not None and session.get(Trunk, route.trunk) is None:
+            raise DeclarationError(f"route {route.prefix}: there is no trunk {route.trunk}")
+        row = Route(prefix=route.prefix, trunk=route.trunk, contact=route.contact)
+        declare("route", route.prefix, row)
+    if declaration.routes is not None:
+        kept = {route.prefix for route in declaration.routes}
+        removed = rows.remove_routes_except(session, kept)
+        changes.extend(Change("route", prefix, "removed") for prefix in removed)
+    if any(change.what != "unchanged" for change in changes):
+        rows.count_change(session)
+    return changes
+
+
+def _refuse_foreign(found: App | Number | None, account_id: str, name: str) -> None:
+    """A thing of one account can't be declared for another."""
+    if found is not None and found.account_id != account_id:
+        raise DeclarationError(f"{name} belongs to another account")
+
+
+def _app_row(account_id: str, app: DeclaredApp) -> App:
+    return App(
+        key=app.key,
+        account_id=account_id,
+        name=app.name,
+        service=app.service,
+        secret=app.secret.get_secret_value(),
+        active=app.active,
+        max_calls=app.max_calls,
+        status_url=app.status_url,
+        fee_url=app.fee_url,
+    )
+
+
+def _trunk_row(trunk: DeclaredTrunk) -> Trunk:
+    return Trunk(
+        name=trunk.name,
+        host=trunk.host,
+        port=trunk.port,
+        user=trunk.user,
+        password=trunk.password.get_secret_value() if trunk.password else None,
+        register_=trunk.register_,
+    )

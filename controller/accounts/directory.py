@@ -1,0 +1,132 @@
+"""Everything declared, in memory: read at start, read again when the database's revision moves on."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+from controller.accounts.errors import (
+    AppInactive,
+    AppUnknown,
+    DisplayNumberNotAllotted,
+    SoundMissing,
+    WrongService,
+)
+from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
+from controller.phone_number import PhoneNumber
+from controller.store.database import Database
+from controller.store.directory import DirectoryRows, read_directory, revision
+from controller.store.tables import Service
+
+log = logging.getLogger(__name__)
+
+REFRESH_INTERVAL = 1.0
+"""Seconds until a change made by another process is in force."""
+
+
+@dataclass(frozen=True)
+class Application:
+    """An application as a request meets it."""
+
+    key: str
+    account_id: str
+    service: Service
+    active: bool
+    max_calls: int
+    secret: SecretStr
+    status_url: str | None
+    fee_url: str | None
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What was declared, at one revision."""
+
+    revision: int = 0
+    applications: dict[str, Application] = field(default_factory=dict)
+    numbers: dict[str, str] = field(default_factory=dict)
+    sounds: dict[tuple[str, str], str] = field(default_factory=dict)
+    trunks: tuple[TrunkConfiguration, ...] = ()
+    routes: tuple[RouteConfiguration, ...] = ()
+
+    def application(self, key: str) -> Application:
+        """The application with this key. Raises AppUnknown."""
+        found = self.applications.get(key)
+        if found is None:
+            raise AppUnknown("no such application")
+        return found
+
+    def check_may_call(self, application: Application, service: Service, display_number: PhoneNumber) -> None:
+        """Raises AppInactive, WrongService or DisplayNumberNotAllotted."""
+        if not application.active:
+            raise AppInactive("the application is switched off")
+        if application.service is not service:
+            raise WrongService(f"the application is for {application.service}")
+        if self.numbers.get(display_number.e164) != application.account_id:
+            raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
+
+    def sound(self, account_id: str, name: str) -> str:
+        """The digest of an approved sound file. Raises SoundMissing."""
+        digest = self.sounds.get((account_id, name))
+        if digest is None:
+            raise SoundMissing(name)
+        return digest
+
+
+def directory_of(rows: DirectoryRows) -> Directory:
+    """The directory that these rows make."""
+    return Directory(
+        rows.revision,
+        {
+            row.key: Application(
+                row.key,
+                row.account_id,
+                Service(row.service),
+                row.active,
+                row.max_calls,
+                SecretStr(row.secret),
+                row.status_url,
+                row.fee_url,
+            )
+            for row in rows.apps.values()
+        },
+        {row.number: row.account_id for row in rows.numbers.values() if row.active},
+        {key: row.digest for key, row in rows.sounds.items() if row.approved},
+        tuple(
+            TrunkConfiguration(row.name, row.host, row.port, row.user, row.password, row.register_)
+            for row in rows.trunks
+        ),
+        tuple(RouteConfiguration(row.prefix, row.trunk, row.contact) for row in rows.routes),
+    )
+
+
+OnChange = Callable[[Directory], Awaitable[None]]
+
+
+class LiveDirectory:
+    """The directory as it is now. `on_change` is called with each new one, the first included."""
+
+    def __init__(self, database: Database, on_change: OnChange) -> None:
+        self._database = database
+        self._on_change = on_change
+        self.now = Directory(revision=-1)
+
+    async def refresh(self) -> None:
+        """Read the directory if it was changed."""
+        latest = await self._database.read(revision)
+        if latest == self.now.revision:
+            return
+        directory = directory_of(await self._database.read(read_directory))
+        self.now = directory
+        await self._on_change(directory)
+
+    async def run(self) -> None:
+        """Notice changes until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("The directory can't be brought up to date; trying again")
+            await asyncio.sleep(REFRESH_INTERVAL)

@@ -1,0 +1,60 @@
+"""The HTTP server: routes, and the one place where every error becomes an answer."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from controller.api.wire.handlers import DOMAIN_ERRORS, WireApi, wire_error
+from controller.api.wire.results import WireError, invalid_request
+from controller.settings import HttpSettings
+
+log = logging.getLogger(__name__)
+
+_CONTENT_TYPE = "application/json;charset=UTF-8"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_app(wire: WireApi, ready: Callable[[], bool], settings: HttpSettings) -> web.Application:
+    """The application that `serve` serves."""
+    app = web.Application(middlewares=[answer_errors], client_max_size=settings.max_body)
+    app.add_routes(wire.routes())
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    async def readiness(_request: web.Request) -> web.Response:
+        return web.json_response({"ready": ready()}, status=200 if ready() else 503)
+
+    app.add_routes([web.get("/healthz", live), web.get("/readyz", readiness)])
+    return app
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal is a JSON body with resultcode and resultdesc; the server ends each connection."""
+    try:
+        answer = await handler(request)
+    except WireError as error:
+        answer = _refusal(error)
+    except DOMAIN_ERRORS as error:
+        answer = _refusal(wire_error(error))
+    except web.HTTPRequestEntityTooLarge as error:
+        answer = _refusal(invalid_request("The body is too large."), error.status)
+    except web.HTTPMethodNotAllowed as error:
+        answer = _refusal(WireError("1010006"), error.status)
+        answer.headers["Allow"] = ",".join(sorted(error.allowed_methods))
+    except web.HTTPException as error:
+        answer = _refusal(WireError("1010006"), error.status)
+    except Exception:
+        log.exception("A request failed", extra={"path": request.path})
+        answer = _refusal(WireError("1010001"))
+    if answer.content_type == "application/json":
+        answer.headers["Content-Type"] = _CONTENT_TYPE
+    # The cloud's servers do so, and its clients are told to leave it to them.
+    answer.force_close()
+    return answer
+
+
+def _refusal(error: WireError, status: int | None = None) -> web.Response:
+    return web.json_response(error.body, status=status or error.status)

@@ -1,0 +1,139 @@
+"""Reading a request body: JSON as the wire API has it, and the kinds of values that its fields hold.
+
+What clients of all generations send is taken: booleans for "true" and "false", numbers as text, null for
+absent. Source: wire API document, section 1 ("input tolerance") and 11.
+"""
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from controller.api.wire.results import WireError, invalid_request
+from controller.phone_number import PhoneNumber
+
+Model = TypeVar("Model", bound="WireModel")
+
+NUMBER_FORMAT = "The number format is incorrect."
+_LARGEST_NUMERAL = 18
+
+
+class WireModel(BaseModel):
+    """A JSON object of the wire API: names as on the wire, unknown members ignored, null = absent."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
+
+
+def _phone_number(value: Any) -> PhoneNumber:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")  # noqa: TRY004
+    return PhoneNumber(value)
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ValueError("must be true or false")
+
+
+def _integer(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("must be an integer")  # noqa: TRY004
+    if isinstance(value, str):
+        if not value.isascii() or not value.isdigit() or len(value) > _LARGEST_NUMERAL:
+            raise ValueError("must be an integer")
+        return int(value)
+    return value
+
+
+def _push_url(value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 128:
+        raise ValueError("must be Base64 text of 1 to 128 characters")
+    try:
+        url = base64.b64decode(value, validate=True).decode()
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0
+    except (binascii.Error, ValueError):
+        raise ValueError("is not the Base64 form of an address") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
+        raise ValueError("is not an http or https address")
+    if any(character <= " " or character == "\x7f" for character in url):
+        raise ValueError("is not an http or https address")
+    return url
+
+
+def _user_data(value: Any) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 256:
+        raise ValueError("must be a string of 1 to 256 characters")
+    if "{" in value or "}" in value:
+        raise ValueError("must not contain { or }")
+    return value
+
+
+Number = Annotated[PhoneNumber, BeforeValidator(_phone_number)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Integer = Annotated[int, BeforeValidator(_integer)]
+PushUrl = Annotated[str, BeforeValidator(_push_url)]
+UserData = Annotated[str, BeforeValidator(_user_data)]
+SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._@-]+$")]
+
+
+def parse_body(raw: bytes, model: type[Model]) -> Model:
+    """A checked request. Raises WireError 1010002 that names the first parameter at fault."""
+    try:
+        return model.model_validate(_without_nulls(_json_object(raw)))
+    except ValidationError as error:
+        raise _first_fault(error) from None
+
+
+def _json_object(raw: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise invalid_request("The body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise invalid_request("The body is not a JSON object.")
+    return value
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_nulls(part) for part in value]
+    return value
+
+
+def _first_fault(error: ValidationError) -> WireError:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    name = _path(fault["loc"])
+    if fault["type"] == "missing":
+        return invalid_request(f"{name} is missing")
+    message = fault["msg"].removeprefix("Value error, ")
+    if message == NUMBER_FORMAT:
+        # The cloud's own sentence, and after it the parameter.
+        return invalid_request(f"{NUMBER_FORMAT}{name}")
+    return invalid_request(f"{name} {message}" if name else message)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path

@@ -1,0 +1,71 @@
+"""Result codes of the wire API: code, HTTP status and text, in one table; and which error gets which.
+
+Source: wire API document 7.1. Statuses outside the 400 block and the start of the 403 block are inferred.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of the result table."""
+
+    code: str
+    status: int
+    text: str
+
+
+_ROWS = (
+    ("0", 200, "Success"),
+    ("1010001", 500, "Internal system error."),
+    ("1010002", 403, "Invalid request."),
+    ("1010003", 403, "Invalid app_key."),
+    ("1010004", 403, "Invalid access_token."),
+    ("1010006", 403, "Invalid Rest API."),
+    ("1010008", 403, "The status of the app_key is unavailable."),
+    ("1010010", 403, "The flow control upper limit is reached on the platform."),
+    ("1010013", 401, "Time out limit."),
+    ("1010023", 403, "Display number invalid."),
+    ("1010040", 403, "The app_key is not allowed to invoke the API."),
+    ("1020001", 500, "Parameter error."),
+    ("1020002", 500, "Internal error."),
+    ("1020165", 403, "The appkey call port of using exceeds the limited."),
+    ("1023006", 400, "Authorization not contained in the HTTP header."),
+    ("1023007", 400, "realm not contained in Authorization."),
+    ("1023008", 400, "profile not contained in Authorization."),
+    ("1023009", 400, "The value of realm in Authorization must be SDP."),
+    ("1023010", 400, "The value of profile in Authorization must be UsernameToken."),
+    ("1023011", 400, "The value of type in Authorization must be app_key."),
+    ("1023012", 400, "type not contained in Authorization."),
+    ("1023033", 400, "HTTP header not found X-AKSK field."),
+    ("1023034", 400, "UserName not contained in X-AKSK."),
+    ("1023035", 400, "Nonce not contained in X-AKSK."),
+    ("1023036", 400, "Created not contained in X-AKSK."),
+    ("1023037", 400, "PasswordDigest not contained in X-AKSK."),
+    ("1023038", 400, "UsernameToken not contained in X-AKSK."),
+)
+
+RESULTS = {code: Result(code, status, text) for code, status, text in _ROWS}
+
+
+class WireError(Exception):
+    """A request is refused with a row of the table; `detail` follows the text, without a space between.
+
+    `status` overrides the row's HTTP status where the kind of trouble is known better than its code.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, status: int | None = None) -> None:
+        self.result = RESULTS[code]
+        self.detail = detail
+        self.status = status or self.result.status
+        super().__init__(f"{code} {self.result.text}{detail}")
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"resultcode": self.result.code, "resultdesc": f"{self.result.text}{self.detail}"[:128]}
+
+
+def invalid_request(detail: str) -> WireError:
+    """1010002 with the parameter and what is wrong with it."""
+    return WireError("1010002", detail)

@@ -1,0 +1,48 @@
+"""The prompts of a node: audio in the form that Asterisk plays, kept under its digest.
+
+Asterisk plays raw A-law (`.alaw`), so a sound file loses its WAV header here and nothing else.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.prompts import wav
+
+
+@dataclass(frozen=True)
+class StoredPrompt:
+    """A prompt in the library."""
+
+    digest: str
+    duration_ms: int
+
+
+class PromptLibrary:
+    """A folder of prompts. Adding the same audio again changes nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def add(self, sound_file: bytes) -> StoredPrompt:
+        """Check a sound file and keep its audio. Raises SoundFileError."""
+        audio = wav.read(sound_file)
+        digest = hashlib.sha256(audio).hexdigest()
+        path = self._path(digest)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(".draft")
+            draft.write_bytes(audio)
+            draft.replace(path)
+        return StoredPrompt(digest, len(audio) * 1000 // wav.BYTES_PER_SECOND)
+
+    def media(self, digest: str) -> str:
+        """What Asterisk is told to play."""
+        return f"sound:{self._path(digest).with_suffix('')}"
+
+    def has(self, digest: str) -> bool:
+        """The audio is here."""
+        return self._path(digest).is_file()
+
+    def _path(self, digest: str) -> Path:
+        return self._directory / digest[:2] / f"{digest}.alaw"

@@ -1,0 +1,154 @@
+"""Where everything meets: the controller, made from settings."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from random import Random, SystemRandom
+from typing import Any
+
+from aiohttp import web
+
+from controller.accounts.directory import Directory, LiveDirectory
+from controller.api.server import make_app
+from controller.api.wire.authentication import Authenticator
+from controller.api.wire.handlers import WireApi
+from controller.asterisk.errors import FleetError
+from controller.asterisk.node import Node
+from controller.calls.recovery import Recovery
+from controller.calls.service import CallService
+from controller.clock import Clock, SystemClock
+from controller.prompts.library import PromptLibrary
+from controller.pushes.cdr_outbox import GATHERING, CdrOutbox
+from controller.pushes.receiver import HttpSender, Sender
+from controller.pushes.retry import RetrySchedule
+from controller.pushes.status import StatusPushes
+from controller.settings import Settings
+from controller.store.calls import forget_nonces
+from controller.store.database import Database
+from controller.store.schema import migrate
+
+log = logging.getLogger(__name__)
+
+_HOUSEKEEPING_INTERVAL = 600.0
+"""Seconds."""
+
+
+@dataclass
+class Controller:
+    """A running controller."""
+
+    settings: Settings
+    url: str
+    node: Node
+    calls: CallService
+    database: Database
+    directory: LiveDirectory
+
+
+@asynccontextmanager
+async def running_controller(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    random: Random | None = None,
+    sender: Sender | None = None,
+) -> AsyncIterator[Controller]:
+    """A controller that takes requests until the end of the block, where it drains."""
+    clock, random = clock or SystemClock(), random or SystemRandom()
+    await asyncio.to_thread(migrate, settings.database_url)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            Database(settings.database_url, synchronous=settings.database.synchronous)
+        )
+        if sender is None:
+            sender = await stack.enter_async_context(HttpSender(settings.pushes))
+        statuses = StatusPushes(sender)
+        outbox = CdrOutbox(
+            database,
+            sender,
+            clock,
+            RetrySchedule(settings.pushes.cdr_attempts, timedelta(seconds=settings.pushes.cdr_interval)),
+            settings.pushes.cdr_batch,
+            settings.cdr_file_dir,
+        )
+        node = Node(settings.asterisk, random=random)
+        calls = CallService(
+            database,
+            node,
+            statuses,
+            outbox.wake,
+            clock,
+            random,
+            settings.calls,
+            settings.host_name,
+            GATHERING,
+        )
+        node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
+        directory = LiveDirectory(database, lambda changed: _configure(node, changed))
+        await directory.refresh()
+        for work in (outbox.run(), directory.run(), _housekeeping(database, clock)):
+            await stack.enter_async_context(_background(work))
+        await stack.enter_async_context(node)
+        stack.push_async_callback(_drain, settings, calls, statuses, outbox)
+        wire = WireApi(
+            Authenticator(settings.authentication, clock),
+            directory,
+            PromptLibrary(settings.prompt_dir),
+            calls,
+        )
+        app = make_app(wire, lambda: node.available, settings.http)
+        url = await stack.enter_async_context(_served(app, settings))
+        yield Controller(settings, url, node, calls, database, directory)
+
+
+async def _configure(node: Node, directory: Directory) -> None:
+    """Bring trunks and routes into force; an unreachable node gets them when it can be reached."""
+    try:
+        await node.configure(directory.trunks, directory.routes)
+    except FleetError as error:
+        log.warning("Trunks could not be brought into force", extra={"error": str(error)})
+
+
+async def _drain(settings: Settings, calls: CallService, statuses: StatusPushes, outbox: CdrOutbox) -> None:
+    await calls.drain(settings.calls.drain_timeout)
+    await statuses.drain(settings.pushes.timeout)
+    await outbox.drain(settings.pushes.timeout)
+
+
+async def _housekeeping(database: Database, clock: Clock) -> None:
+    while True:
+        now = clock.now()
+        try:
+            await database.write(partial(forget_nonces, now=now))
+        except Exception:
+            log.exception("Housekeeping failed; trying again later")
+        await asyncio.sleep(_HOUSEKEEPING_INTERVAL)
+
+
+@asynccontextmanager
+async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _served(app: web.Application, settings: Settings) -> AsyncIterator[str]:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.http.address, settings.http.port)
+        await site.start()
+        port = runner.addresses[0][1]
+        yield f"http://{settings.http.address}:{port}"
+    finally:
+        await runner.cleanup()
