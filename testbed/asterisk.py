@@ -17,10 +17,11 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -261,9 +262,9 @@ def _prepare_child() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-async def _while_alive(asterisk: RunningAsterisk, waiting: "asyncio.Future[None] | object") -> None:
+async def _while_alive(asterisk: RunningAsterisk, waiting: Coroutine[Any, Any, None]) -> None:
     """Wait for readiness, but no longer than the process lives."""
-    ready = asyncio.ensure_future(waiting)  # type: ignore[arg-type]
+    ready = asyncio.ensure_future(waiting)
     ended = asyncio.ensure_future(asterisk.process.wait())
     await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
     ended.cancel()

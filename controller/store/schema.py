@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 from controller.store import tables
@@ -31,6 +33,18 @@ def migrate(url: str, revision: str = "head") -> None:
             command.upgrade(config, revision)
     finally:
         engine.dispose()
+
+
+def revisions(url: str) -> tuple[str, str]:
+    """(revision of this database, newest revision); the first is "empty" for a database without tables."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    engine = make_engine(url)
+    try:
+        with engine.connect() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    return present or "empty", newest or "empty"
 
 
 def new_migration(url: str, message: str, revision: str) -> None:

@@ -1,0 +1,46 @@
+# Everything a newcomer types. Each target sets up what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit integration run check bench requirements format
+
+BIN := .venv/bin
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Set up the Python environment and Asterisk
+	@scripts/setup
+
+demo: setup ## Make a real call to a real softphone and judge it
+	@$(BIN)/voicecall demo
+
+test: setup ## Unit tests, then integration tests on a real Asterisk
+	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/integration -n 2
+
+unit: setup ## Unit tests alone
+	@$(BIN)/pytest tests/unit -n 2
+
+integration: setup ## Integration tests alone
+	@$(BIN)/pytest tests/integration -n 2
+
+run: setup ## Run the platform in the foreground until Ctrl-C
+	@test -f voicecall.toml || $(BIN)/voicecall init
+	@exec $(BIN)/voicecall up
+
+check: setup ## Format, lint, strict types, import rules, documents that are made from code
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/voicecall settings --reference | diff docs/reference/configuration.md - \
+		|| { echo "docs/reference/configuration.md is out of date"; exit 1; }
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix --select I .
+	@$(BIN)/ruff format .
+
+bench: setup ## Measure against bare Asterisk; prints one JSON line each
+	@$(BIN)/python -m benchmarks.notification
+
+requirements: setup ## The requirement numbers that no test shows
+	@$(BIN)/python scripts/requirements.py

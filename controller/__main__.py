@@ -1,0 +1,5 @@
+"""`python -m controller` is `voicecall`."""
+
+from controller.cli import main
+
+main()

@@ -1,0 +1,182 @@
+"""`voicecall`: the command."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import uvloop
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from controller.accounts import declaration
+from controller.asterisk.configuration import write_private
+from controller.logs import set_up_logs
+from controller.prompts.library import PromptLibrary
+from controller.settings import Settings, load_settings
+from controller.settings_file import initial_settings, settings_table, settings_text
+from controller.store.database import Database
+from controller.store.schema import migrate
+
+if TYPE_CHECKING:
+    from controller.wiring import Controller
+
+app = typer.Typer(
+    help="Self-hosted voice callback, notification and verification code on Asterisk.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Settings file; else VOICECALL_CONFIG, else ./voicecall.toml."),
+]
+
+
+def main() -> None:
+    """Entry of the `voicecall` command."""
+    app()
+
+
+def _fail(text: str) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(2)
+
+
+def _settings(path: Path | None) -> Settings:
+    try:
+        return load_settings(path)
+    except FileNotFoundError as error:
+        raise _fail(str(error)) from None
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise _fail("settings: " + "\nsettings: ".join(faults)) from None
+    except ValueError as error:
+        raise _fail(f"settings: {error}") from None
+
+
+@app.command()
+def serve(config: ConfigOption = None) -> None:
+    """Run the controller in the foreground until SIGTERM or Ctrl-C; running calls may end first."""
+    settings = _settings(config)
+    set_up_logs()
+    try:
+        uvloop.run(_serve(settings))
+    except OSError as error:
+        raise _fail(f"can't serve: {error}") from None
+
+
+async def _serve(settings: Settings) -> None:
+    from controller.wiring import running_controller
+
+    stop = stop_signal()
+    async with running_controller(settings) as controller:
+        typer.echo(f"voicecall listens on {controller.url}", err=True)
+        announcing = asyncio.create_task(_announce_ready(controller))
+        await stop.wait()
+        announcing.cancel()
+        typer.echo("Ending; running calls may go on for a moment (see calls.drain_timeout) ...", err=True)
+
+
+async def _announce_ready(controller: "Controller") -> None:
+    """One line on standard output, for whoever started us: calls can be made now."""
+    await controller.node.ari.wait_ready()
+    typer.echo(f"ready at {controller.url}")
+    sys.stdout.flush()
+
+
+def stop_signal() -> asyncio.Event:
+    """Set when the process is asked to end."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+@app.command()
+def up(
+    config: ConfigOption = None,
+    sip_port: Annotated[int, typer.Option(help="Port for SIP on loopback.")] = 5060,
+) -> None:
+    """Run the whole platform in the foreground: an Asterisk of its own and the controller."""
+    from testbed.asterisk import LauncherError
+    from testbed.platform import run_platform
+
+    settings = _settings(config)
+    set_up_logs()
+    try:
+        uvloop.run(run_platform(settings, sip_port))
+    except (LauncherError, OSError) as error:
+        raise _fail(str(error)) from None
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="The settings file to write.")] = Path("voicecall.toml"),
+) -> None:
+    """Write a settings file with every setting explained and passwords of its own."""
+    if file.exists():
+        raise _fail(f"{file} is there already; it stays as it is")
+    write_private(file, settings_text(initial_settings(Path("var").absolute())))
+    typer.echo(f"{file} written")
+
+
+@app.command()
+def settings(
+    reference: Annotated[bool, typer.Option(help="Print the reference page instead.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Print the settings in force; secrets are masked."""
+    typer.echo(settings_table() if reference else _settings(config).model_dump_json(indent=2))
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="What there shall be.")], config: ConfigOption = None
+) -> None:
+    """Declare accounts, apps, numbers, sound files, trunks and routes; applying again changes nothing."""
+    settings = _settings(config)
+    try:
+        changes = asyncio.run(apply_file(settings, file))
+    except (declaration.DeclarationError, OSError) as error:
+        raise _fail(str(error)) from None
+    for change in changes:
+        typer.echo(f"{change.what:9}  {change.kind:7}  {change.name}")
+
+
+async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]:
+    """Apply a declaration to the database of these settings. Raises DeclarationError, OSError."""
+    declared = declaration.read_declaration(file)
+    await asyncio.to_thread(migrate, settings.database_url)
+    sounds = declaration.load_sounds(declared, file.parent, PromptLibrary(settings.prompt_dir))
+    async with Database(settings.database_url) as database:
+        return await database.write(lambda session: declaration.apply(session, declared, sounds))
+
+
+@app.command()
+def doctor(config: ConfigOption = None) -> None:
+    """Look for the usual misconfigurations; exit status 1 if something is wrong."""
+    from controller.doctor import Level, examine
+
+    findings = asyncio.run(examine(_settings(config)))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    colours = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
+    for finding in findings:
+        text = finding.text if not finding.remedy else f"{finding.text}\n[dim]{finding.remedy}[/dim]"
+        table.add_row(f"[{colours[finding.level]}]{finding.level}[/]", finding.name, text)
+    Console().print(table)
+    if any(finding.level is Level.FAULT for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
+) -> None:
+    """Make a real call to a real softphone and show what happens; exit status 0 only if all was right."""
+    from testbed.demo import run_demo
+
+    sys.exit(uvloop.run(run_demo(Console(highlight=False), directory.absolute())))

@@ -1,0 +1,256 @@
+"""`voicecall doctor`: finds the usual misconfigurations and says what to do about each.
+
+Every check looks at the real thing; one that can't look says so.
+"""
+
+import asyncio
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy.exc import SQLAlchemyError
+
+from controller.accounts.directory import directory_of
+from controller.asterisk.ami import AmiError, ami_session
+from controller.asterisk.routing import TrunkConfiguration
+from controller.settings import Settings
+from controller.store.database import Database
+from controller.store.directory import read_directory
+from controller.store.schema import revisions
+
+_MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
+_CLOCK_TOLERANCE = 5.0
+"""Seconds between the controller's clock and Asterisk's."""
+
+_PATIENCE = 5.0
+"""Seconds for one look."""
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found and what to do about it."""
+
+    name: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+
+def _ok(name: str, text: str) -> Finding:
+    return Finding(name, Level.OK, text)
+
+
+def _fault(name: str, text: str, remedy: str) -> Finding:
+    return Finding(name, Level.FAULT, text, remedy)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything that was found."""
+    findings = [
+        host_name(socket.gethostname(), lambda name: socket.getaddrinfo(name, None)),
+        writable("data directory", settings.data_dir.absolute(), "set data_dir to a folder you may write to"),
+        await port(settings),
+        await database(settings),
+        writable(
+            "recording directory",
+            settings.asterisk.recording_dir,
+            "make it and give it to Asterisk's user: without it every recording fails",
+            make=False,
+        ),
+        writable(
+            "trunk configuration",
+            settings.asterisk.etc_dir,
+            "the controller writes pjsip_trunks.conf there: set asterisk.etc_dir and its permissions",
+            make=False,
+        ),
+    ]
+    findings += await asterisk(settings)
+    return findings
+
+
+def host_name(name: str, resolve: Callable[[str], object]) -> Finding:
+    """Asterisk stalls every call for seconds when it can't resolve its own host name."""
+    try:
+        resolve(name)
+    except OSError:
+        return _fault(
+            "host name",
+            f"{name} does not resolve, which stalls every call for seconds",
+            f"add a line to /etc/hosts: 127.0.1.1 {name}",
+        )
+    return _ok("host name", f"{name} resolves")
+
+
+def writable(name: str, directory: Path, remedy: str, *, make: bool = True) -> Finding:
+    """A file can be written in the directory."""
+    try:
+        if make:
+            directory.mkdir(parents=True, exist_ok=True)
+        if not directory.is_dir():
+            return _fault(name, f"{directory} does not exist", remedy)
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(b"doctor")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return _fault(name, f"{directory} can't be written: {error.strerror}", remedy)
+    return _ok(name, f"{directory} can be written")
+
+
+async def port(settings: Settings) -> Finding:
+    """The HTTP port is free, or this very program has it."""
+    address, number = settings.http.address, settings.http.port
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, number))
+        except OSError as error:
+            if await _is_voicecall(f"http://{address}:{number}"):
+                return _ok("http port", f"a controller serves on {address}:{number}")
+            return _fault(
+                "http port",
+                f"{address}:{number} can't be had: {error.strerror}",
+                "end the program that has it or set http.port",
+            )
+    return _ok("http port", f"{address}:{number} is free")
+
+
+async def _is_voicecall(url: str) -> bool:
+    try:
+        async with _http() as http, http.get(f"{url}/healthz") as answer:
+            return answer.status == 200 and (await answer.json()).get("live") is True
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        return False
+
+
+async def database(settings: Settings) -> Finding:
+    """The database can be reached; nothing in it is touched."""
+    try:
+        present, newest = await asyncio.to_thread(revisions, settings.database_url)
+    except (SQLAlchemyError, OSError) as error:
+        text = str(error).splitlines()[0]
+        return _fault("database", text, "check database.url and the rights on the file or server")
+    if present == newest:
+        return _ok("database", f"can be reached, schema {present}")
+    return _ok("database", f"can be reached; the next start brings its schema from {present} to {newest}")
+
+
+async def asterisk(settings: Settings) -> list[Finding]:
+    """What needs Asterisk: reachable, recent, same clock, AMI, trunks."""
+    node = settings.asterisk
+    password = node.ari_password.get_secret_value()
+    credentials = aiohttp.BasicAuth(node.ari_user, password) if password else None
+    try:
+        async with _http(credentials) as http, http.get(f"{node.ari_url}/ari/asterisk/info") as answer:
+            if answer.status in (401, 403):
+                return [
+                    _fault("asterisk", "ARI refuses the password", "compare asterisk.ari_* with ari.conf")
+                ]
+            if answer.status != 200:
+                return [
+                    _fault(
+                        "asterisk",
+                        f"{node.ari_url} answers {answer.status}: it is not ARI, or ARI is off",
+                        "load res_ari.so and enable http.conf and ari.conf (see asterisk_conf/)",
+                    )
+                ]
+            info = await answer.json()
+            findings = [
+                version(info["system"]["version"]),
+                clock(answer.headers.get("Date"), datetime.now(UTC)),
+            ]
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return [
+            _fault("asterisk", f"{node.ari_url} can't be reached", "start Asterisk, or set asterisk.ari_url")
+        ]
+    findings.append(await _ami(settings))
+    findings += await trunks(settings, credentials)
+    return findings
+
+
+@asynccontextmanager
+async def _http(credentials: aiohttp.BasicAuth | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+    timeout = aiohttp.ClientTimeout(total=_PATIENCE)
+    async with aiohttp.ClientSession(auth=credentials, timeout=timeout) as http:
+        yield http
+
+
+def version(text: str) -> Finding:
+    """Asterisk is recent enough."""
+    numbers = tuple(int(part) for part in text.split("+")[0].split("-")[0].split(".") if part.isdigit())
+    if numbers < _MINIMUM_VERSION:
+        return _fault("asterisk", f"Asterisk {text} is too old", "22.10.1 or later is needed")
+    if numbers < _GOOD_VERSION:
+        return Finding(
+            "asterisk", Level.WARNING, f"Asterisk {text} has known faults under load", "use 22.10.1"
+        )
+    return _ok("asterisk", f"Asterisk {text} answers")
+
+
+def clock(date_header: str | None, now: datetime) -> Finding:
+    """The controller's clock and Asterisk's agree."""
+    try:
+        theirs = parsedate_to_datetime(date_header or "")
+    except ValueError:
+        return Finding(
+            "clock", Level.WARNING, "Asterisk does not tell the time", "compare the clocks by hand"
+        )
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=UTC)
+    difference = abs((now - theirs).total_seconds())
+    if difference > _CLOCK_TOLERANCE:
+        return _fault("clock", f"this clock and Asterisk's are {difference:.0f} s apart", "use NTP on both")
+    return _ok("clock", "agrees with Asterisk's")
+
+
+async def _ami(settings: Settings) -> Finding:
+    try:
+        async with ami_session(settings.asterisk) as ami:
+            await ami.command("core show uptime")
+    except AmiError as error:
+        return _fault("ami", str(error), "compare asterisk.ami_* with manager.conf")
+    return _ok("ami", "answers")
+
+
+async def trunks(settings: Settings, credentials: aiohttp.BasicAuth | None) -> list[Finding]:
+    """Every declared trunk is known to Asterisk and answers SIP."""
+    try:
+        async with Database(settings.database_url) as base:
+            declared = directory_of(await base.read(read_directory)).trunks
+    except (SQLAlchemyError, OSError):
+        return []
+    async with _http(credentials) as http:
+        return [await _trunk(settings, http, trunk) for trunk in declared]
+
+
+async def _trunk(settings: Settings, http: aiohttp.ClientSession, trunk: TrunkConfiguration) -> Finding:
+    name, where = f"trunk {trunk.name}", f"{trunk.host}:{trunk.port}"
+    async with http.get(f"{settings.asterisk.ari_url}/ari/endpoints/PJSIP/{trunk.name}") as answer:
+        if answer.status == 404:
+            return _fault(
+                name, "Asterisk does not know it", "is the controller running? it writes the trunks"
+            )
+        state = (await answer.json()).get("state")
+    if state == "online":
+        return _ok(name, f"{where} answers")
+    return _fault(
+        name,
+        f"{where} does not answer SIP (state {state})",
+        "check address, firewall and the far end's rules",
+    )

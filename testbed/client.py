@@ -1,0 +1,93 @@
+"""A customer's program: calls the API with X-AKSK, written from the API's description alone."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+CALLNOTIFY = "/rest/httpsessions/callnotify/v2.0"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API said."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        body = json.loads(self.text)
+        assert isinstance(body, dict)
+        return body
+
+    @property
+    def code(self) -> str:
+        return str(self.body["resultcode"])
+
+    @property
+    def description(self) -> str:
+        return str(self.body["resultdesc"])
+
+    @property
+    def session_id(self) -> str:
+        return str(self.body["sessionId"])
+
+
+def encoded_url(url: str) -> str:
+    """An address as statusUrl and feeUrl carry it."""
+    return base64.b64encode(url.encode()).decode()
+
+
+def aksk_headers(
+    app_key: str, secret: str, *, nonce: str | None = None, created: str | None = None
+) -> dict[str, str]:
+    """The headers of a request that is made now."""
+    nonce = nonce or secrets.token_hex(16)
+    created = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    mac = hmac.new(secret.encode(), (nonce + created).encode(), hashlib.sha256).digest()
+    digest = base64.b64encode(mac).decode()
+    return {
+        "Content-Type": "application/json;charset=UTF-8",
+        "Authorization": 'AKSK realm="SDP",profile="UsernameToken",type="Appkey"',
+        "X-AKSK": f'UsernameToken Username="{app_key}", PasswordDigest="{digest}", '
+        f'Nonce="{nonce}", Created="{created}"',
+    }
+
+
+class ApiClient:
+    """Requests of one application."""
+
+    def __init__(self, http: aiohttp.ClientSession, app_key: str, secret: str) -> None:
+        self._http = http
+        self.app_key = app_key
+        self.secret = secret
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, app_key: str, secret: str) -> AsyncIterator["ApiClient"]:
+        """A client of the API at `url`."""
+        timeout = aiohttp.ClientTimeout(total=15)
+        async with aiohttp.ClientSession(url, timeout=timeout) as http:
+            yield cls(http, app_key, secret)
+
+    async def post(self, path: str, body: Any, headers: Mapping[str, str | None] | None = None) -> Answer:
+        """Post `body` (bytes as they are, anything else as JSON); `headers` replace or (None) remove."""
+        merged = {**aksk_headers(self.app_key, self.secret), **(headers or {})}
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {name: value for name, value in merged.items() if value is not None}
+        async with self._http.post(path, data=data, headers=sent) as answer:
+            return Answer(answer.status, dict(answer.headers), await answer.text())
+
+    async def notify(self, body: Mapping[str, Any], **headers: str | None) -> Answer:
+        """Ask for a voice notification."""
+        return await self.post(CALLNOTIFY, body, headers)

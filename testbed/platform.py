@@ -1,0 +1,141 @@
+"""The platform on one machine: an Asterisk of its own and the controller, in the foreground or for a test."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import SecretStr
+
+from controller.accounts import declaration
+from controller.asterisk.configuration import NodeConfiguration, render_node
+from controller.cli import apply_file, stop_signal
+from controller.settings import AsteriskSettings, HttpSettings, Settings
+from controller.wiring import Controller, running_controller
+from testbed.asterisk import (
+    AsteriskProgram,
+    LauncherError,
+    RunningAsterisk,
+    host_name_resolves,
+    obtain_asterisk,
+    running_asterisk,
+    start_asterisk,
+)
+from testbed.client import ApiClient
+
+
+async def run_platform(settings: Settings, sip_port: int) -> None:
+    """Asterisk and controller until SIGTERM or Ctrl-C. Raises LauncherError, OSError."""
+    if not host_name_resolves():
+        raise LauncherError(
+            "this machine can't resolve its own host name, which stalls every call: add it to /etc/hosts"
+        )
+    program = obtain_asterisk(lambda line: typer.echo(line, err=True))
+    stop = stop_signal()
+    configuration = node_of(settings.asterisk, program, sip_port)
+    render_node(configuration)
+    asterisk = await start_asterisk(configuration, program)
+    try:
+        async with running_controller(settings) as controller:
+            await controller.node.ari.wait_ready()
+            typer.echo(
+                f"voicecall listens on {controller.url}; SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
+                err=True,
+            )
+            await stop.wait()
+            typer.echo("Ending; running calls may go on for a moment ...", err=True)
+    finally:
+        await asterisk.stop()
+
+
+def node_of(settings: AsteriskSettings, program: AsteriskProgram, sip_port: int) -> NodeConfiguration:
+    """The node that these settings speak of, to be run on this machine."""
+    directory = settings.etc_dir.absolute().parent
+    address = urlsplit(settings.ari_url)
+    return NodeConfiguration(
+        node_name=settings.name,
+        etc_dir=settings.etc_dir.absolute(),
+        lib_dir=directory / "lib",
+        spool_dir=settings.recording_dir.absolute().parent,
+        run_dir=directory / "run",
+        log_dir=directory / "log",
+        module_dir=program.module_dir,
+        data_dir=program.data_dir,
+        http_port=address.port or 80,
+        ami_port=settings.ami_port,
+        sip_port=sip_port,
+        ari_password=settings.ari_password.get_secret_value(),
+        ami_password=settings.ami_password.get_secret_value(),
+        ari_user=settings.ari_user,
+        ami_user=settings.ami_user,
+        control_address=address.hostname or "127.0.0.1",
+    )
+
+
+def node_settings(configuration: NodeConfiguration, **changes: Any) -> AsteriskSettings:
+    """How a controller reaches this node."""
+    settings = AsteriskSettings(
+        name=configuration.node_name,
+        ari_url=f"http://{configuration.control_address}:{configuration.http_port}",
+        ari_user=configuration.ari_user,
+        ari_password=SecretStr(configuration.ari_password),
+        ami_address=configuration.control_address,
+        ami_port=configuration.ami_port,
+        ami_user=configuration.ami_user,
+        ami_password=SecretStr(configuration.ami_password),
+        etc_dir=configuration.etc_dir,
+        recording_dir=configuration.recording_dir,
+    )
+    return settings.model_copy(update=changes)
+
+
+@dataclass
+class Platform:
+    """A node and the settings of a controller that uses it; the controller may run or not."""
+
+    directory: Path
+    asterisk: RunningAsterisk
+    settings: Settings
+
+    async def declare(self, text: str) -> list[declaration.Change]:
+        """Apply a declaration; files in it are relative to `directory`."""
+        path = self.directory / "declaration.toml"
+        path.write_text(text, "utf-8")
+        return await apply_file(self.settings, path)
+
+    @asynccontextmanager
+    async def controller(self, **replacements: Any) -> AsyncIterator[Controller]:
+        """A controller in this process that is ready to make calls."""
+        async with running_controller(self.settings, **replacements) as controller:
+            await controller.node.ari.wait_ready()
+            yield controller
+
+    @asynccontextmanager
+    async def serving(
+        self, app_key: str, secret: str, **replacements: Any
+    ) -> AsyncIterator[tuple[Controller, ApiClient]]:
+        """A controller and a customer's client."""
+        async with AsyncExitStack() as stack:
+            controller = await stack.enter_async_context(self.controller(**replacements))
+            client = await stack.enter_async_context(ApiClient.open(controller.url, app_key, secret))
+            yield controller, client
+
+
+@asynccontextmanager
+async def platform(
+    directory: Path,
+    program: AsteriskProgram,
+    sections: Mapping[str, Any] | None = None,
+    node: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Platform]:
+    """An Asterisk and settings for it below `directory`; `sections` replace sections of the settings."""
+    async with running_asterisk(directory / "asterisk", program) as asterisk:
+        settings = Settings(
+            data_dir=directory / "data",
+            http=HttpSettings(port=0),
+            asterisk=node_settings(asterisk.configuration, **(node or {})),
+        )
+        yield Platform(directory, asterisk, settings.model_copy(update=dict(sections or {})))
