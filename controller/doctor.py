@@ -154,8 +154,7 @@ async def database(settings: Settings) -> Finding:
 async def asterisk(settings: Settings) -> list[Finding]:
     """What needs Asterisk: reachable, recent, same clock, AMI, trunks."""
     node = settings.asterisk
-    password = node.ari_password.get_secret_value()
-    credentials = aiohttp.BasicAuth(node.ari_user, password) if password else None
+    credentials = aiohttp.encode_basic_auth(node.ari_user, node.ari_password.get_secret_value())
     try:
         async with _http(credentials) as http, http.get(f"{node.ari_url}/ari/asterisk/info") as answer:
             if answer.status in (401, 403):
@@ -185,9 +184,10 @@ async def asterisk(settings: Settings) -> list[Finding]:
 
 
 @asynccontextmanager
-async def _http(credentials: aiohttp.BasicAuth | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+async def _http(credentials: str | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+    headers = {"Authorization": credentials} if credentials else None
     timeout = aiohttp.ClientTimeout(total=_PATIENCE)
-    async with aiohttp.ClientSession(auth=credentials, timeout=timeout) as http:
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
         yield http
 
 
@@ -228,7 +228,7 @@ async def _ami(settings: Settings) -> Finding:
     return _ok("ami", "answers")
 
 
-async def trunks(settings: Settings, credentials: aiohttp.BasicAuth | None) -> list[Finding]:
+async def trunks(settings: Settings, credentials: str) -> list[Finding]:
     """Every declared trunk is known to Asterisk and answers SIP."""
     try:
         async with Database(settings.database_url) as base:

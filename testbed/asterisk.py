@@ -299,8 +299,8 @@ async def _fully_booted(configuration: NodeConfiguration) -> None:
 
 async def _endpoints_known(asterisk: RunningAsterisk, endpoints: list[str]) -> None:
     configuration = asterisk.configuration
-    credentials = aiohttp.BasicAuth(configuration.ari_user, configuration.ari_password)
-    async with aiohttp.ClientSession(asterisk.ari_url, auth=credentials) as http:
+    password = aiohttp.encode_basic_auth(configuration.ari_user, configuration.ari_password)
+    async with aiohttp.ClientSession(asterisk.ari_url, headers={"Authorization": password}) as http:
         async with http.get("/ari/asterisk/ping") as answer:
             answer.raise_for_status()
         for endpoint in endpoints:

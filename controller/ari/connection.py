@@ -92,8 +92,8 @@ class Connection:
 
     async def run(self) -> None:
         """Keep the socket open until cancelled. Raises what `retry` gave up on."""
-        credentials = aiohttp.BasicAuth(self.address.user, self.address.password)
-        async with aiohttp.ClientSession(self.address.url, auth=credentials) as self._http:
+        credentials = {"Authorization": aiohttp.encode_basic_auth(self.address.user, self.address.password)}
+        async with aiohttp.ClientSession(self.address.url, headers=credentials) as self._http:
             attempt = 0
             while True:
                 try:

@@ -92,7 +92,8 @@ class Leg:
                 self._node.dial_string(self._number),
                 channel_id=self.id,
                 variables={
-                    "CALLERID(num)": self._display_number.e164,
+                    # Of a channel that is dialled, the far end sees the connected line, not the caller id.
+                    "CONNECTEDLINE(num,i)": self._display_number.e164,
                     CALL_VARIABLE: {"value": self._call_id, "report_events": True},
                 },
                 formats="alaw",
