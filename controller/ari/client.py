@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from controller.ari.connection import Address, Connection, RetryDecision, retry_unless_refused
-from controller.ari.errors import NotFound
+from controller.ari.errors import NotConnected, NotFound, ProtocolError
 from controller.ari.events import ObjectGone, ObjectPresent
 from controller.ari.models import Snapshot
-from controller.ari.protocol import Message, ProtocolError, decode_event
+from controller.ari.protocol import Message, decode_event
 from controller.ari.resources import (
     Applications,
     Asterisk,
@@ -88,14 +88,19 @@ class Client:
         return self._ready.is_set()
 
     async def wait_ready(self) -> None:
-        """Wait until `ready`. Raises what ended the connection for good."""
+        """Wait until `ready`. Raises what ended the connection for good; NotConnected if it was closed."""
         if self._running is None:
             raise RuntimeError("the client was not started")
         waiting = asyncio.ensure_future(self._ready.wait())
-        await asyncio.wait({waiting, self._running}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        if not self._ready.is_set():
-            self._running.result()
+        try:
+            await asyncio.wait({waiting, self._running}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if waiting.done() and not waiting.cancelled():
+            return
+        if self._running.cancelled():
+            raise NotConnected("the client was closed")
+        self._running.result()
 
     async def wait_lost(self) -> None:
         """Wait until not `ready`."""
@@ -114,6 +119,10 @@ class Client:
         """Be connected until cancelled. Raises what the retry decision gave up on, such as OwnershipLost."""
         await self._connection.run()
 
+    async def reconnect(self) -> None:
+        """Make a new connection, with all that belongs to it: snapshot, news for the listeners."""
+        await self._connection.reconnect()
+
     async def snapshot(self) -> Snapshot:
         """All that Asterisk has now."""
         info, channels, bridges = await asyncio.gather(
@@ -125,7 +134,7 @@ class Client:
             {bridge.id: bridge for bridge in bridges},
         )
 
-    def _dispatch(self, message: Message, raw: str) -> None:
+    def _dispatch(self, message: Message, raw: bytes) -> None:
         streams = self._router.streams(message.keys())
         if not streams:
             return

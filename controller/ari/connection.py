@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import aiohttp
 
@@ -19,10 +19,11 @@ from controller.ari.errors import (
     ConnectionLost,
     NotConnected,
     OwnershipLost,
+    ProtocolError,
     RequestTimeout,
     response_error,
 )
-from controller.ari.protocol import Message, Parameters, ProtocolError, decode_message, encode_request
+from controller.ari.protocol import Message, Parameters, decode_message, encode_request
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class Address:
     user: str
     password: str = field(repr=False)
 
+
+_Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
 
 RetryDecision = Callable[[BaseException, int, Random], float | None]
 """(error, failed attempts before this one, random) -> seconds until the next attempt, or None: give up."""
@@ -60,7 +63,7 @@ class Connection:
         address: Address,
         app: str,
         *,
-        on_event: Callable[[Message, str], None],
+        on_event: Callable[[Message, bytes], None],
         on_connected: Callable[[], Awaitable[None]],
         on_lost: Callable[[], None],
         retry: RetryDecision = retry_unless_refused,
@@ -81,9 +84,10 @@ class Connection:
         self._random = random or Random()  # noqa: S311
         self._places = asyncio.Semaphore(max_in_flight)
         self._answers: dict[str, asyncio.Future[Message]] = {}
+        self._attempt = 0
         self._serial = 0
         self._http: aiohttp.ClientSession | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._socket: _Socket | None = None
 
     @property
     def connected(self) -> bool:
@@ -91,44 +95,59 @@ class Connection:
         return self._socket is not None
 
     async def run(self) -> None:
-        """Keep the socket open until cancelled. Raises what `retry` gave up on."""
+        """Keep the socket open until cancelled. Raises what `retry` gave up on.
+
+        Whatever goes wrong ends up in `retry`, also what `on_connected` raises: a program that can't get
+        ready now may be able to a moment later.
+        """
         credentials = {"Authorization": aiohttp.encode_basic_auth(self.address.user, self.address.password)}
         async with aiohttp.ClientSession(self.address.url, headers=credentials) as self._http:
-            attempt = 0
+            self._attempt = 0
             while True:
                 try:
                     async with self._open(self._http) as socket:
                         await self._serve(socket)
-                        attempt = 0
-                        raise ConnectionLost("Asterisk closed the socket")
-                except (aiohttp.ClientError, AriError, OSError, TimeoutError) as error:
-                    delay = self._retry(error, attempt, self._random)
-                    log.warning("ARI connection lost", extra={"error": str(error), "retry_in": delay})
+                    raise ConnectionLost("Asterisk closed the socket")
+                except Exception as error:
+                    delay = self._retry(error, self._attempt, self._random)
+                    expected = isinstance(error, aiohttp.ClientError | AriError | OSError)
+                    log.warning(
+                        "ARI connection lost",
+                        exc_info=None if expected else error,
+                        extra={"error": str(error), "retry_in": delay},
+                    )
                     if delay is None:
                         raise
-                attempt += 1
+                self._attempt += 1
                 await asyncio.sleep(delay)
 
     @asynccontextmanager
-    async def _open(self, http: aiohttp.ClientSession) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        async with http.ws_connect(
-            "/ari/events",
-            params={"app": self.app, "subscribeAll": "false"},
-            heartbeat=self._heartbeat,
-            max_msg_size=_LARGEST_MESSAGE,
-            timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-        ) as socket:
-            self._socket = socket
-            try:
-                yield socket
-            finally:
-                self._socket = None
-                self._fail_unanswered()
-                self._on_lost()
+    async def _open(self, http: aiohttp.ClientSession) -> AsyncIterator[_Socket]:
+        try:
+            async with asyncio.timeout(self._request_timeout):
+                socket: _Socket = await http.ws_connect(
+                    "/ari/events",
+                    params={"app": self.app, "subscribeAll": "false"},
+                    heartbeat=self._heartbeat,
+                    max_msg_size=_LARGEST_MESSAGE,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    decode_text=False,
+                )
+        except TimeoutError:
+            # An Asterisk that hangs still accepts connections and then says nothing.
+            raise ConnectionLost(f"no socket in {self._request_timeout} s") from None
+        self._socket = socket
+        try:
+            yield socket
+        finally:
+            self._socket = None
+            self._fail_unanswered()
+            self._on_lost()
+            await socket.close()
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _serve(self, socket: _Socket) -> None:
         """Read until the socket closes, while `on_connected` gets its own task; a failure there ends both."""
-        welcome = asyncio.ensure_future(self._on_connected())
+        welcome = asyncio.ensure_future(self._welcome())
         reading = asyncio.ensure_future(self._read(socket))
         try:
             await asyncio.wait({welcome, reading}, return_when=asyncio.FIRST_COMPLETED)
@@ -140,7 +159,12 @@ class Connection:
                 task.cancel()
             await asyncio.gather(welcome, reading, return_exceptions=True)
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _welcome(self) -> None:
+        await self._on_connected()
+        # Only now: an Asterisk that takes connections and drops them is not approached ever faster.
+        self._attempt = 0
+
+    async def _read(self, socket: _Socket) -> None:
         async for frame in socket:
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 continue
@@ -165,6 +189,11 @@ class Connection:
             if not waiting.done():
                 waiting.set_exception(ConnectionLost("the socket closed before the answer"))
 
+    async def reconnect(self) -> None:
+        """Close the socket; `run` makes a new one at once."""
+        if self._socket is not None:
+            await self._socket.close()
+
     async def request(
         self,
         operation: str,
@@ -175,11 +204,13 @@ class Connection:
     ) -> str:
         """Do one REST request over the socket and return the body of the answer.
 
-        Raises NotConnected, ConnectionLost, RequestTimeout or a ResponseError.
+        A request that waits for its turn when the socket is lost is not sent over the next one: whoever
+        made it knows nothing of the gap. Raises NotConnected, ConnectionLost, RequestTimeout or a
+        ResponseError.
         """
+        socket = self._socket
         async with self._places:
-            socket = self._socket
-            if socket is None or socket.closed:
+            if socket is None or socket.closed or socket is not self._socket:
                 raise NotConnected(f"{operation}: no connection to Asterisk")
             self._serial += 1
             request_id = str(self._serial)
@@ -198,6 +229,9 @@ class Connection:
                 raise ConnectionLost(f"{operation}: {error}") from error
             finally:
                 del self._answers[request_id]
+                # It may have failed while the request was still being sent; nobody asks then.
+                if answer.done() and not answer.cancelled():
+                    answer.exception()
         if message.status_code >= 400:
             raise response_error(
                 operation, message.status_code, message.message_body or message.reason_phrase
@@ -206,7 +240,7 @@ class Connection:
 
     async def download(self, operation: str, uri: str) -> AsyncIterator[bytes]:
         """A binary body, in pieces, over HTTP: the socket carries none. Raises like `request`."""
-        if self._http is None:
+        if self._http is None or self._http.closed:
             raise NotConnected(f"{operation}: no connection to Asterisk")
         try:
             async with self._http.get(f"/ari/{uri}") as answer:

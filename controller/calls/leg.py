@@ -36,6 +36,10 @@ _NETWORK_OUT_OF_ORDER = 38
 _SETTLE_TIMEOUT = 5.0
 """Seconds in which Asterisk tells the end of a channel that it no longer knows."""
 
+_END_FOLLOWS = 0.3
+"""Seconds in which the end of a channel follows the failure of its playback: a phone that hangs up
+makes the playback fail first."""
+
 Tell = Callable[[Kind, str, Mapping[str, Any] | None], object]
 
 
@@ -160,6 +164,7 @@ class Leg:
                     await self._stop(playback)
             elif isinstance(event, ari.PlaybackFinished) and event.playback.id == playback and playing:
                 if event.playback.state == "failed":
+                    await self._end_or_nothing(_END_FOLLOWS)
                     raise LegOver(PLAY_FAILED.on_leg(self.name))
                 playing = False
                 collection = collection.prompt_ended(loop.time())
@@ -174,6 +179,11 @@ class Leg:
         await self._command(self._node.ari.channels.play(self.id, item.prompt.media, playback_id=playback))
         self._tell(Kind.PROMPT, self.name, {"prompt": item.prompt.name, "collects": item.collect})
         return playback
+
+    async def _end_or_nothing(self, within: float) -> None:
+        """Wait `within` seconds for the end of the channel and raise its LegOver if it comes."""
+        with contextlib.suppress(TimeoutError):
+            await self._next(within)
 
     async def _stop(self, playback: str) -> None:
         with contextlib.suppress(ari.AriError):
@@ -193,9 +203,7 @@ class Leg:
         try:
             await doing
         except (ari.NotFound, ari.Conflict):
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    await self._next(_SETTLE_TIMEOUT)
+            await self._end_or_nothing(_SETTLE_TIMEOUT)
             raise LegOver(NODE_LOST) from None
         except ari.ResponseError as error:
             raise LegOver(PLAY_FAILED.on_leg(self.name)) from error
@@ -203,7 +211,10 @@ class Leg:
             raise LegOver(NODE_LOST) from error
 
     async def _next(self, timeout: float | None, *kinds: type[ari.Event]) -> ari.Event:
-        """The next event of these kinds. Raises LegOver when the channel ends and TimeoutError in time."""
+        """The next event of these kinds (of none: wait for the end).
+
+        Raises LegOver when the channel ends and TimeoutError after `timeout` seconds.
+        """
         async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
             async for event in self._events:
                 if isinstance(event, ari.ChannelDestroyed):
