@@ -12,7 +12,7 @@ from sqlmodel import Session, SQLModel
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
 from controller.prompts import wav
-from controller.prompts.errors import PromptError
+from controller.prompts.errors import PromptError, SoundNameError
 from controller.prompts.library import PromptLibrary
 from controller.store import directory as rows
 from controller.store.tables import Account, App, Number, Route, SoundFile, Trunk
@@ -24,6 +24,13 @@ class DeclarationError(ValueError):
 
 def _number(text: str) -> str:
     return PhoneNumber(text).e164
+
+
+def _sound_name(text: str) -> str:
+    try:
+        return wav.check_name(text)
+    except SoundNameError as error:
+        raise ValueError(str(error)) from None
 
 
 def _url(text: str) -> str:
@@ -57,7 +64,7 @@ class DeclaredApp(_Declared):
 class DeclaredSound(_Declared):
     """A sound file; `file` is relative to the declaration."""
 
-    name: Annotated[str, AfterValidator(wav.check_name)]
+    name: Annotated[str, AfterValidator(_sound_name)]
     file: Path
     approved: bool = True
 

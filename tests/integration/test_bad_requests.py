@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from integration.conftest import APP_KEY, SECRET, Bench, StartBench
+from integration.support import APP_KEY, SECRET, Bench, StartBench
 from sqlalchemy import func, select
 
 from controller.store.tables import Call

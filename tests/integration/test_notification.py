@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from integration.conftest import CALLED, SHOWN, StartBench
+from integration.support import CALLED, SHOWN, StartBench
 
 from testbed.listening import find, load_wav, share_heard
 from testbed.softphone_plan import Answer, Digits

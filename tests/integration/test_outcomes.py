@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import pytest
-from integration.conftest import StartBench
+from integration.support import StartBench
 
 from testbed.softphone_plan import Answer, Plan, Reject, RingOnly, Silent
 

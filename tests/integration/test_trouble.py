@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
-from integration.conftest import APP_KEY, QUICK, SECRET, Bench, StartBench
+from integration.support import APP_KEY, QUICK, SECRET, Bench, StartBench
 from sqlalchemy import func, select
 
 from controller.settings import PushSettings
@@ -96,7 +96,7 @@ async def test_E4_given_a_call_when_asterisk_is_killed_and_stays_away_then_the_c
 
 
 @pytest.mark.requirement("B1")
-async def test_B1_given_a_status_receiver_that_hangs_when_a_call_is_made_then_the_call_goes_on_and_nothing_else_waits(
+async def test_B1_given_a_status_receiver_that_hangs_when_a_call_is_made_then_the_call_goes_on(
     bench: StartBench,
 ) -> None:
     b = await bench([Answer(), Answer()], sections={"pushes": PushSettings(timeout=1)})
@@ -134,7 +134,7 @@ def _after(b: Bench, path: str) -> int:
 
 
 @pytest.mark.requirement("B2")
-async def test_B2_given_a_cdr_receiver_that_never_answers_200_when_attempts_are_used_up_then_it_is_in_the_file(
+async def test_B2_given_a_cdr_receiver_that_never_answers_200_when_attempts_are_over_then_it_is_filed(
     bench: StartBench,
 ) -> None:
     b = await bench(Answer(), sections={"pushes": PushSettings(cdr_attempts=3, cdr_interval=0.1)})

@@ -1,0 +1,105 @@
+"""What integration tests work with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.settings import CallSettings
+from controller.wiring import Controller
+from testbed.client import ApiClient, encoded_url
+from testbed.platform import Platform
+from testbed.push_receiver import PushReceiver, StatusPush
+from testbed.softphone import Softphone
+from testbed.sounds import distinct_prompt
+
+SHOWN = "+8657126880001"
+CALLED = "+8613900001111"
+APP_KEY, SECRET = "test-app", "test-app-secret"
+
+QUICK = CallSettings(ring_timeout=1.5, first_digit_timeout=0.8, inter_digit_timeout=0.5, drain_timeout=0.2)
+"""The same rules in small units."""
+
+PROMPTS = {"one.wav": (1, 1.0), "two.wav": (2, 1.0), "long.wav": (3, 6.0)}
+"""Name -> seed and seconds."""
+
+
+@dataclass
+class Bench:
+    """What a test has."""
+
+    home: Platform
+    receiver: PushReceiver
+    phones: dict[str, Softphone]
+    stack: AsyncExitStack
+    controller: Controller = field(init=False)
+    client: ApiClient = field(init=False)
+
+    @property
+    def phone(self) -> Softphone:
+        return self.phones[CALLED]
+
+    def request(self, *items: Mapping[str, Any], callee: str = CALLED, **more: Any) -> dict[str, Any]:
+        """A notification that pushes to the receiver; items are names of prompts or whole items."""
+        return {
+            "displayNbr": SHOWN,
+            "calleeNbr": callee,
+            "playInfoList": list(items) or [{"notifyVoice": "one.wav"}],
+            "statusUrl": encoded_url(self.receiver.url("/status")),
+            "feeUrl": encoded_url(self.receiver.url("/fee")),
+            **more,
+        }
+
+    async def notify(self, *items: Mapping[str, Any], **more: Any) -> str:
+        """Ask for a notification that must be accepted; returns its session id."""
+        answer = await self.client.notify(self.request(*items, **more))
+        assert answer.code == "0", answer.text
+        return answer.session_id
+
+    async def over(self, session_id: str, timeout: float = 15) -> tuple[list[StatusPush], dict[str, Any]]:
+        """Wait for the end of a call: its status pushes and its CDR, of which there is exactly one each."""
+        cdr = await self.receiver.wait_cdr(session_id, timeout)
+        await self.receiver.wait_status(session_id, "disconnect", timeout)
+        statuses = self.receiver.statuses(session_id)
+        assert [status.event_type for status in statuses].count("disconnect") == 1
+        assert len(self.receiver.cdrs(session_id)) == 1
+        return statuses, cdr
+
+    async def start_controller(self) -> None:
+        """Start the controller of this bench."""
+        self.controller, self.client = await self.stack.enter_async_context(
+            self.home.serving(APP_KEY, SECRET)
+        )
+
+    async def declare(self, **app: Any) -> None:
+        """Declare the account, its prompts and a route to each phone."""
+        for name, (seed, seconds) in PROMPTS.items():
+            (self.home.directory / name).write_bytes(distinct_prompt(seed, seconds))
+        await self.home.declare(declaration(self.phones, **app))
+
+
+def declaration(phones: Mapping[str, Softphone], **app: Any) -> str:
+    """What the tests' account has."""
+    settings = "\n".join(f"{name} = {value!r}" for name, value in app.items())
+    sounds = "\n".join(f'[[accounts.sounds]]\nname = "{name}"\nfile = "{name}"' for name in PROMPTS)
+    routes = "\n".join(
+        f'[[routes]]\nprefix = "{number}"\ncontact = "sip:{{number}}@{phone.contact.removeprefix("sip:")}"'
+        for number, phone in phones.items()
+    )
+    return f"""
+[[accounts]]
+id = "test"
+numbers = ["{SHOWN}"]
+
+[[accounts.apps]]
+key = "{APP_KEY}"
+secret = "{SECRET}"
+service = "notification"
+{settings}
+
+{sounds}
+{routes}
+"""
+
+
+StartBench = Callable[..., Awaitable[Bench]]

@@ -1,0 +1,194 @@
+"""The `voicecall` command as its users run it."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from integration.support import StartBench
+
+from testbed.controller_process import write_settings
+from testbed.ports import reserved_ports
+from testbed.sounds import distinct_prompt
+
+
+async def voicecall(*words: str, directory: Path) -> tuple[int, str]:
+    """Run the command in a directory; (exit status, everything it printed)."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "controller",
+        *words,
+        cwd=directory,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+DECLARATION = """
+[[accounts]]
+id = "acme"
+numbers = ["+8657126880001"]
+[[accounts.apps]]
+key = "acme-1"
+secret = "not a real secret"
+service = "notification"
+[[accounts.sounds]]
+name = "hello.wav"
+file = "hello.wav"
+[[trunks]]
+name = "carrier"
+host = "127.0.0.1"
+[[routes]]
+prefix = "+86"
+trunk = "carrier"
+"""
+
+
+@pytest.mark.requirement("C9")
+async def test_C9_given_a_declaration_when_applied_twice_then_the_second_time_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "company.toml").write_text(DECLARATION)
+    (tmp_path / "hello.wav").write_bytes(distinct_prompt(1))
+    await voicecall("init", directory=tmp_path)
+
+    status, first = await voicecall("apply", "company.toml", directory=tmp_path)
+    again, second = await voicecall("apply", "company.toml", directory=tmp_path)
+
+    assert (status, again) == (0, 0)
+    assert {line.split()[0] for line in first.splitlines()} == {"created"}
+    assert {line.split()[0] for line in second.splitlines()} == {"unchanged"}
+    assert len(first.splitlines()) == 6
+
+
+@pytest.mark.requirement("C9")
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (DECLARATION.replace("+8657126880001", "0571"), "accounts.0.numbers.0"),
+        (DECLARATION.replace('service = "notification"', 'service = "fax"'), "accounts.0.apps.0.service"),
+        (DECLARATION.replace("hello.wav", "../hello.wav"), "accounts.0.sounds.0.name"),
+        (DECLARATION.replace('file = "hello.wav"', 'file = "none.wav"'), "none.wav: No such file"),
+        (DECLARATION.replace('trunk = "carrier"', 'trunk = "nobody"'), "there is no trunk nobody"),
+        (DECLARATION.replace('host = "127.0.0.1"', 'host = "a b"'), "is not a host"),
+        (DECLARATION.replace('name = "carrier"', 'name = "x]\\n[y"'), "trunk name"),
+        (DECLARATION + '[[routes]]\nprefix = "+86"\ntrunk = "carrier"\n', "route +86 stands twice"),
+        (DECLARATION + "[oops", "company.toml"),
+    ],
+)
+async def test_C9_given_a_faulty_declaration_when_applied_then_the_place_is_named_and_nothing_is_changed(
+    tmp_path: Path, fault: str, said: str
+) -> None:
+    (tmp_path / "company.toml").write_text(fault)
+    (tmp_path / "good.toml").write_text(DECLARATION)
+    (tmp_path / "hello.wav").write_bytes(distinct_prompt(1))
+    await voicecall("init", directory=tmp_path)
+
+    status, output = await voicecall("apply", "company.toml", directory=tmp_path)
+    _status, afterwards = await voicecall("apply", "good.toml", directory=tmp_path)
+
+    assert status == 2
+    assert said in output
+    assert "Traceback" not in output
+    assert {line.split()[0] for line in afterwards.splitlines()} == {"created"}
+
+
+async def test_given_settings_with_faults_when_any_command_runs_then_each_fault_is_named(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "voicecall.toml").write_text('[http]\nport = "many"\n[calls]\nring_time = 3\n')
+
+    status, output = await voicecall("settings", directory=tmp_path)
+
+    assert status == 2
+    assert "http.port" in output
+    assert "calls.ring_time" in output
+
+
+async def test_given_settings_when_printed_then_secrets_are_masked(tmp_path: Path) -> None:
+    await voicecall("init", directory=tmp_path)
+    password = next(
+        line.split('"')[1]
+        for line in (tmp_path / "voicecall.toml").read_text().splitlines()
+        if line.startswith("ari_password")
+    )
+
+    status, output = await voicecall("settings", directory=tmp_path)
+
+    assert status == 0
+    assert password not in output
+    assert "ari_password" in output
+
+
+async def test_given_a_settings_file_when_init_runs_again_then_it_stays_as_it_is(tmp_path: Path) -> None:
+    await voicecall("init", directory=tmp_path)
+    before = (tmp_path / "voicecall.toml").read_text()
+
+    status, _output = await voicecall("init", directory=tmp_path)
+
+    assert status == 2
+    assert (tmp_path / "voicecall.toml").read_text() == before
+    assert (tmp_path / "voicecall.toml").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_no_asterisk_when_the_doctor_is_asked_then_exit_status_1_and_the_remedy(
+    tmp_path: Path,
+) -> None:
+    await voicecall("init", directory=tmp_path)
+
+    status, output = await voicecall("doctor", directory=tmp_path)
+
+    assert status == 1
+    assert "start Asterisk" in output
+
+
+async def test_given_a_fresh_directory_when_the_platform_is_brought_up_then_it_runs_until_ctrl_c(
+    tmp_path: Path,
+) -> None:
+    await voicecall("init", directory=tmp_path)
+    with reserved_ports(4) as (http, ari, ami, sip):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "controller",
+            "up",
+            "--sip-port",
+            str(sip),
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "VOICECALL_HTTP__PORT": str(http),
+                "VOICECALL_ASTERISK__ARI_URL": f"http://127.0.0.1:{ari}",
+                "VOICECALL_ASTERISK__AMI_PORT": str(ami),
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        said = []
+        async with asyncio.timeout(30):
+            async for line in process.stderr:
+                said.append(line.decode())
+                if "Ctrl-C ends it" in said[-1]:
+                    break
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 0, said
+    assert any(f"127.0.0.1:{http}" in line for line in said)
+
+
+async def test_given_a_running_platform_when_the_doctor_is_asked_then_all_is_well(bench: StartBench) -> None:
+    b = await bench()
+    settings = b.home.directory / "voicecall.toml"
+    write_settings(b.home.settings, settings)
+
+    status, output = await voicecall("doctor", "--config", str(settings), directory=b.home.directory)
+
+    assert status == 0, output

@@ -1,0 +1,137 @@
+"""`voicecall doctor` on a real platform: quiet when all is well, precise when something is not."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from integration.support import StartBench
+from pydantic import SecretStr
+
+from controller.doctor import Finding, Level, examine
+from controller.settings import HttpSettings, Settings
+from testbed.asterisk import AsteriskProgram
+from testbed.platform import Platform, platform
+from testbed.ports import reserved_ports
+
+pytestmark = pytest.mark.requirement("E3")
+
+
+@pytest.fixture
+async def home(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Platform]:
+    async with platform(tmp_path, program) as made:
+        yield made
+
+
+async def faults(settings: Settings) -> dict[str, Finding]:
+    return {finding.name: finding for finding in await examine(settings) if finding.level is not Level.OK}
+
+
+def changed(settings: Settings, **asterisk: object) -> Settings:
+    return settings.model_copy(update={"asterisk": settings.asterisk.model_copy(update=asterisk)})
+
+
+async def test_given_a_sound_platform_when_examined_then_nothing_is_found(home: Platform) -> None:
+    assert await faults(home.settings) == {}
+
+
+async def test_given_asterisk_that_is_not_running_when_examined_then_it_is_unreachable(
+    home: Platform,
+) -> None:
+    await home.asterisk.kill()
+
+    found = await faults(home.settings)
+
+    assert "can't be reached" in found["asterisk"].text
+
+
+async def test_given_a_wrong_ari_password_when_examined_then_that_is_named(home: Platform) -> None:
+    found = await faults(changed(home.settings, ari_password=SecretStr("wrong")))
+
+    assert "refuses the password" in found["asterisk"].text
+
+
+async def test_given_a_wrong_ami_password_when_examined_then_that_is_named(home: Platform) -> None:
+    found = await faults(changed(home.settings, ami_password=SecretStr("wrong")))
+
+    assert set(found) == {"ami"}
+    assert "AMI refused Login" in found["ami"].text
+
+
+async def test_given_no_recording_directory_when_examined_then_it_is_missing(home: Platform) -> None:
+    home.settings.asterisk.recording_dir.rmdir()
+
+    found = await faults(home.settings)
+
+    assert set(found) == {"recording directory"}
+    assert "does not exist" in found["recording directory"].text
+
+
+async def test_given_a_data_directory_that_is_a_file_when_examined_then_it_can_not_be_written(
+    home: Platform,
+) -> None:
+    obstacle = home.directory / "obstacle"
+    obstacle.write_text("")
+
+    found = await faults(home.settings.model_copy(update={"data_dir": obstacle}))
+
+    assert "data directory" in found
+
+
+async def test_given_a_port_that_another_program_has_when_examined_then_it_is_taken(home: Platform) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        found = await faults(home.settings.model_copy(update={"http": HttpSettings(port=port)}))
+
+    assert set(found) == {"http port"}
+
+
+async def test_given_a_port_that_the_controller_itself_has_when_examined_then_all_is_well(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+    port = int(b.controller.url.rsplit(":", 1)[1])
+
+    assert await faults(b.home.settings.model_copy(update={"http": HttpSettings(port=port)})) == {}
+
+
+async def test_given_a_trunk_that_does_not_answer_when_examined_then_it_is_unreachable(
+    home: Platform,
+) -> None:
+    with reserved_ports(1) as (port,):
+        await home.declare(f'[[trunks]]\nname = "carrier"\nhost = "127.0.0.1"\nport = {port}\n')
+        async with home.controller():
+            found = await faults(home.settings)
+
+    assert set(found) == {"trunk carrier"}
+    assert "does not answer SIP" in found["trunk carrier"].text
+
+
+@asynccontextmanager
+async def pretended_asterisk(version: str, date: str) -> AsyncIterator[str]:
+    """What an old Asterisk, or one whose clock is off, would answer."""
+
+    async def info(_request: web.Request) -> web.Response:
+        return web.json_response({"system": {"version": version}}, headers={"Date": date})
+
+    app = web.Application()
+    app.router.add_get("/ari/asterisk/info", info)
+    async with AsyncExitStack() as stack:
+        runner = web.AppRunner(app)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+async def test_given_an_old_asterisk_with_a_wrong_clock_when_examined_then_both_are_named(
+    home: Platform,
+) -> None:
+    async with pretended_asterisk("22.9.0", "Mon, 01 Jan 2024 00:00:00 GMT") as url:
+        found = await faults(changed(home.settings, ari_url=url))
+
+    assert "too old" in found["asterisk"].text
+    assert "apart" in found["clock"].text

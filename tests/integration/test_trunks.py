@@ -1,0 +1,88 @@
+"""Trunks and routes, brought into force on a running Asterisk over AMI."""
+
+import pytest
+from integration.support import CALLED, SHOWN, Bench, StartBench, declaration
+
+from testbed.softphone_plan import Answer
+
+pytestmark = pytest.mark.requirement("E1")
+
+
+def over_trunk(b: Bench, port: int) -> str:
+    """The tests' account, with all of +86 over a trunk to a phone that plays the carrier."""
+    account = declaration({}, max_calls=10)
+    return (
+        account
+        + f"""
+[[trunks]]
+name = "carrier-a"
+host = "127.0.0.1"
+port = {port}
+
+[[routes]]
+prefix = "+86"
+trunk = "carrier-a"
+"""
+    )
+
+
+async def test_E1_given_a_trunk_declared_while_running_when_called_then_the_number_goes_over_it(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+    port = int(b.phone.contact.rsplit(":", 1)[1])
+
+    await b.home.declare(over_trunk(b, port))
+    await b.controller.directory.refresh()
+    session = await b.notify(callee="+8613755556666")
+    call = await b.phone.next_call()
+    statuses, _cdr = await b.over(session)
+
+    assert call.called == "+8613755556666"
+    assert call.caller == SHOWN
+    assert statuses[-1].info["stateCode"] == 0
+
+
+async def test_E1_given_a_live_call_when_trunks_are_changed_then_it_goes_on(bench: StartBench) -> None:
+    b = await bench(Answer())
+    session = await b.notify({"notifyVoice": "long.wav"})
+    call = await b.phone.next_call()
+    await call.answered()
+
+    await b.home.declare(over_trunk(b, 5099))
+    await b.controller.directory.refresh()
+    end = await call.ended(timeout=15)
+    statuses, cdr = await b.over(session)
+
+    assert not end.by_phone
+    assert statuses[-1].info["stateCode"] == 0
+    assert cdr["ulFailReason"] == 0
+
+
+async def test_E1_given_a_trunk_with_credentials_when_rendered_then_asterisk_takes_them(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+    text = over_trunk(b, 5099).replace(
+        "port = 5099", 'port = 5099\nuser = "acme"\npassword = "trunk-secret"\nregister = true'
+    )
+
+    await b.home.declare(text)
+    await b.controller.directory.refresh()
+    endpoint = await b.controller.node.ari.endpoints.get("PJSIP", "carrier-a")
+
+    assert endpoint.resource == "carrier-a"
+    assert "trunk-secret" not in b.home.asterisk.log.read_text()
+
+
+async def test_E1_given_the_longest_prefix_when_routed_then_it_wins(bench: StartBench) -> None:
+    b = await bench(Answer(), phones={"+861390000": Answer()})
+
+    first = await b.notify(callee=CALLED)
+    second = await b.notify(callee="+8613900009999")
+    exact, prefix = await b.phone.next_call(), await b.phones["+861390000"].next_call()
+    await b.over(first)
+    await b.over(second)
+
+    assert exact.called == CALLED
+    assert prefix.called == "+8613900009999"
