@@ -1,0 +1,139 @@
+"""CDR pushes: batching, retry, the file; with a sender that does as it is told."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.calls.cdr import CallDetailRecord
+from controller.calls.timeline import LegTimes
+from controller.pushes.cdr_outbox import append_to_file, batches
+from controller.pushes.retry import RetrySchedule
+from controller.pushes.wire import fee_info, fee_message
+from controller.store.outbox import DuePush
+
+MOMENT = datetime(2026, 11, 23, 4, 0, 0, 250000, tzinfo=UTC)
+
+
+def record(**changes: Any) -> CallDetailRecord:
+    values: dict[str, Any] = {
+        "record_id": "CAE-1",
+        "session_id": "1200_1_2_20261123040000@host",
+        "account_id": "sp",
+        "app_key": "app",
+        "service": "notification",
+        "host_name": "host",
+        "display_number": "+8657126880001",
+        "callee": "+8613900001111",
+        "first_leg": LegTimes(MOMENT, MOMENT, MOMENT),
+        "second_leg": LegTimes(),
+        "ended_at": MOMENT,
+        "state_code": 0,
+        "cut_point": 0,
+        "sip_status": 0,
+        "first_leg_cause": 0,
+        "second_leg_cause": 0,
+        "collection_started_at": None,
+        "keys": "",
+        "tts_plays": 0,
+        "user_data": None,
+        **changes,
+    }
+    return CallDetailRecord(**values)
+
+
+def push(
+    call_id: str, *, app: str = "app", url: str = "http://x/fee", at: datetime = MOMENT, attempts: int = 0
+) -> DuePush:
+    return DuePush(call_id, app, url, at, attempts, {})
+
+
+@pytest.mark.requirement("B2")
+def test_B2_given_records_that_end_in_the_same_second_when_batched_then_they_travel_together() -> None:
+    later = MOMENT + timedelta(seconds=1)
+    due = [
+        push("1"),
+        push("2", at=MOMENT + timedelta(milliseconds=700)),
+        push("3", at=later),
+        push("4", app="other"),
+        push("5", url="http://y/fee"),
+        push("6", attempts=1),
+    ]
+
+    ids = [[item.call_id for item in batch] for batch in batches(due, 50)]
+
+    assert sorted(ids) == [["1", "2"], ["3"], ["4"], ["5"], ["6"]]
+
+
+@pytest.mark.requirement("B2")
+def test_B2_given_more_than_fifty_records_when_batched_then_no_message_has_more_than_fifty() -> None:
+    sizes = [len(batch) for batch in batches([push(str(index)) for index in range(120)], 50)]
+
+    assert sizes == [50, 50, 20]
+
+
+@pytest.mark.requirement("B2")
+@pytest.mark.parametrize(("failed", "again"), [(1, True), (6, True), (7, False), (8, False)])
+def test_B2_given_the_clouds_schedule_when_attempts_fail_then_six_more_an_hour_apart(
+    failed: int, again: bool
+) -> None:
+    schedule = RetrySchedule(7, timedelta(hours=1))
+
+    assert schedule.next_attempt(failed, MOMENT) == (MOMENT + timedelta(hours=1) if again else None)
+
+
+@pytest.mark.requirement("B2")
+def test_B2_given_records_when_written_to_the_file_then_each_is_a_line_in_wire_form(tmp_path: Path) -> None:
+    append_to_file(tmp_path, [record()], MOMENT)
+    path = append_to_file(tmp_path, [record(session_id="x")], MOMENT)
+
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert path.name == "cdr-20261123.jsonl"
+    assert [line["sessionId"] for line in lines] == [record().session_id, "x"]
+
+
+def test_given_a_record_when_stored_as_json_then_it_comes_back_the_same() -> None:
+    made = record(user_data="u", collection_started_at=MOMENT, second_leg=LegTimes(MOMENT))
+
+    assert CallDetailRecord.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+@pytest.mark.requirement("B2")
+def test_B2_given_an_answered_notification_when_put_on_the_wire_then_just_the_fields_that_apply() -> None:
+    info = fee_info(record(keys="023", collection_started_at=MOMENT, user_data="job-1"))
+
+    assert info == {
+        "direction": 0,
+        "spId": "sp",
+        "appKey": "app",
+        "icid": "CAE-1",
+        "bindNum": "+8657126880001",
+        "sessionId": "1200_1_2_20261123040000@host",
+        "callerNum": "+8657126880001",
+        "calleeNum": "+8613900001111",
+        "fwdUnaswRsn": 0,
+        "ulFailReason": 0,
+        "sipStatusCode": 0,
+        "callOutUnaswRsn": 0,
+        "callOutStartTime": "2026-11-23 04:00:00",
+        "callOutAlertingTime": "2026-11-23 04:00:00",
+        "callOutAnswerTime": "2026-11-23 04:00:00",
+        "callEndTime": "2026-11-23 04:00:00",
+        "dynIVRStartTime": "2026-11-23 04:00:00",
+        "dynIVRPath": "0-2-3",
+        "recordFlag": 0,
+        "ttsPlayTimes": 0,
+        "ttsTransDuration": 0,
+        "serviceType": "001",
+        "hostName": "host",
+        "userData": "job-1",
+    }
+
+
+def test_given_records_when_made_into_a_message_then_it_is_of_type_fee() -> None:
+    message = fee_message([record(), record()])
+
+    assert message["eventType"] == "fee"
+    assert len(message["feeLst"]) == 2

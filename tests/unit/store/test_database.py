@@ -1,0 +1,111 @@
+"""The database port: order, group commit, isolation of failures, durability at close."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event, select
+from sqlmodel import Session, col
+
+from controller.store.database import Database
+from controller.store.schema import migrate, revisions
+from controller.store.tables import Account, UsedNonce
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path}/test.db"
+    migrate(made)
+    return made
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database(url, synchronous="NORMAL") as opened:
+        yield opened
+
+
+def add(name: str):
+    def work(session: Session) -> str:
+        session.add(Account(id=name))
+        session.flush()
+        return name
+
+    return work
+
+
+def names(session: Session) -> list[str]:
+    return list(session.execute(select(col(Account.id)).order_by(col(Account.id))).scalars())
+
+
+async def test_given_many_writes_at_once_when_they_meet_then_few_transactions_carry_them_all(
+    database: Database,
+) -> None:
+    commits = 0
+
+    def count(_connection: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    event.listen(database._engine, "commit", count)
+    results = await asyncio.gather(*(database.write(add(f"a{index:03}")) for index in range(200)))
+
+    assert results == [f"a{index:03}" for index in range(200)]
+    assert await database.read(names) == results
+    assert commits <= 5
+
+
+async def test_given_one_failing_write_in_a_group_when_committed_then_only_that_one_fails(
+    database: Database,
+) -> None:
+    outcomes = await asyncio.gather(
+        database.write(add("x")), database.write(add("x")), database.write(add("y")), return_exceptions=True
+    )
+
+    assert outcomes[0] == "x"
+    assert isinstance(outcomes[1], Exception)
+    assert outcomes[2] == "y"
+    assert await database.read(names) == ["x", "y"]
+
+
+async def test_given_a_caller_who_goes_away_when_its_write_is_under_way_then_it_is_done_all_the_same(
+    database: Database,
+) -> None:
+    task = asyncio.create_task(database.write(add("kept")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await database.write(lambda _session: None)
+
+    assert await database.read(names) == ["kept"]
+
+
+async def test_given_writes_nobody_waits_for_when_the_database_is_closed_then_they_are_there(
+    url: str,
+) -> None:
+    async with Database(url) as database:
+        for index in range(10):
+            database.write_later(add(f"a{index}"))
+
+    async with Database(url) as database:
+        assert len(await database.read(names)) == 10
+
+
+async def test_given_a_database_when_migrated_then_it_is_at_the_newest_revision(url: str) -> None:
+    present, newest = revisions(url)
+
+    assert present == newest
+
+
+async def test_given_a_time_when_stored_then_it_comes_back_in_utc(database: Database) -> None:
+    moment = datetime(2026, 11, 23, 20, 0, 0, 123456, tzinfo=timezone(timedelta(hours=8)))
+
+    await database.write(lambda session: session.add(UsedNonce(app_key="a", nonce="n", expires_at=moment)))
+    found = await database.read(lambda session: session.get(UsedNonce, ("a", "n")))
+
+    assert found is not None
+    assert found.expires_at == moment
+    assert found.expires_at.tzinfo is UTC
