@@ -30,6 +30,7 @@ from controller.pushes.status import StatusPushes
 from controller.settings import Settings
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
+from controller.store.journal import Journal
 from controller.store.schema import migrate
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,11 @@ async def running_controller(
             settings.pushes.cdr_batch,
             settings.cdr_file_dir,
         )
+        journal = await stack.enter_async_context(Journal(database))
         node = Node(settings.asterisk, random=random)
         calls = CallService(
             database,
+            journal,
             node,
             statuses,
             outbox.wake,

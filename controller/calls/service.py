@@ -20,6 +20,7 @@ from controller.settings import CallSettings
 from controller.store import calls as rows
 from controller.store.calls import CdrDelivery, NonceUse
 from controller.store.database import Database
+from controller.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class CallService:
     def __init__(
         self,
         database: Database,
+        journal: Journal,
         node: Node,
         statuses: StatusTeller,
         on_cdr: Callable[[datetime], None],
@@ -63,6 +65,7 @@ class CallService:
         cdr_gathering: timedelta,
     ) -> None:
         self._database = database
+        self._journal = journal
         self._node = node
         self._statuses = statuses
         self._on_cdr = on_cdr
@@ -95,14 +98,13 @@ class CallService:
     async def _accept(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
         call_id, session_id = self._identities.next(request.service)
         call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
-        entry = Entry(0, self._clock.now(), Kind.ACCEPTED)
-        call.timeline.add(entry)
+        call.timeline.add(Entry(0, self._clock.now(), Kind.ACCEPTED))
         # Live before it is written, so that nobody mistakes it for one that was left behind.
         self._live[call_id] = call
         try:
-            row, first = self._call_row(call), _entry_row(call_id, entry)
+            row = self._call_row(call)
             idle = await self._database.write(
-                lambda session: rows.accept_call(session, row, first, nonce, max_calls)
+                lambda session: rows.accept_call(session, row, nonce, max_calls)
             )
         except BaseException:
             del self._live[call_id]
@@ -139,8 +141,7 @@ class CallService:
         return Leg(self._node, call.id, name, request.callee, request.display_number, timeouts, call.tell)
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
-        row = _entry_row(call.id, entry)
-        self._database.write_later(lambda session: rows.add_entries(session, [row]))
+        self._journal.add(_entry_row(call.id, entry))
         self._statuses.tell(call, entry)
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:

@@ -35,8 +35,10 @@ def active_loudness(samples: FloatArray, rate: int = TELEPHONE_RATE) -> float | 
     if samples.size == 0:
         return None
     frame = max(1, min(samples.size, round(rate * _FRAME_SECONDS)))
-    frames = samples[: samples.size // frame * frame].reshape(-1, frame).astype(np.float64)
-    power = np.mean(np.square(frames), axis=1)
+    # Frames overlap, so that the result doesn't depend on where a short sound begins.
+    energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    starts = np.arange(0, samples.size - frame + 1, max(1, frame // 8))
+    power = (energy[starts + frame] - energy[starts]) / frame
     loud = power[power > _power(_FLOOR_DBFS)]
     if loud.size == 0:
         return None

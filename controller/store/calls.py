@@ -4,11 +4,12 @@ Quota places are the live rows themselves, so that none can leak; all three writ
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from controller.store.errors import LimitReached, Replayed
@@ -34,33 +35,50 @@ class CdrDelivery:
     due_at: datetime
 
 
-def accept_call(session: Session, call: Row, first_entry: Row, nonce: NonceUse | None, max_calls: int) -> int:
+_CALL, _TIMELINE, _CDR, _PUSH, _NONCE = (
+    cast(Any, kind).__table__
+    for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce)
+)
+# Made once: these run for every call, and making a statement costs more than running it.
+_COUNT_LIVE = (
+    select(func.count())
+    .select_from(_CALL)
+    .where(_CALL.c.app_key == bindparam("app"), _CALL.c.ended_at.is_(None))
+)
+_END_CALL = (
+    _CALL.update()
+    .where(_CALL.c.id == bindparam("call"), _CALL.c.ended_at.is_(None))
+    .values(ended_at=bindparam("at"), state_code=bindparam("code"))
+)
+_INSERT_CALL, _INSERT_ENTRY, _INSERT_CDR, _INSERT_PUSH = (
+    table.insert() for table in (_CALL, _TIMELINE, _CDR, _PUSH)
+)
+_INSERT_NONCE = {
+    "sqlite": sqlite.insert(_NONCE).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_NONCE).on_conflict_do_nothing(),
+}
+
+
+def accept_call(session: Session, call: Row, nonce: NonceUse | None, max_calls: int) -> int:
     """Write a call down before it is made; returns how many more the app may have.
 
     Raises LimitReached or Replayed; then nothing is written.
     """
-    live: int = session.execute(
-        select(func.count())
-        .select_from(Call)
-        .where(col(Call.app_key) == call["app_key"], col(Call.ended_at).is_(None))
-    ).scalar_one()
+    connection = session.connection()
+    live: int = connection.execute(_COUNT_LIVE, {"app": call["app_key"]}).scalar_one()
     if live >= max_calls:
         raise LimitReached(f"{live} of {max_calls} calls are live")
     if nonce is not None:
-        used = (col(UsedNonce.app_key) == nonce.app_key, col(UsedNonce.nonce) == nonce.nonce)
-        if session.execute(select(col(UsedNonce.nonce)).where(*used)).first() is not None:
+        used = connection.execute(_INSERT_NONCE[connection.dialect.name], asdict(nonce))
+        if used.rowcount == 0:
             raise Replayed("the nonce was used before")
-        session.execute(
-            insert(UsedNonce).values(app_key=nonce.app_key, nonce=nonce.nonce, expires_at=nonce.expires_at)
-        )
-    session.execute(insert(Call).values(**call))
-    session.execute(insert(TimelineEntry).values(**first_entry))
+    connection.execute(_INSERT_CALL, dict(call))
     return max_calls - live - 1
 
 
 def add_entries(session: Session, entries: Sequence[Row]) -> None:
-    """Add to the timelines of live calls."""
-    session.execute(insert(TimelineEntry), list(entries))
+    """Add to timelines."""
+    session.connection().execute(_INSERT_ENTRY, [dict(entry) for entry in entries])
 
 
 def end_call(
@@ -78,26 +96,16 @@ def end_call(
 
     False if it had ended already; then nothing is written.
     """
-    ended = session.execute(
-        update(Call)
-        .where(col(Call.id) == call_id, col(Call.ended_at).is_(None))
-        .values(ended_at=ended_at, state_code=state_code)
-    )
-    if ended.rowcount == 0:  # type: ignore[attr-defined]
+    connection = session.connection()
+    ended = connection.execute(_END_CALL, {"call": call_id, "at": ended_at, "code": state_code})
+    if ended.rowcount == 0:
         return False
-    session.execute(insert(TimelineEntry).values(**last_entry))
-    session.execute(insert(Cdr).values(call_id=call_id, app_key=app_key, ended_at=ended_at, record=dict(cdr)))
+    record = {"call_id": call_id, "app_key": app_key, "ended_at": ended_at}
+    connection.execute(_INSERT_ENTRY, dict(last_entry))
+    connection.execute(_INSERT_CDR, {**record, "record": dict(cdr)})
     if delivery is not None:
-        session.execute(
-            insert(CdrPush).values(
-                call_id=call_id,
-                app_key=app_key,
-                url=delivery.url,
-                ended_at=ended_at,
-                attempts=0,
-                due_at=delivery.due_at,
-            )
-        )
+        push = {**record, "url": delivery.url, "attempts": 0, "due_at": delivery.due_at}
+        connection.execute(_INSERT_PUSH, push)
     return True
 
 

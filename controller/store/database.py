@@ -50,18 +50,14 @@ class Database:
         """
         if self._writer is None:
             raise RuntimeError("the database was not opened")
-        job: _Job = _Job(work, asyncio.get_running_loop().create_future())
-        self._jobs.append(job)
-        self._arrived.set()
         # Once handed over the work will be done, also when the one who asked is cancelled.
-        return await asyncio.shield(job.done)
+        return await asyncio.shield(self._hand_over(work))
 
-    def write_later(self, work: Work[Any]) -> None:
-        """Like `write`, for what nobody waits for; keeps its place in the order of writes."""
+    def _hand_over(self, work: Work[T]) -> "asyncio.Future[T]":
         job = _Job(work, asyncio.get_running_loop().create_future())
-        job.done.add_done_callback(_report_failure)
         self._jobs.append(job)
         self._arrived.set()
+        return job.done
 
     def _read(self, work: Work[T]) -> T:
         with Session(self._engine) as session:
@@ -115,11 +111,6 @@ class Database:
 def _fail(job: _Job, error: BaseException) -> None:
     if not job.done.done():
         job.done.set_exception(error)
-
-
-def _report_failure(done: "asyncio.Future[Any]") -> None:
-    if not done.cancelled() and (error := done.exception()) is not None:
-        log.error("A write failed", exc_info=error)
 
 
 def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:

@@ -26,16 +26,20 @@ class DuePush:
 def due_pushes(session: Session, now: datetime, limit: int = 1000) -> list[DuePush]:
     """CDRs whose time has come, oldest first."""
     rows = session.execute(
-        select(CdrPush, col(Cdr.record))
+        select(
+            col(CdrPush.call_id),
+            col(CdrPush.app_key),
+            col(CdrPush.url),
+            col(CdrPush.ended_at),
+            col(CdrPush.attempts),
+            col(Cdr.record),
+        )
         .join(Cdr, col(Cdr.call_id) == col(CdrPush.call_id))
         .where(col(CdrPush.due_at) <= now)
         .order_by(col(CdrPush.due_at))
         .limit(limit)
     )
-    return [
-        DuePush(push.call_id, push.app_key, push.url, push.ended_at, push.attempts, record)
-        for push, record in rows
-    ]
+    return [DuePush(*row) for row in rows]
 
 
 def next_due(session: Session, after: datetime) -> datetime | None:

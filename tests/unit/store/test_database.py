@@ -83,12 +83,11 @@ async def test_given_a_caller_who_goes_away_when_its_write_is_under_way_then_it_
     assert await database.read(names) == ["kept"]
 
 
-async def test_given_writes_nobody_waits_for_when_the_database_is_closed_then_they_are_there(
-    url: str,
-) -> None:
+async def test_given_writes_under_way_when_the_database_is_closed_then_they_are_there(url: str) -> None:
     async with Database(url) as database:
-        for index in range(10):
-            database.write_later(add(f"a{index}"))
+        writes = [asyncio.create_task(database.write(add(f"a{index}"))) for index in range(10)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*writes)
 
     async with Database(url) as database:
         assert len(await database.read(names)) == 10

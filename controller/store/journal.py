@@ -1,0 +1,63 @@
+"""The journal: timeline entries on their way to the database.
+
+Nobody waits for them, so they gather for a moment and go in one statement. What a crash takes with it is
+that moment; the end of a call is written by itself, in its own transaction.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from controller.store.calls import add_entries
+from controller.store.database import Database
+
+log = logging.getLogger(__name__)
+
+GATHERING = 0.05
+"""Seconds."""
+
+
+class Journal:
+    """Takes entries at any rate and writes them a few times a second."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._entries: list[Mapping[str, Any]] = []
+        self._flush: asyncio.TimerHandle | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Take an entry; never waits."""
+        self._entries.append(entry)
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(GATHERING, self._start)
+
+    def _start(self) -> None:
+        self._flush = None
+        writing = asyncio.create_task(self._write())
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+
+    async def _write(self) -> None:
+        entries, self._entries = self._entries, []
+        if not entries:
+            return
+        try:
+            await self._database.write(lambda session: add_entries(session, entries))
+        except Exception:
+            log.exception("Timeline entries could not be written", extra={"entries": len(entries)})
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left."""
+        if self._flush is not None:
+            self._flush.cancel()
+        await self._write()
+        if self._writing:
+            await asyncio.wait(self._writing)
