@@ -173,6 +173,19 @@ def doctor(config: ConfigOption = None) -> None:
 
 
 @app.command()
+def phone(
+    port: Annotated[int, typer.Option(help="UDP port on loopback.")] = 5070,
+    press: Annotated[str, typer.Option(help="Keys to press while listening.")] = "",
+    after: Annotated[float, typer.Option(help="Seconds from the answer to the first key.")] = 5.0,
+    directory: Annotated[Path, typer.Option(help="Where what it hears is recorded.")] = Path("var/phone"),
+) -> None:
+    """Be a softphone that answers every call, records what it hears and presses keys, until Ctrl-C."""
+    from testbed.phone_command import run_phone
+
+    asyncio.run(run_phone(port, press, after, directory))
+
+
+@app.command()
 def demo(
     directory: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
 ) -> None:
