@@ -84,8 +84,8 @@ def settings_table() -> str:
         "Made from the code by `voicecall settings --reference`; `make check` fails when it is out of date.",
         "",
         "Settings come from one file, `voicecall.toml` (`--config`, else `VOICECALL_CONFIG`, else the",
-        "working directory), and from the environment, which wins: `VOICECALL_HTTP__PORT=8080` is `[http] port`.",
-        "`voicecall init` writes the file with every setting explained.",
+        "working directory), and from the environment, which wins: `VOICECALL_HTTP__PORT=8080` is",
+        "`[http] port`. `voicecall init` writes the file with every setting explained.",
         "",
     ]
     for name, field in Settings.model_fields.items():

@@ -36,9 +36,8 @@ def main() -> None:
     for number, title in wanted.items():
         if number not in tests:
             print(f"{number}: {title}")
-    print(
-        f"{sum(number in tests for number in wanted)} of {len(wanted)} requirement numbers are shown by a test"
-    )
+    count = sum(number in tests for number in wanted)
+    print(f"{count} of {len(wanted)} requirement numbers are shown by a test")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make demo`: a real call from the public HTTP API to a real softphone, shown as it happens and then judged."""
+"""`make demo`: a real call from the public HTTP API to a real softphone, shown as it happens, then judged."""
 
 import asyncio
 import os

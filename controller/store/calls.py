@@ -36,8 +36,7 @@ class CdrDelivery:
 
 
 _CALL, _TIMELINE, _CDR, _PUSH, _NONCE = (
-    cast(Any, kind).__table__
-    for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce)
+    cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce)
 )
 # Made once: these run for every call, and making a statement costs more than running it.
 _COUNT_LIVE = (

@@ -75,9 +75,7 @@ def test_given_a_right_request_when_authenticated_then_the_app_and_its_nonce_are
     [
         aksk().replace(", ", ","),
         aksk().replace("Username=", "username="),
-        'UsernameToken Created="{c}",Nonce="{n}",PasswordDigest="{d}",Username="app-1"'.format(
-            c=CREATED, n=NONCE, d=DIGEST
-        ),
+        f'UsernameToken Created="{CREATED}",Nonce="{NONCE}",PasswordDigest="{DIGEST}",Username="app-1"',
     ],
 )
 def test_given_other_spacing_case_or_order_when_authenticated_then_it_is_taken(x_aksk: str) -> None:
