@@ -35,8 +35,8 @@ class ShuttingDown(Exception):
 class StatusTeller(Protocol):
     """Tells the customer what happens."""
 
-    def tell(self, call: LiveCall, entry: Entry) -> None:
-        """Something happened; must not wait."""
+    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Task[None] | None" = None) -> None:
+        """Something happened; the customer is told once `after` is done. Must not wait itself."""
         ...
 
 
@@ -141,8 +141,13 @@ class CallService:
         return Leg(self._node, call.id, name, request.callee, request.display_number, timeouts, call.tell)
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
-        self._journal.add(_entry_row(call.id, entry))
-        self._statuses.tell(call, entry)
+        row = _entry_row(call.id, entry)
+        if entry.kind is Kind.ANSWER:
+            # From here the call costs money: the customer is told once it is written down.
+            self._statuses.tell(call, entry, after=self._journal.add_now(row))
+        else:
+            self._journal.add(row)
+            self._statuses.tell(call, entry)
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:
         """End a call: outcome, CDR and outbox in one transaction, then the last status push."""

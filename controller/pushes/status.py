@@ -18,20 +18,23 @@ class StatusPushes:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._queues: dict[str, deque[dict[str, Any]]] = {}
+        self._queues: dict[str, deque[tuple[dict[str, Any], asyncio.Task[None] | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, call: LiveCall, entry: Entry) -> None:
-        """Queue the push for something that happened, if the customer wants to know."""
+    def tell(self, call: LiveCall, entry: Entry, after: asyncio.Task[None] | None = None) -> None:
+        """Queue the push for something that happened, if the customer wants to know.
+
+        It is sent once `after` is done, and so is everything that follows it.
+        """
         url = call.request.status_url
         message = status_message(call, entry)
         if url is None or message is None:
             return
         queue = self._queues.get(call.id)
         if queue is not None:
-            queue.append(message)
+            queue.append((message, after))
             return
-        self._queues[call.id] = deque([message])
+        self._queues[call.id] = deque([(message, after)])
         task = asyncio.create_task(self._send_all(call.id, url), name=f"pushes of {call.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -40,7 +43,10 @@ class StatusPushes:
         queue = self._queues[call_id]
         try:
             while queue:
-                delivery = await self._sender.send(url, queue.popleft())
+                message, after = queue.popleft()
+                if after is not None:
+                    await asyncio.wait({after})
+                delivery = await self._sender.send(url, message)
                 if not delivery.accepted:
                     log.warning(
                         "A status push was not accepted",

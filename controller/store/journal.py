@@ -1,7 +1,7 @@
 """The journal: timeline entries on their way to the database.
 
-Nobody waits for them, so they gather for a moment and go in one statement. What a crash takes with it is
-that moment; the end of a call is written by itself, in its own transaction.
+Nobody waits for most of them, so they gather for a moment and go in one statement; a crash may take that
+moment with it. What must not be lost - the answer, from which a call costs money - is written at once.
 """
 
 import asyncio
@@ -34,11 +34,19 @@ class Journal:
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(GATHERING, self._start)
 
-    def _start(self) -> None:
+    def add_now(self, entry: Mapping[str, Any]) -> "asyncio.Task[None]":
+        """Take an entry that must not be lost; the task is done when it is written."""
+        self._entries.append(entry)
+        if self._flush is not None:
+            self._flush.cancel()
+        return self._start()
+
+    def _start(self) -> "asyncio.Task[None]":
         self._flush = None
         writing = asyncio.create_task(self._write())
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
+        return writing
 
     async def _write(self) -> None:
         entries, self._entries = self._entries, []
