@@ -40,6 +40,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff format .
 
 bench: setup ## Measure against bare Asterisk; prints one JSON line each
+	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.notification
 
 requirements: setup ## The requirement numbers that no test shows

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
+from controller.asterisk.errors import FleetError
 from controller.logs import set_up_logs
 from controller.prompts.library import PromptLibrary
 from controller.settings import Settings, load_settings
@@ -65,7 +66,7 @@ def serve(config: ConfigOption = None) -> None:
     set_up_logs()
     try:
         uvloop.run(_serve(settings))
-    except OSError as error:
+    except (OSError, FleetError) as error:
         raise _fail(f"can't serve: {error}") from None
 
 
@@ -75,10 +76,21 @@ async def _serve(settings: Settings) -> None:
     stop = stop_signal()
     async with running_controller(settings) as controller:
         typer.echo(f"voicecall listens on {controller.url}", err=True)
-        announcing = asyncio.create_task(_announce_ready(controller))
-        await stop.wait()
-        announcing.cancel()
+        await until_stopped(controller, stop)
         typer.echo("Ending; running calls may go on for a moment (see calls.drain_timeout) ...", err=True)
+
+
+async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
+    """Wait until the process is asked to end. Raises FleetError when the node is given up for good."""
+    announcing = asyncio.create_task(_announce_ready(controller))
+    stopped = asyncio.create_task(stop.wait())
+    lost = asyncio.create_task(controller.node.ended())
+    await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (announcing, stopped):
+        task.cancel()
+    if lost.done():
+        lost.result()
+    lost.cancel()
 
 
 async def _announce_ready(controller: "Controller") -> None:
@@ -109,7 +121,7 @@ def up(
     set_up_logs()
     try:
         uvloop.run(run_platform(settings, sip_port))
-    except (LauncherError, OSError) as error:
+    except (LauncherError, FleetError, OSError) as error:
         raise _fail(str(error)) from None
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
-from controller.cli import apply_file, stop_signal
+from controller.cli import apply_file, stop_signal, until_stopped
 from controller.settings import AsteriskSettings, HttpSettings, Settings
 from controller.wiring import Controller, running_controller
 from testbed.asterisk import (
@@ -45,7 +45,7 @@ async def run_platform(settings: Settings, sip_port: int) -> None:
                 f"voicecall listens on {controller.url}; SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
                 err=True,
             )
-            await stop.wait()
+            await until_stopped(controller, stop)
             typer.echo("Ending; running calls may go on for a moment ...", err=True)
     finally:
         await asterisk.stop()

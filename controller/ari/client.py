@@ -102,6 +102,14 @@ class Client:
             raise NotConnected("the client was closed")
         self._running.result()
 
+    async def wait_ended(self) -> None:
+        """Wait until the connection is given up for good. Raises the reason."""
+        if self._running is None:
+            raise RuntimeError("the client was not started")
+        await asyncio.wait({self._running})
+        if not self._running.cancelled():
+            self._running.result()
+
     async def wait_lost(self) -> None:
         """Wait until not `ready`."""
         await self._lost.wait()
@@ -114,6 +122,11 @@ class Client:
     def listen(self, *keys: str) -> EventStream:
         """A stream of the events of the objects named, such as `channel:ID`; close it when done."""
         return EventStream(self._router, keys)
+
+    @property
+    def listened_to(self) -> list[str]:
+        """The objects that somebody listens to now."""
+        return self._router.addresses()
 
     async def run(self) -> None:
         """Be connected until cancelled. Raises what the retry decision gave up on, such as OwnershipLost."""

@@ -105,6 +105,21 @@ class Node:
                 await ami.reload("res_pjsip.so")
             self._reload_due = False
 
+    async def ended(self) -> None:
+        """Wait until the node is given up for good, as no waiting mends it. Raises FleetError."""
+        try:
+            await self.ari.wait_ended()
+        except ari.OwnershipLost:
+            raise FleetError(
+                f"another controller took over {self.name} with the same asterisk.application; "
+                "give each controller its own"
+            ) from None
+        except Exception as error:
+            raise FleetError(
+                f"{self.name} refuses this controller; compare asterisk.ari_user and asterisk.ari_password "
+                f"with ari.conf ({error})"
+            ) from error
+
     async def _on_ready(self, snapshot: ari.Snapshot) -> None:
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})

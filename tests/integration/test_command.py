@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from integration.support import StartBench
+from pydantic import SecretStr
 
-from testbed.controller_process import write_settings
+from controller.settings import Settings
+from testbed.controller_process import controller_process, write_settings
 from testbed.ports import reserved_ports
 from testbed.sounds import distinct_prompt
 
@@ -182,6 +184,39 @@ async def test_given_a_fresh_directory_when_the_platform_is_brought_up_then_it_r
 
     assert process.returncode == 0, said
     assert any(f"127.0.0.1:{http}" in line for line in said)
+
+
+async def serve_until_it_ends(settings: Settings, directory: Path) -> tuple[int, str]:
+    directory.mkdir(exist_ok=True)
+    write_settings(settings, directory / "voicecall.toml")
+    return await voicecall("serve", directory=directory)
+
+
+async def test_given_a_wrong_ari_password_when_served_then_it_ends_and_says_what_to_compare(
+    bench: StartBench,
+) -> None:
+    b = await bench(controller=False)
+    asterisk = b.home.settings.asterisk.model_copy(update={"ari_password": SecretStr("wrong")})
+
+    status, output = await serve_until_it_ends(
+        b.home.settings.model_copy(update={"asterisk": asterisk}), b.home.directory / "other"
+    )
+
+    assert status == 2
+    assert "refuses this controller" in output
+
+
+async def test_given_two_controllers_with_one_application_when_both_serve_then_the_first_ends_and_says_why(
+    bench: StartBench,
+) -> None:
+    b = await bench(controller=False)
+    async with controller_process(b.home.settings, b.home.directory / "first") as first:
+        async with b.home.controller():
+            status = await first.ended()
+        output = first.log.read_text()
+
+    assert status == 2
+    assert "another controller took over" in output
 
 
 async def test_given_a_running_platform_when_the_doctor_is_asked_then_all_is_well(bench: StartBench) -> None:
