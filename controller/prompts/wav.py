@@ -119,9 +119,10 @@ def check(file: bytes) -> WavFile:
     return wav
 
 
-def parse(file: bytes) -> WavFile:
+def parse(file: bytes, *, streamed: bool = False) -> WavFile:
     """Take any WAV file apart, whatever its coding.
 
+    :param streamed: the writer didn't know how long the sound would be, so the sound ends with the file.
     :raises SoundFileError: it isn't a WAV file, or is cut off.
     """
     if len(file) < 12 and b"RIFF".startswith(file[:4]) and file:
@@ -136,7 +137,7 @@ def parse(file: bytes) -> WavFile:
         elif name == b"data":
             if form is None:
                 raise SoundFileError(SoundProblem.TRUNCATED_HEADER, "The sound comes before the format")
-            if len(body) < size:
+            if len(body) < size and not streamed:
                 raise SoundFileError(
                     SoundProblem.TRUNCATED_DATA,
                     f"The header announces {size} bytes of sound, the file holds {len(body)}",

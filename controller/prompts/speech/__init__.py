@@ -1,0 +1,1 @@
+"""From text to sound: engines, the cache and the asynchronous face in front of them."""

