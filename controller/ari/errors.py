@@ -11,6 +11,7 @@
     │   ├── NotFound        404
     │   ├── Conflict        409, 412: exists already, or is in a state that does not allow this
     │   └── ServerError     5xx
+    ├── ProtocolError       what came is not ARI, or not what belongs there
     ├── ListenerOverflow    a listener was too slow and has missed events
     └── OwnershipLost       another connection took over the application
 """
@@ -59,6 +60,10 @@ class Conflict(ResponseError):
 
 class ServerError(ResponseError):
     """Asterisk failed."""
+
+
+class ProtocolError(AriError):
+    """What came is not ARI, or an object that it must have is missing or wrong."""
 
 
 class ListenerOverflow(AriError):

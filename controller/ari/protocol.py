@@ -5,18 +5,15 @@ somebody listens a second time for the whole typed event. Most events are never 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from controller.ari.errors import ProtocolError
 from controller.ari.events import EVENT_TYPES, Event
 
 Parameters = Mapping[str, str | int | bool | None]
-
-
-class ProtocolError(ValueError):
-    """What came over the socket is not ARI."""
 
 
 class _Id(Struct, frozen=True):
@@ -83,6 +80,8 @@ class _Request(Struct, frozen=True, omit_defaults=True):
     message_body: str = ""
 
 
+_T = TypeVar("_T")
+
 _encoder = msgspec.json.Encoder()
 _message_decoder = msgspec.json.Decoder(Message)
 _event_decoders = {name: msgspec.json.Decoder(kind) for name, kind in EVENT_TYPES.items()}
@@ -127,3 +126,11 @@ def decode_event(raw: str | bytes, kind: str) -> Event:
         return _event_decoders.get(kind, _other_decoder).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"not a valid {kind}: {error}") from None
+
+
+def decode_body(body: str, kind: type[_T]) -> _T:
+    """The body of a REST answer. Raises ProtocolError."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise ProtocolError(f"not an answer of this request: {error}") from None

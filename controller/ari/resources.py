@@ -1,14 +1,12 @@
 """The resources of ARI, by the names that its users know: channels, bridges, playbacks, recordings, ...
 
 Ids are chosen by the caller: then a request whose answer was lost can be repeated, as a second one gets
-`Conflict` and does nothing.
+`Conflict` and does nothing. Playbacks are the exception: a second one with the same id is played again.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
-
-import msgspec
 
 from controller.ari.connection import Connection
 from controller.ari.models import (
@@ -20,15 +18,10 @@ from controller.ari.models import (
     LiveRecording,
     Playback,
 )
-
-_T = TypeVar("_T")
+from controller.ari.protocol import decode_body
 
 Variables = Mapping[str, str | Mapping[str, Any]]
 """Name -> value, or -> {"value": ..., "report_events": True} to have it ride in the channel's events."""
-
-
-def _decode(body: str, kind: type[_T]) -> _T:
-    return msgspec.json.decode(body, type=kind)
 
 
 def _id(value: str) -> str:
@@ -68,7 +61,7 @@ class Channels(_Resource):
             },
             {"variables": dict(variables)} if variables else None,
         )
-        return _decode(body, Channel)
+        return decode_body(body, Channel)
 
     async def dial(self, channel_id: str, *, timeout: int | None = None, caller: str | None = None) -> None:
         """Dial a created channel; `timeout` in seconds. Its progress arrives as `Dial` events."""
@@ -81,13 +74,13 @@ class Channels(_Resource):
 
     async def get(self, channel_id: str) -> Channel:
         """One channel. Raises NotFound."""
-        return _decode(
+        return decode_body(
             await self._connection.request("channels.get", "GET", f"channels/{_id(channel_id)}"), Channel
         )
 
     async def list(self) -> list[Channel]:
         """All channels of this Asterisk, of whatever application."""
-        return _decode(await self._connection.request("channels.list", "GET", "channels"), list[Channel])
+        return decode_body(await self._connection.request("channels.list", "GET", "channels"), list[Channel])
 
     async def play(
         self, channel_id: str, media: str, *, playback_id: str, language: str | None = None
@@ -132,15 +125,15 @@ class Bridges(_Resource):
     """What joins legs."""
 
     async def create(self, *, bridge_id: str, kind: str = "mixing") -> Bridge:
-        """Make a bridge; a second one with the same id gets the first."""
+        """Make a bridge. Raises Conflict if there is one with this id."""
         body = await self._connection.request(
             "bridges.create", "POST", f"bridges/{_id(bridge_id)}", {"type": kind}
         )
-        return _decode(body, Bridge)
+        return decode_body(body, Bridge)
 
     async def list(self) -> list[Bridge]:
         """All bridges of this Asterisk."""
-        return _decode(await self._connection.request("bridges.list", "GET", "bridges"), list[Bridge])
+        return decode_body(await self._connection.request("bridges.list", "GET", "bridges"), list[Bridge])
 
     async def add_channel(self, bridge_id: str, channel_id: str) -> None:
         """Put a channel into a bridge; a created one may be put in before it is dialled."""
@@ -174,7 +167,7 @@ class Bridges(_Resource):
             f"bridges/{_id(bridge_id)}/record",
             {"name": name, "format": audio_format, "ifExists": "fail", "beep": False},
         )
-        return _decode(body, LiveRecording)
+        return decode_body(body, LiveRecording)
 
     async def destroy(self, bridge_id: str) -> None:
         """End a bridge; its channels stay."""
@@ -186,7 +179,7 @@ class Playbacks(_Resource):
 
     async def get(self, playback_id: str) -> Playback:
         """One playback. Raises NotFound once it is over."""
-        return _decode(
+        return decode_body(
             await self._connection.request("playbacks.get", "GET", f"playbacks/{_id(playback_id)}"), Playback
         )
 
@@ -201,7 +194,7 @@ class Recordings(_Resource):
     async def get_live(self, name: str) -> LiveRecording:
         """A recording under way. Raises NotFound."""
         body = await self._connection.request("recordings.getLive", "GET", f"recordings/live/{_id(name)}")
-        return _decode(body, LiveRecording)
+        return decode_body(body, LiveRecording)
 
     async def stop(self, name: str) -> None:
         """End a recording and keep it."""
@@ -224,7 +217,7 @@ class Endpoints(_Resource):
         body = await self._connection.request(
             "endpoints.get", "GET", f"endpoints/{_id(technology)}/{_id(resource)}"
         )
-        return _decode(body, Endpoint)
+        return decode_body(body, Endpoint)
 
 
 class Asterisk(_Resource):
@@ -232,7 +225,7 @@ class Asterisk(_Resource):
 
     async def info(self) -> AsteriskInfo:
         """Version and time of start."""
-        return _decode(
+        return decode_body(
             await self._connection.request("asterisk.getInfo", "GET", "asterisk/info"), AsteriskInfo
         )
 
@@ -249,7 +242,7 @@ class Applications(_Resource):
         body = await self._connection.request(
             "applications.get", "GET", f"applications/{_id(self._connection.app)}"
         )
-        return _decode(body, Application)
+        return decode_body(body, Application)
 
     async def filter_events(self, *, disallowed: list[str]) -> None:
         """Have Asterisk not send these types of events at all."""

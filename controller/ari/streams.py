@@ -86,7 +86,9 @@ class Router:
         self._streams: dict[str, list[EventStream]] = {}
 
     def add(self, key: str, stream: EventStream) -> None:
-        self._streams.setdefault(key, []).append(stream)
+        streams = self._streams.setdefault(key, [])
+        if stream not in streams:
+            streams.append(stream)
 
     def remove(self, key: str, stream: EventStream) -> None:
         streams = self._streams.get(key, [])

@@ -1,0 +1,386 @@
+"""Connections that are lost, refused, silent or taken over."""
+
+import asyncio
+import math
+from random import Random
+
+import aiohttp
+import pytest
+from unit.ari.support import PHONE, answered, called, client_of, lost_and_regained, next_of
+from unit.support import soon
+
+from controller.ari import (
+    Address,
+    Client,
+    ConnectionLost,
+    NotConnected,
+    ObjectGone,
+    ObjectPresent,
+    OwnershipLost,
+    Snapshot,
+    retry_unless_refused,
+)
+from controller.ari.fake import FakeAsterisk
+
+
+def handshake_error(status: int) -> aiohttp.WSServerHandshakeError:
+    return aiohttp.WSServerHandshakeError(None, (), status=status)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("error", [OwnershipLost(), handshake_error(401), handshake_error(403)])
+def test_given_a_refusal_that_no_waiting_mends_when_decided_then_it_is_final(error: Exception) -> None:
+    assert retry_unless_refused(error, 0, Random(1)) is None
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionLost(), handshake_error(503), OSError(), TimeoutError(), RuntimeError("a bug")]
+)
+def test_given_any_other_trouble_when_decided_then_the_wait_doubles_up_to_five_seconds(
+    error: Exception,
+) -> None:
+    random = Random(1)
+    for attempt in range(40):
+        longest = min(5.0, 0.1 * 2**attempt)
+        delays = [retry_unless_refused(error, attempt, random) for _ in range(200)]
+        assert all(delay is not None and 0.02 <= delay <= longest for delay in delays)
+        # Jitter: not all come back at the same moment.
+        assert len(set(delays)) > 100
+
+
+class Attempts:
+    """A retry decision that remembers what it was asked."""
+
+    def __init__(self, delay: float = 0.001) -> None:
+        self._delay = delay
+        self.asked: list[tuple[BaseException, int]] = []
+        self._news = asyncio.Event()
+
+    def __call__(self, error: BaseException, attempt: int, _random: Random) -> float | None:
+        self.asked.append((error, attempt))
+        self._news.set()
+        return self._delay
+
+    async def reach(self, count: int) -> None:
+        """Wait until it was asked so often."""
+        while len(self.asked) < count:
+            self._news.clear()
+            await soon(self._news.wait())
+
+    @property
+    def numbers(self) -> list[int]:
+        return [attempt for _error, attempt in self.asked]
+
+
+async def test_given_a_cut_socket_when_it_is_regained_then_the_client_is_ready_again(
+    client: Client, asterisk: FakeAsterisk
+) -> None:
+    for _ in range(3):
+        asterisk.drop_sockets()
+        await soon(client.wait_lost())
+        assert not client.ready
+        await soon(client.wait_ready())
+        await client.asterisk.ping()
+    assert asterisk.connections == 1
+
+
+async def test_given_connections_that_are_refused_when_tried_again_then_attempts_count_until_it_is_ready(
+    asterisk: FakeAsterisk,
+) -> None:
+    attempts = Attempts()
+    async with client_of(asterisk, retry=attempts) as client:
+        await soon(client.wait_ready())
+        asterisk.refuse_connections()
+        asterisk.drop_sockets()
+        await attempts.reach(4)
+        asterisk.refuse_connections(False)
+        await soon(client.wait_ready())
+        failed = len(attempts.asked)
+        await soon(lost_and_regained(client, asterisk))
+    assert attempts.numbers[:failed] == list(range(failed))
+    # A connection that became ready was a success: counting begins anew.
+    assert attempts.numbers[failed:] == [0]
+
+
+async def test_given_sockets_that_are_cut_before_the_client_is_ready_when_tried_again_then_attempts_count_on(
+    asterisk: FakeAsterisk,
+) -> None:
+    attempts = Attempts()
+    asterisk.faults.delay_answers(1.0, "asterisk.getInfo")
+    async with client_of(asterisk, retry=attempts) as client:
+        for number in range(1, 4):
+            await asterisk.requested("asterisk.getInfo", number)
+            asterisk.drop_sockets()
+        asterisk.faults.delay_answers(0, "asterisk.getInfo")
+        await soon(client.wait_ready())
+    assert attempts.numbers == [0, 1, 2]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_given_a_snapshot_that_fails_when_connecting_then_it_is_tried_again(
+    asterisk: FakeAsterisk, status: int
+) -> None:
+    attempts = Attempts()
+    asterisk.faults.answer("channels.list", status, times=2)
+    async with client_of(asterisk, retry=attempts) as client:
+        await soon(client.wait_ready())
+    assert attempts.numbers == [0, 1]
+
+
+async def test_given_a_program_that_cannot_get_ready_when_connected_then_it_is_tried_again(
+    asterisk: FakeAsterisk,
+) -> None:
+    attempts = Attempts()
+    snapshots: list[Snapshot] = []
+
+    async def get_ready(snapshot: Snapshot) -> None:
+        snapshots.append(snapshot)
+        if len(snapshots) < 3:
+            raise RuntimeError("the database is away")
+
+    async with client_of(asterisk, retry=attempts, on_ready=get_ready) as client:
+        await soon(client.wait_ready())
+    assert [(str(error), attempt) for error, attempt in attempts.asked] == [
+        ("the database is away", 0),
+        ("the database is away", 1),
+    ]
+
+
+async def test_given_a_decision_to_give_up_when_the_connection_is_lost_then_run_raises_the_error(
+    asterisk: FakeAsterisk,
+) -> None:
+    async with client_of(asterisk, retry=lambda *_: None) as client:
+        await soon(client.wait_ready())
+        asterisk.drop_sockets()
+        await soon(client.wait_lost())
+        with pytest.raises(ConnectionLost):
+            await soon(client.wait_ready())
+
+
+async def test_given_a_wrong_password_when_connecting_then_it_is_not_tried_again(
+    asterisk: FakeAsterisk,
+) -> None:
+    address = asterisk.address
+    client = Client(Address(address.url, address.user, "wrong"), "app")
+    with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+        await soon(client.run())
+    assert error.value.status == 401
+    assert not client.ready
+
+
+async def test_given_nobody_listens_on_the_port_when_connecting_then_it_waits_until_somebody_does(
+    asterisk: FakeAsterisk,
+) -> None:
+    asterisk.kill()
+    attempts = Attempts()
+    async with client_of(asterisk, retry=attempts) as client:
+        await attempts.reach(3)
+        with pytest.raises(NotConnected):
+            await client.asterisk.ping()
+        asterisk.start()
+        await soon(client.wait_ready())
+
+
+async def test_given_an_asterisk_that_hangs_when_pings_stay_unanswered_then_the_socket_is_given_up(
+    asterisk: FakeAsterisk,
+) -> None:
+    attempts = Attempts()
+    async with client_of(asterisk, retry=attempts, heartbeat=0.04, request_timeout=0.2) as client:
+        await soon(client.wait_ready())
+        asterisk.go_silent()
+        await soon(client.wait_lost())
+        asterisk.speak_again()
+        await soon(client.wait_ready())
+        await client.asterisk.ping()
+    assert len(attempts.asked) >= 1
+
+
+async def test_given_an_asterisk_that_hangs_when_connecting_then_the_attempt_ends_in_time(
+    asterisk: FakeAsterisk,
+) -> None:
+    attempts = Attempts()
+    asterisk.go_silent()
+    async with client_of(asterisk, retry=attempts, request_timeout=0.03) as client:
+        await attempts.reach(2)
+        assert all(isinstance(error, ConnectionLost) for error, _attempt in attempts.asked)
+        asterisk.speak_again()
+        await soon(client.wait_ready())
+
+
+async def test_given_a_socket_that_is_only_quiet_when_pings_are_answered_then_it_stays(
+    asterisk: FakeAsterisk,
+) -> None:
+    async with client_of(asterisk, heartbeat=0.02) as client:
+        await soon(client.wait_ready())
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.15):
+                await client.wait_lost()
+
+
+async def test_given_listeners_when_the_socket_is_regained_then_each_is_told_what_became_of_its_object(
+    client: Client, asterisk: FakeAsterisk
+) -> None:
+    asterisk.sounds = lambda _media: math.inf
+    phones = {name: await answered(client, asterisk, name) for name in ("stays", "ends", "plays")}
+    await client.bridges.create(bridge_id="stays")
+    await client.channels.play("plays", "sound:long", playback_id="plays")
+    await client.channels.play("ends", "sound:long", playback_id="ends")
+    await client.bridges.record("stays", name="runs", audio_format="alaw")
+    keys = {
+        "channel:stays": True,
+        "channel:ends": False,
+        "channel:never": False,
+        "bridge:stays": True,
+        "bridge:never": False,
+        "playback:plays": True,
+        "playback:ends": False,
+        "recording:runs": True,
+        "recording:never": False,
+    }
+    streams = {key: client.listen(key) for key in keys}
+    asterisk.drop_sockets()
+    phones["ends"].hang_up()
+    await soon(client.wait_lost())
+    await soon(client.wait_ready())
+    told = {key: await soon(stream.get()) for key, stream in streams.items()}
+    assert {key: isinstance(event, ObjectPresent) for key, event in told.items()} == keys
+    assert all(
+        isinstance(event, ObjectPresent | ObjectGone) and event.key == key for key, event in told.items()
+    )
+    present = told["channel:stays"]
+    assert isinstance(present, ObjectPresent)
+    assert present.channel is not None
+    assert present.channel.state == "Up"
+
+
+async def test_given_a_gap_when_over_then_its_events_are_lost_and_the_next_ones_are_not(
+    client: Client, asterisk: FakeAsterisk
+) -> None:
+    with client.listen("channel:c1") as events:
+        phone = await called(client, asterisk, "c1")
+        asterisk.drop_sockets()
+        phone.ring()
+        await soon(client.wait_lost())
+        await soon(client.wait_ready())
+        present = await soon(next_of(events, "ObjectPresent"))
+        assert present.channel.state == "Ringing"
+        phone.answer()
+        assert (await soon(events.get())).type == "ChannelStateChange"
+        assert (await soon(events.get())).dialstatus == "ANSWER"
+
+
+async def test_given_a_restart_when_connected_again_then_the_time_of_start_has_changed_and_all_is_gone(
+    asterisk: FakeAsterisk,
+) -> None:
+    snapshots: list[Snapshot] = []
+
+    async def remember(snapshot: Snapshot) -> None:
+        snapshots.append(snapshot)
+
+    async with client_of(asterisk, on_ready=remember) as client:
+        await soon(client.wait_ready())
+        with client.listen("channel:c1") as events:
+            await answered(client, asterisk, "c1")
+            asterisk.restart()
+            assert isinstance(await soon(next_of(events, "ObjectGone")), ObjectGone)
+        await soon(client.wait_ready())
+    first, second = snapshots
+    assert first.startup_time != second.startup_time
+    assert second.channels == {}
+
+
+async def test_given_channels_with_reported_variables_when_reconnected_then_the_snapshot_has_them(
+    asterisk: FakeAsterisk,
+) -> None:
+    snapshots: list[Snapshot] = []
+
+    async def remember(snapshot: Snapshot) -> None:
+        snapshots.append(snapshot)
+
+    async with client_of(asterisk, on_ready=remember) as client:
+        await soon(client.wait_ready())
+        variables = {"VOICECALL": {"value": "call-1", "report_events": True}, "OTHER": "x"}
+        await called(client, asterisk, "c1", variables)
+        await soon(lost_and_regained(client, asterisk))
+    assert snapshots[-1].channels["c1"].channelvars == {"VOICECALL": "call-1"}
+
+
+async def test_given_listeners_are_told_before_ready_when_reconnected_then_ready_means_up_to_date(
+    asterisk: FakeAsterisk,
+) -> None:
+    order: list[str] = []
+
+    async def get_ready(_snapshot: Snapshot) -> None:
+        order.append((await events.get()).type)
+        order.append(f"on_ready, ready: {client.ready}")
+
+    client = client_of(asterisk, on_ready=get_ready)
+    with client.listen("channel:c1") as events:
+        async with client:
+            await soon(client.wait_ready())
+    assert order == ["ObjectGone", "on_ready, ready: False"]
+
+
+async def test_given_asterisk_is_given_up_when_told_so_then_every_listener_hears_that_its_object_is_gone(
+    client: Client,
+) -> None:
+    with client.listen("channel:a", "bridge:b") as both, client.listen("channel:a") as one:
+        client.tell_all_gone()
+        assert {(await soon(both.get())).key for _ in range(2)} == {"channel:a", "bridge:b"}
+        assert (await soon(one.get())).key == "channel:a"
+
+
+async def test_given_a_second_connection_of_the_application_when_it_takes_over_then_the_first_ends_for_good(
+    client: Client, asterisk: FakeAsterisk
+) -> None:
+    async with client_of(asterisk) as second:
+        await soon(second.wait_ready())
+        await soon(client.wait_lost())
+        with pytest.raises(OwnershipLost):
+            await soon(client.wait_ready())
+        with pytest.raises(NotConnected):
+            await client.asterisk.ping()
+        assert second.ready
+        assert asterisk.connections == 1
+
+
+async def test_given_a_client_that_is_closed_when_it_is_not_ready_then_it_ends_at_once(
+    asterisk: FakeAsterisk,
+) -> None:
+    asterisk.go_silent()
+    async with client_of(asterisk):
+        await asyncio.sleep(0)
+    asterisk.speak_again()
+    async with client_of(asterisk) as client:
+        await soon(client.wait_ready())
+    await asterisk.until(lambda: asterisk.connections == 0)
+
+
+async def test_given_somebody_who_waits_for_ready_when_he_gives_up_then_no_task_is_left(
+    asterisk: FakeAsterisk,
+) -> None:
+    asterisk.refuse_connections()
+    attempts = Attempts(delay=60.0)
+    async with client_of(asterisk, retry=attempts) as client:
+        await attempts.reach(1)
+        for _ in range(10):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await client.wait_ready()
+        names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+        assert names.count("Event.wait") <= 1
+
+
+def test_given_an_address_when_printed_then_its_password_is_not() -> None:
+    assert "geheim" not in repr(Address("http://127.0.0.1:8088", "user", "geheim"))
+
+
+async def test_given_a_client_that_was_asked_to_reconnect_when_done_then_it_is_ready_and_nothing_is_lost(
+    client: Client, asterisk: FakeAsterisk
+) -> None:
+    with client.listen("channel:c1") as events:
+        await client.channels.create(PHONE, channel_id="c1")
+        await client.reconnect()
+        await soon(client.wait_lost())
+        await soon(client.wait_ready())
+        assert isinstance(await soon(next_of(events, "ObjectPresent")), ObjectPresent)
+    assert asterisk.connections == 1

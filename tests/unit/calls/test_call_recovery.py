@@ -1,0 +1,270 @@
+"""Recovery: after a start or a lost connection nothing is left behind, and nothing else is touched."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from unit.ari.raw import raw_client
+from unit.calls.support import ACCOUNT, APP, CALLEE, HOST, SHOWN, House, item, running_house
+from unit.support import soon
+
+from controller.ari.fake import ANSWERS, FakeAsterisk
+from controller.calls.timeline import Kind
+from controller.store import calls as rows
+from controller.store.tables import Call
+
+LEFT = "1200_1_7_20261123070000"
+
+
+async def leave_call(house: House, call_id: str = LEFT, controller: str = HOST, *kinds: Kind) -> None:
+    """A call as a controller that was killed leaves it in the database."""
+    row = {
+        "id": call_id,
+        "session_id": f"{call_id}@{controller}",
+        "account_id": ACCOUNT,
+        "app_key": APP,
+        "service": "notification",
+        "controller": controller,
+        "node": "node1",
+        "display_number": SHOWN.e164,
+        "callee": CALLEE.e164,
+        "user_data": "job-7",
+        "status_url": "http://customer.test/status",
+        "fee_url": "http://customer.test/fee",
+        "accepted_at": house.clock.now(),
+    }
+    entries = [
+        {
+            "call_id": call_id,
+            "sequence": sequence,
+            "at": house.clock.now(),
+            "kind": kind,
+            "leg": "a",
+            "detail": {"digits": "12"} if kind is Kind.COLLECTED else None,
+        }
+        for sequence, kind in enumerate(kinds, 1)
+    ]
+    await house.database.write(lambda session: rows.accept_call(session, row, None, 100))
+    if entries:
+        await house.database.write(lambda session: rows.add_entries(session, entries))
+
+
+async def leave_channel(asterisk: FakeAsterisk, channel_id: str, call_id: str | None) -> None:
+    """A channel as a controller that was killed leaves it in Asterisk."""
+    variables: dict[str, Any] = {"OTHER": {"value": "x", "report_events": True}}
+    if call_id is not None:
+        variables["VOICECALL"] = {"value": call_id, "report_events": True}
+    async with raw_client(asterisk, "voicecall") as client:
+        asked = {"endpoint": "PJSIP/100@trunk", "app": "voicecall", "channelId": channel_id}
+        await client.ask("POST", "channels/create", {"variables": variables}, **asked)
+        await client.event("StasisStart")
+        await client.ask("POST", f"channels/{channel_id}/dial")
+        asterisk.phone(channel_id).answer()
+    await asterisk.until(lambda: asterisk.connections == 0)
+
+
+@asynccontextmanager
+async def started_after(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path, *kinds: Kind, **node_changes: Any
+) -> AsyncIterator[House]:
+    """A controller that starts after one that was killed during a call."""
+
+    async def prepare(house: House) -> None:
+        await leave_call(house, LEFT, HOST, *kinds)
+
+    async with running_house(asterisk, template, tmp_path, prepare=prepare, **node_changes) as house:
+        yield house
+
+
+@pytest.mark.requirement("E4", "B2")
+async def test_given_a_call_left_behind_when_started_then_it_is_closed_with_all_that_is_known_of_it(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    known = (Kind.CALLOUT, Kind.ALERTING, Kind.ANSWER, Kind.COLLECTED)
+    async with started_after(asterisk, template, tmp_path, *known) as house:
+        last = await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT)
+        assert (last.detail["state_code"], last.sequence) == (8000, len(known) + 1)
+        (cdr,) = (await house.cdrs()).values()
+        assert (cdr["state_code"], cdr["keys"], cdr["user_data"]) == (8000, "12", "job-7")
+        assert cdr["first_leg"]["answered"] is not None
+        assert await house.pushes_due() == 1
+        assert await house.live_rows() == 0
+        assert await house.timeline() == [*known, Kind.DISCONNECT]
+
+
+async def test_given_a_call_left_behind_before_anything_happened_when_started_then_it_is_closed_too(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with started_after(asterisk, template, tmp_path) as house:
+        await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT)
+        assert await house.live_rows() == 0
+
+
+@pytest.mark.requirement("E4")
+async def test_given_a_call_left_behind_when_connected_again_and_again_then_it_is_closed_once(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with started_after(asterisk, template, tmp_path) as house:
+        for _ in range(3):
+            asterisk.drop_sockets()
+            await soon(house.node.ari.wait_lost())
+            await soon(house.node.ari.wait_ready())
+        assert [entry.kind for _session, entry in house.told.entries] == [Kind.DISCONNECT]
+        assert len(await house.cdrs()) == 1
+
+
+@pytest.mark.requirement("E2")
+async def test_given_a_live_call_of_another_controller_when_started_then_it_is_left_alone(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async def prepare(house: House) -> None:
+        await leave_call(house, LEFT, "controller2.test")
+
+    async with running_house(asterisk, template, tmp_path, prepare=prepare) as house:
+        assert house.told.entries == []
+        assert await house.live_rows() == 1
+
+
+@pytest.mark.requirement("E4")
+async def test_given_channels_when_started_then_those_of_dead_calls_are_hung_up_and_no_others(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    await leave_channel(asterisk, "of a dead call", LEFT)
+    await leave_channel(asterisk, "of somebody else", None)
+    async with running_house(asterisk, template, tmp_path):
+        assert list(asterisk.channels) == ["of somebody else"]
+
+
+@pytest.mark.requirement("E4")
+async def test_given_a_live_call_when_connected_again_then_it_is_neither_closed_nor_hung_up(
+    house: House,
+) -> None:
+    house.phone_does(ANSWERS)
+    house.asterisk.sounds = lambda _media: math.inf
+    accepted = await house.start()
+    await house.told.until(accepted.session_id, Kind.PROMPT)
+    house.asterisk.drop_sockets()
+    await soon(house.node.ari.wait_lost())
+    await soon(house.node.ari.wait_ready())
+    assert len(house.asterisk.channels) == 1
+    assert await house.live_rows() == 1
+    (channel_id,) = house.asterisk.channels
+    house.asterisk.phone(channel_id).hang_up()
+    assert (await house.ended(accepted)).state_code == 0
+
+
+async def test_given_a_stray_channel_that_is_gone_when_it_is_to_be_hung_up_then_the_node_takes_calls(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    await leave_channel(asterisk, "stray", LEFT)
+    asterisk.faults.answer("channels.hangup", 404, after_doing=True)
+    async with running_house(asterisk, template, tmp_path) as house:
+        assert house.node.available
+
+
+async def test_given_a_stray_channel_that_asterisk_cannot_hang_up_when_started_then_the_node_takes_calls(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    await leave_channel(asterisk, "stray", LEFT)
+    asterisk.faults.answer("channels.hangup", 500, times=1_000_000)
+    async with running_house(asterisk, template, tmp_path) as house:
+        assert house.node.available
+
+
+async def test_given_a_database_that_fails_when_recovering_then_it_is_tried_again(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = 2
+
+    async def prepare(house: House) -> None:
+        await leave_call(house)
+        read = house.database.read
+
+        async def unreliable(work: Any) -> Any:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                raise OSError("disk I/O error")
+            return await read(work)
+
+        monkeypatch.setattr(house.database, "read", unreliable)
+
+    async with running_house(asterisk, template, tmp_path, prepare=prepare) as house:
+        assert await house.live_rows() == 0
+
+
+@pytest.mark.requirement("B1", "E4")
+async def test_given_the_socket_is_lost_while_a_call_left_behind_is_closed_when_over_then_its_end_was_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await leave_call(house)
+    write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any) -> Any:
+        result = await write(work)
+        closing.set()
+        await may_go_on.wait()
+        return result
+
+    monkeypatch.setattr(house.database, "write", slow)
+    house.asterisk.drop_sockets()
+    await soon(closing.wait())
+    house.asterisk.drop_sockets()
+    await house.asterisk.until(lambda: house.asterisk.connections == 1)
+    may_go_on.set()
+    await soon(house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT))
+    assert len(house.told.entries) == 1
+
+
+@pytest.mark.requirement("E4")
+async def test_given_a_call_that_could_not_hang_up_when_connected_while_it_is_closed_then_it_is_hung_up(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.phone_does(ANSWERS)
+    accepted = await house.start(item("ask", collect=1))
+    await house.asterisk.told("PlaybackFinished")
+    write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any) -> Any:
+        if "close" in work.__qualname__:
+            closing.set()
+            await may_go_on.wait()
+        return await write(work)
+
+    # No digits come while the socket is down, so at its end the call can't hang up its phone.
+    monkeypatch.setattr(house.database, "write", slow)
+    house.asterisk.refuse_connections()
+    house.asterisk.drop_sockets()
+    await soon(closing.wait())
+    assert len(house.asterisk.channels) == 1
+    house.asterisk.refuse_connections(False)
+    await soon(house.node.ari.wait_ready())
+    may_go_on.set()
+    await house.ended(accepted)
+    await house.idle()
+
+
+async def test_given_two_controllers_of_one_database_when_both_close_a_call_then_it_has_one_record(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with started_after(asterisk, template, tmp_path) as house:
+        await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT)
+        ended = await house.database.write(
+            lambda session: rows.end_call(
+                session,
+                LEFT,
+                ended_at=house.clock.now(),
+                state_code=0,
+                last_entry={},
+                cdr={},
+                app_key=APP,
+                delivery=None,
+            )
+        )
+        assert ended is False
+        (row,) = await house.rows(Call)
+        assert row.state_code == 8000
