@@ -138,11 +138,19 @@ class Node:
             await self.ari.wait_lost()
             try:
                 async with asyncio.timeout(_LOST_AFTER):
-                    await self.ari.wait_ready()
+                    await self._ready_or_gone()
             except TimeoutError:
                 log.error("Node stays away, its calls are given up", extra={"node": self.name})
                 self.ari.tell_all_gone()
-                await self.ari.wait_ready()
+                await self._ready_or_gone()
+
+    async def _ready_or_gone(self) -> None:
+        """Wait until the node is back. When it is given up for good, so are its calls."""
+        try:
+            await self.ari.wait_ready()
+        except Exception:
+            self.ari.tell_all_gone()
+            raise
 
     async def __aenter__(self) -> Self:
         await self.ari.__aenter__()

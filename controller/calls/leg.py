@@ -36,6 +36,12 @@ _NETWORK_OUT_OF_ORDER = 38
 _SETTLE_TIMEOUT = 5.0
 """Seconds in which Asterisk tells the end of a channel that it no longer knows."""
 
+_CHECK_INTERVAL = 10.0
+"""Seconds without news of a prompt after which Asterisk is asked whether it still plays."""
+
+_HANG_UP_AGAIN = (0.1, 0.5)
+"""Seconds after which a hang-up that Asterisk failed at is asked for again."""
+
 _END_FOLLOWS = 0.3
 """Seconds in which the end of a channel follows the failure of its playback: a phone that hangs up
 makes the playback fail first."""
@@ -147,31 +153,46 @@ class Leg:
         """
         loop = asyncio.get_running_loop()
         collection = Collection(item.collect, self._timeouts.first_digit, self._timeouts.inter_digit)
-        playback = await self._start(item)
-        playing = True
-        while playing or (item.collect and not collection.complete):
-            waiting = None if playing or collection.deadline is None else collection.deadline - loop.time()
+        collection = await self._while_playing(await self._start(item), collection)
+        while not collection.complete:
+            assert collection.deadline is not None
             try:
-                event = await self._next(
-                    waiting, ari.ChannelDtmfReceived, ari.PlaybackFinished, ari.ObjectPresent
-                )
+                event = await self._next(collection.deadline - loop.time(), ari.ChannelDtmfReceived)
             except TimeoutError:
                 break
-            if isinstance(event, ari.ChannelDtmfReceived) and item.collect:
-                collection = collection.pressed(event.digit, loop.time())
-                if playing:
-                    playing = False
-                    await self._stop(playback)
-            elif isinstance(event, ari.PlaybackFinished) and event.playback.id == playback and playing:
-                if event.playback.state == "failed":
-                    await self._end_or_nothing(_END_FOLLOWS)
-                    raise LegOver(PLAY_FAILED.on_leg(self.name))
-                playing = False
-                collection = collection.prompt_ended(loop.time())
-            elif isinstance(event, ari.ObjectPresent) and playing and not await self._still_plays(playback):
-                playing = False
-                collection = collection.prompt_ended(loop.time())
+            assert isinstance(event, ari.ChannelDtmfReceived)
+            collection = collection.pressed(event.digit, loop.time())
         return collection.digits
+
+    async def _while_playing(self, playback: str, collection: Collection) -> Collection:
+        """Until the prompt has ended, or a wanted key has stopped it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            event = await self._news_of_prompt()
+            if isinstance(event, ari.ChannelDtmfReceived):
+                if collection.wanted:
+                    await self._stop(playback)
+                    return collection.pressed(event.digit, loop.time())
+            elif isinstance(event, ari.PlaybackFinished):
+                if event.playback.id == playback:
+                    await self._check_played(event.playback)
+                    return collection.prompt_ended(loop.time())
+            elif not await self._still_plays(playback):
+                return collection.prompt_ended(loop.time())
+
+    async def _news_of_prompt(self) -> ari.Event | None:
+        """What happens while a prompt plays; None when nothing was heard for long: its end may be lost."""
+        try:
+            return await self._next(
+                _CHECK_INTERVAL, ari.ChannelDtmfReceived, ari.PlaybackFinished, ari.ObjectPresent
+            )
+        except TimeoutError:
+            return None
+
+    async def _check_played(self, playback: ari.Playback) -> None:
+        if playback.state == "failed":
+            await self._end_or_nothing(_END_FOLLOWS)
+            raise LegOver(PLAY_FAILED.on_leg(self.name))
 
     async def _start(self, item: PlayItem) -> str:
         self._playbacks += 1
@@ -237,8 +258,16 @@ class Leg:
         if not self._exists:
             return
         self._exists = False
-        with contextlib.suppress(ari.AriError):
-            await self._node.ari.channels.hang_up(self.id, cause=cause)
+        for pause in (*_HANG_UP_AGAIN, None):
+            try:
+                await self._node.ari.channels.hang_up(self.id, cause=cause)
+            except ari.ServerError:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            except ari.AriError:
+                return
+            else:
+                return
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ A snapshot says which channels Asterisk has; each carries the id of its call in 
 calls that nobody runs are hung up; calls that the database has as live and nobody runs are closed.
 """
 
-import contextlib
+import asyncio
 import logging
 
 from controller import ari
@@ -44,11 +44,16 @@ class Recovery:
         # One at a time: Asterisk has had trouble with many at once after a reconnect.
         for channel in snapshot.channels.values():
             call_id = channel.channelvars.get(CALL_VARIABLE)
-            if call_id is None or call_id in self._service.live_ids:
+            if call_id is None or call_id in self._service.running_ids:
                 continue
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})
-            with contextlib.suppress(ari.NotFound):
+            try:
                 await self._node.ari.channels.hang_up(channel.id)
+            except ari.NotFound:
+                continue
+            except ari.ResponseError as error:
+                # One channel that Asterisk can't end must not keep the node from taking calls.
+                log.error("A channel could not be hung up", extra={"call": call_id, "error": str(error)})
 
     async def _close_left_behind(self) -> None:
         found = await self._database.read(
@@ -60,7 +65,8 @@ class Recovery:
             if row.id in self._service.live_ids:
                 continue
             log.warning("A call was left behind and is closed", extra={"call": row.id})
-            await self._service.close(restored(row, entries, self._clock), INTERRUPTED)
+            # A close that was begun is finished, also when the connection is lost again meanwhile.
+            await asyncio.shield(self._service.close(restored(row, entries, self._clock), INTERRUPTED))
 
 
 def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:

@@ -75,13 +75,19 @@ class CallService:
         self._cdr_gathering = cdr_gathering
         self._identities = Identities(host_name, clock, random)
         self._live: dict[str, LiveCall] = {}
+        self._running: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
 
     @property
     def live_ids(self) -> frozenset[str]:
-        """Ids of the calls under way."""
+        """Ids of the calls that are not closed yet: their rows belong to us."""
         return frozenset(self._live)
+
+    @property
+    def running_ids(self) -> frozenset[str]:
+        """Ids of the calls whose flow still runs: their channels belong to us."""
+        return frozenset(self._running)
 
     async def start(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
         """Accept a call: written down, then made.
@@ -113,6 +119,7 @@ class CallService:
         return Accepted(session_id, idle)
 
     async def _run(self, call: LiveCall) -> None:
+        self._running.add(call.id)
         try:
             outcome = await self._flow(call)
         except LegOver as over:
@@ -122,6 +129,8 @@ class CallService:
         except Exception:
             log.exception("A call failed", extra={"call": call.id})
             outcome = INTERNAL_ERROR
+        finally:
+            self._running.discard(call.id)
         try:
             await asyncio.shield(self.close(call, outcome))
         finally:

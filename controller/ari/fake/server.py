@@ -62,6 +62,9 @@ class Server:
                 request.transport.abort()
             return web.Response(status=503)
         await self.speaking.wait()
+        if request.transport is None:
+            # Whoever asked has gone away while nothing was said.
+            return web.Response(status=503)
         if request.headers.get("Authorization") != self._credentials:
             return _response(refused(401, "Authentication required"))
         if request.path == "/ari/events":

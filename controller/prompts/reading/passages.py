@@ -23,8 +23,9 @@ def read_aloud(text: str, *, language: Language = Language.CHINESE) -> tuple[Pas
     """Passages of a text in reading order, with every digit, date and sign in words.
 
     A clause with a Chinese character is Chinese; one without any that has at least two words, one of them
-    Latin, is English; what is neither (a number, a name) belongs to the clause before it, at the start to the
-    one after it. A text that leaves it open is English when it has a Latin word, else it is ``language``.
+    Latin, is English. What is neither (a number, a name) belongs to the clause before it in the sentence, at
+    the start to the one after it, alone to the sentence before it. A text that leaves it open is English when
+    it has a Latin word, else it is ``language``.
     """
     passages = []
     for clauses, spoken_in in _sentences(narrow(text), language):
@@ -40,8 +41,9 @@ def _sentences(text: str, default: Language) -> Iterator[tuple[str, Language]]:
     """Runs of clauses of one language; a run doesn't go beyond the end of a sentence."""
     sentences = [_CLAUSE.findall(sentence) for sentence in _SENTENCE.findall(text)]
     undecided = Language.ENGLISH if _LATIN_WORD.search(text) else default
-    current = next((known for clauses in sentences for c in clauses if (known := _language(c))), undecided)
+    current = _first_known([clause for clauses in sentences for clause in clauses]) or undecided
     for clauses in sentences:
+        current = _first_known(clauses) or current
         run = ""
         for clause in clauses:
             known = _language(clause) or current
@@ -50,6 +52,10 @@ def _sentences(text: str, default: Language) -> Iterator[tuple[str, Language]]:
                 run = ""
             run, current = run + clause, known
         yield run, current
+
+
+def _first_known(clauses: list[str]) -> Language | None:
+    return next((known for clause in clauses if (known := _language(clause))), None)
 
 
 def _language(clause: str) -> Language | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import select
+from sqlmodel import Session
 from unit.support import soon
 
 from controller.ari.fake import Behaviour, FakeAsterisk
@@ -25,7 +26,7 @@ from controller.calls.timeline import Entry, Kind
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, CallSettings
 from controller.store.calls import NonceUse
-from controller.store.database import Database
+from controller.store.database import Database, make_engine
 from controller.store.journal import Journal
 from controller.store.schema import migrate
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Service, TimelineEntry
@@ -67,14 +68,14 @@ class Told:
     def of(self, session_id: str) -> list[Entry]:
         return [entry for told, entry in self.entries if told == session_id]
 
-    async def until(self, session_id: str, kind: Kind, count: int = 1) -> Entry:
+    async def until(self, session_id: str, kind: Kind, count: int = 1, *, limit: float = 5.0) -> Entry:
         """Wait until a call has told the first (or `count`th) entry of this kind."""
         while True:
             found = [entry for entry in self.of(session_id) if entry.kind is kind]
             if len(found) >= count:
                 return found[count - 1]
             self._news.clear()
-            await soon(self._news.wait())
+            await soon(self._news.wait(), limit)
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,10 @@ class House:
             self.phone_does(behaviour)
         return await self.ended(await self.start(*items))
 
-    async def ended(self, accepted: Accepted) -> Ended:
+    async def ended(self, accepted: Accepted, *, limit: float = 5.0) -> Ended:
         """Wait for the end of a call."""
         session_id = accepted.session_id
-        last = await self.told.until(session_id, Kind.DISCONNECT)
+        last = await self.told.until(session_id, Kind.DISCONNECT, limit=limit)
         kinds = [entry.kind for entry in self.told.of(session_id)]
         assert kinds.count(Kind.DISCONNECT) == 1
         return Ended(kinds, last.detail["state_code"], (await self.cdrs())[session_id])
@@ -157,9 +158,9 @@ class House:
     async def pushes_due(self) -> int:
         return len(await self.rows(CdrPush))
 
-    async def idle(self) -> None:
+    async def idle(self, *, limit: float = 5.0) -> None:
         """Wait until no channel is left."""
-        await self.asterisk.until(lambda: not self.asterisk.channels)
+        await self.asterisk.until(lambda: not self.asterisk.channels, limit=limit)
 
     @property
     def asked(self) -> list[str]:
@@ -191,10 +192,6 @@ def call_request(*items: PlayItem, **changes: Any) -> CallRequest:
 
 def make_template(path: Path) -> None:
     """A database file with the tables, an account and an app."""
-    from sqlmodel import Session
-
-    from controller.store.database import make_engine
-
     url = f"sqlite:///{path}"
     migrate(url)
     engine = make_engine(url)
@@ -222,9 +219,6 @@ def make_node(asterisk: FakeAsterisk, etc_dir: Path, **changes: Any) -> Node:
     return node
 
 
-Build = Callable[..., Any]
-
-
 @asynccontextmanager
 async def running_house(
     asterisk: FakeAsterisk,
@@ -232,6 +226,7 @@ async def running_house(
     directory: Path,
     settings: CallSettings = QUICK,
     prepare: Callable[[House], Any] | None = None,
+    ready_within: float = 5.0,
     **node_changes: Any,
 ) -> AsyncIterator[House]:
     """A house whose node takes calls; `prepare` is awaited before the node connects."""
@@ -261,7 +256,7 @@ async def running_house(
         if prepare is not None:
             await prepare(house)
         async with node:
-            await soon(node.ari.wait_ready())
+            await soon(node.ari.wait_ready(), ready_within)
             try:
                 yield house
             finally:

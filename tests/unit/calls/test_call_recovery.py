@@ -171,7 +171,7 @@ async def test_given_a_stray_channel_that_asterisk_cannot_hang_up_when_started_t
 ) -> None:
     await leave_channel(asterisk, "stray", LEFT)
     asterisk.faults.answer("channels.hangup", 500, times=1_000_000)
-    async with running_house(asterisk, template, tmp_path) as house:
+    async with running_house(asterisk, template, tmp_path, ready_within=2.0) as house:
         assert house.node.available
 
 
@@ -216,7 +216,7 @@ async def test_given_the_socket_is_lost_while_a_call_left_behind_is_closed_when_
     house.asterisk.drop_sockets()
     await house.asterisk.until(lambda: house.asterisk.connections == 1)
     may_go_on.set()
-    await soon(house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT))
+    await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT, limit=2.0)
     assert len(house.told.entries) == 1
 
 
@@ -245,7 +245,7 @@ async def test_given_a_call_that_could_not_hang_up_when_connected_while_it_is_cl
     await soon(house.node.ari.wait_ready())
     may_go_on.set()
     await house.ended(accepted)
-    await house.idle()
+    await house.idle(limit=2.0)
 
 
 async def test_given_two_controllers_of_one_database_when_both_close_a_call_then_it_has_one_record(

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+from unit.ari.raw import raw_client
 from unit.calls.support import PATIENT, House, item, running_house
 from unit.support import soon
 
@@ -209,3 +210,13 @@ async def test_given_many_calls_when_sockets_are_cut_again_and_again_then_each_e
     await house.idle()
     assert await house.live_rows() == 0
     assert len(await house.cdrs()) == 8
+
+
+@pytest.mark.requirement("E2", "E4")
+@pytest.mark.parametrize("stage", ["rings", "plays"])
+async def test_given_a_call_when_another_controller_takes_over_then_it_ends(house: House, stage: str) -> None:
+    accepted, _phone = await (rings if stage == "rings" else plays)(house)
+    async with raw_client(house.asterisk, house.node.ari.app):
+        assert (await house.ended(accepted, limit=2.0)).state_code == 8000
+    with pytest.raises(NodeUnavailable):
+        await house.start()

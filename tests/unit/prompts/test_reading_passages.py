@@ -35,6 +35,8 @@ def read(text: str) -> list[tuple[Language, str]]:
             ],
         ),
         ("价格12.5,涨3.5%", [(ZH, "价格十二点五,涨百分之三点五")]),
+        ("您好。Hello, press 1 now.", [(ZH, "您好。"), (EN, "Hello, press one now.")]),
+        ("您好。Thanks!", [(ZH, "您好。"), (ZH, "Thanks!")]),
         ("Hello", [(EN, "Hello")]),
         ("...", []),
         ("", []),
