@@ -15,6 +15,7 @@ import csv
 import ctypes
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -117,7 +118,9 @@ class Sipp:
         name = name or path.stem
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
-        with reserved_ports(2) as (free_port, media_port):
+        with reserved_ports(8) as (free_port, *media_ports):
+            # SIPp takes the port two further on for video, and is lost if that one is taken.
+            media_port = next(first for first in media_ports if _free(address, first + 2))
             words = [*command, "-sf", str(path.resolve()), "-i", address, "-mi", address, "-ci", address]
             words += ["-p", str(port or free_port), "-mp", str(media_port)]
             words += ["-s", number, "-d", str(round(talking * 1000))]
@@ -171,6 +174,7 @@ class Sipp:
             raise SippError(
                 f"{self._name} was not finished within {timeout} s; {self._last_words()}"
             ) from None
+        self._refuse_disorderly_end()
         return self.statistics()
 
     async def stop(self, timeout: float = 5) -> SippStatistics:
@@ -178,12 +182,17 @@ class Sipp:
 
         Calls that are still on after `timeout` seconds are dropped.
         """
+        self._refuse_disorderly_end()
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGUSR1)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._process.wait(), timeout)
         await self._end()
         return self.statistics()
+
+    def _refuse_disorderly_end(self) -> None:
+        if self._process.returncode not in (None, *_ORDERLY_ENDS):
+            raise SippError(f"{self._name} ended with {self._process.returncode}; {self._last_words()}")
 
     async def _end(self) -> None:
         if self._process.returncode is None:
@@ -224,6 +233,15 @@ async def _spawn(words: Sequence[str], directory: Path, name: str) -> asyncio.su
             env={**os.environ, "TERM": "dumb"},
             preexec_fn=_end_with_parent,
         )
+
+
+def _free(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
 
 
 def _end_with_parent() -> None:

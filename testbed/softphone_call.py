@@ -17,7 +17,7 @@ from testbed.softphone_plan import Answer, Digits, EarlyMedia, Plan, Play, Rejec
 CLOCK_RATE = 8000
 _TONE_PIECE = 1000  # milliseconds of a tone that is repeated until it is stopped
 _DTMF_IS_UPDATE, _DTMF_IS_END = 1, 2  # flags of pjmedia's stream.h that the Python module leaves out
-_TRANSIT = 0.1  # seconds until the last frames of a file have left the far end's jitter buffer
+_TRANSIT = 0.15  # seconds until the last frames of a file have left the far end's jitter buffer
 _P = ParamSpec("_P")
 
 

@@ -105,6 +105,9 @@ class Phone:
         configuration.medConfig.clockRate = CLOCK_RATE
         configuration.medConfig.sndClockRate = CLOCK_RATE
         configuration.medConfig.noVad = True
+        # A media thread of the library wakes a hundred times a second even in a phone that does nothing.
+        configuration.medConfig.hasIoqueue = False
+        configuration.medConfig.threadCnt = 0
         configuration.medConfig.ecTailLen = 0
         configuration.medConfig.jbInit = self._settings["jitter_buffer"]
         configuration.medConfig.jbMinPre = self._settings["jitter_buffer"]
@@ -153,7 +156,7 @@ class Phone:
     # The library's turn
 
     def _pump(self) -> None:
-        """Give the library its time: for its timers, and for what its media thread has to tell."""
+        """Give the library its time: for its timers and for the RTP that has come."""
         self._give_time()
         interval = _BUSY_INTERVAL if self._calls or self._closings else _IDLE_INTERVAL
         self._pumping = asyncio.get_running_loop().call_later(interval, self._pump)
@@ -225,7 +228,7 @@ class Phone:
             await self._close_recording(call)
         except Exception:
             self.report("error", text=traceback.format_exc())
-        # Kept for good: a call that is destroyed hangs up the call that has its number in the library by then.
+        # Kept for good: a call that is destroyed hangs up the call that has its library number by then.
         self._past_calls.append(self._calls.pop(call.number))
         if not self._calls:
             self._endpoint.audDevManager().setNoDev()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -134,6 +135,17 @@ async def test_given_a_taken_port_when_started_then_the_reason_is_told(
     with pytest.raises(SippError, match=r"[Bb]ind|in use"):
         async with Sipp.start("answer", directory=tmp_path, command=command, port=phone.port):
             pass
+
+
+async def test_given_a_far_end_that_died_when_asked_for_its_counts_then_that_is_told(
+    command: Sequence[str], tmp_path: Path
+) -> None:
+    async with Sipp.start("answer", directory=tmp_path, command=command) as far_end:
+        os.kill(far_end.pid, signal.SIGKILL)
+        with pytest.raises(SippError, match="ended with -9"):
+            await far_end.finished()
+        with pytest.raises(SippError, match="ended with -9"):
+            await far_end.stop()
 
 
 async def test_given_an_exception_in_the_block_when_it_leaves_then_sipp_is_gone(
