@@ -97,6 +97,9 @@ class CallSettings(_Section):
     max_replays: int = Field(
         20, ge=1, description="How often one item is replayed at most, however often it is asked for."
     )
+    minute: Seconds = Field(
+        60, description="Seconds that a minute of `maxDuration` lasts; others are for tests."
+    )
     drain_timeout: Seconds = Field(10, description="Seconds that calls may go on after SIGTERM or Ctrl-C.")
 
 

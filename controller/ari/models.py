@@ -56,6 +56,13 @@ class LiveRecording(Struct, frozen=True):
     duration: int | None = None
 
 
+class RtpStatistics(Struct, frozen=True):
+    """What has gone over a channel's RTP so far: packets received and sent."""
+
+    rxcount: int = 0
+    txcount: int = 0
+
+
 class _Status(Struct, frozen=True):
     startup_time: str = ""
 

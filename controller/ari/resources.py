@@ -17,6 +17,7 @@ from controller.ari.models import (
     Endpoint,
     LiveRecording,
     Playback,
+    RtpStatistics,
 )
 from controller.ari.protocol import decode_body
 
@@ -110,6 +111,13 @@ class Channels(_Resource):
         await self._connection.request(
             "channels.hangup", "DELETE", f"channels/{_id(channel_id)}", {"reason_code": cause}
         )
+
+    async def rtp_statistics(self, channel_id: str) -> RtpStatistics:
+        """Packets received and sent so far. Raises NotFound for channels without RTP."""
+        body = await self._connection.request(
+            "channels.rtpstatistics", "GET", f"channels/{_id(channel_id)}/rtp_statistics"
+        )
+        return decode_body(body, RtpStatistics)
 
     async def set_variable(self, channel_id: str, name: str, value: str) -> None:
         """Set a channel variable or function such as `CALLERID(num)`."""

@@ -1,10 +1,11 @@
 """A call: what was asked for, its identity, and what has happened to it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from controller.calls.collection import NO_REPLAY, ReplayRule
 from controller.calls.timeline import Entry, Kind, Timeline
@@ -19,6 +20,7 @@ class Prompt:
 
     name: str
     media: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,125 @@ class PlayItem:
 
 
 @dataclass(frozen=True)
+class Notification:
+    """Play one to five items to one phone."""
+
+    items: tuple[PlayItem, ...]
+
+    service: ClassVar[Service] = Service.NOTIFICATION
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Read a code to one phone. The code is nowhere but in `digits`, which never print."""
+
+    pre_tone: Prompt
+    digits: tuple[Prompt, ...] = field(repr=False)
+    post_tone: Prompt | None
+    times: int
+    """How often the code is read; 0: until the phone hangs up."""
+
+    service: ClassVar[Service] = Service.VERIFICATION
+
+
+class CalleeMedia(StrEnum):
+    """What of the callee's early media reaches the caller."""
+
+    ALL = "all"
+    NONE = "none"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Callback:
+    """Call A (the request's callee), then B, and join them."""
+
+    callee: PhoneNumber
+    """B."""
+    display_number: PhoneNumber
+    """Shown to B."""
+    pre_voice: Prompt | None = None
+    wait_voice: Prompt | None = None
+    callee_media: CalleeMedia = CalleeMedia.ALL
+    max_minutes: int = 0
+    last_minute_voice: Prompt | None = None
+    last_minute_to: frozenset[str] = frozenset({"a", "b"})
+    record: bool = False
+    hint_tone: Prompt | None = None
+    tells_party: bool = False
+    """Whether the customer is told who hung up."""
+
+    service: ClassVar[Service] = Service.CALLBACK
+
+
+Plan = Notification | Verification | Callback
+
+
+def kept_plan(plan: Plan) -> dict[str, Any] | None:
+    """What of a plan is written down, so that a talking callback outlives its controller.
+
+    The other two are not resumed, and of a verification nothing may be kept.
+    """
+    if not isinstance(plan, Callback):
+        return None
+    voices = {name: asdict(voice) if (voice := getattr(plan, name)) else None for name in _VOICES}
+    return {
+        **voices,
+        "callee": plan.callee.e164,
+        "display_number": plan.display_number.e164,
+        "callee_media": plan.callee_media,
+        "max_minutes": plan.max_minutes,
+        "last_minute_to": sorted(plan.last_minute_to),
+        "record": plan.record,
+        "tells_party": plan.tells_party,
+    }
+
+
+_VOICES = ("pre_voice", "wait_voice", "last_minute_voice", "hint_tone")
+
+
+def restored_plan(service: Service, kept: dict[str, Any] | None) -> Plan:
+    """The plan of a call as far as it was written down."""
+    if service is Service.NOTIFICATION:
+        return Notification(())
+    if service is Service.VERIFICATION:
+        return Verification(Prompt("", ""), (), None, 1)
+    values = dict(kept or {})
+    voices = {name: Prompt(**voice) if (voice := values.pop(name)) else None for name in _VOICES}
+    return Callback(
+        **{
+            **values,
+            **voices,
+            "callee": PhoneNumber(values["callee"]),
+            "display_number": PhoneNumber(values["display_number"]),
+            "callee_media": CalleeMedia(values["callee_media"]),
+            "last_minute_to": frozenset(values["last_minute_to"]),
+        }
+    )
+
+
+@dataclass(frozen=True)
 class CallRequest:
-    """What an application asked for, checked and resolved."""
+    """What an application asked for, checked and resolved. `callee` is the first phone that is called."""
 
     account_id: str
     app_key: str
-    service: Service
     display_number: PhoneNumber
     callee: PhoneNumber
-    items: tuple[PlayItem, ...] = ()
+    plan: Plan
     user_data: str | None = None
     status_url: str | None = None
     fee_url: str | None = None
+
+    @property
+    def service(self) -> Service:
+        return self.plan.service
+
+    def numbers_of(self, leg: str) -> tuple[PhoneNumber, PhoneNumber]:
+        """(number shown, number called) of a leg."""
+        if leg == "b" and isinstance(self.plan, Callback):
+            return self.plan.display_number, self.plan.callee
+        return self.display_number, self.callee
 
 
 _SERVICE_NUMBERS = {Service.NOTIFICATION: 1200, Service.VERIFICATION: 1201, Service.CALLBACK: 1202}

@@ -5,7 +5,8 @@ A leg reads its own events in order; whatever the flow waits for, the end of the
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +37,15 @@ _NETWORK_OUT_OF_ORDER = 38
 _SETTLE_TIMEOUT = 5.0
 """Seconds in which Asterisk tells the end of a channel that it no longer knows."""
 
+_RINGBACK = "tone:ring"
+"""Of the node's country, see indications.conf."""
+
+_SHORTEST_LOOP, _MOST_REPEATS = 0.5, 300
+"""A looped prompt counts as this many seconds at least, and is repeated this often at most."""
+
+_SOUND_LOOKS, _SOUND_PAUSE = 10, 0.1
+"""How often, and how many seconds apart, Asterisk is asked whether sound has come."""
+
 _CHECK_INTERVAL = 10.0
 """Seconds without news of a prompt after which Asterisk is asked whether it still plays."""
 
@@ -46,6 +56,7 @@ _END_FOLLOWS = 0.3
 """Seconds in which the end of a channel follows the failure of its playback: a phone that hangs up
 makes the playback fail first."""
 
+OnProgress = Callable[[bool], Awaitable[None]]
 Tell = Callable[[Kind, str, Mapping[str, Any] | None], object]
 
 
@@ -92,15 +103,23 @@ class Leg:
         self._ringing = False
         self._answered = False
         self._playbacks = 0
+        self._aside: str | None = None
+        self._aside_media: str | None = None
 
-    async def dial(self) -> None:
-        """Start dialling. Raises LegOver when the node or its trunk can't."""
+    @property
+    def rang(self) -> bool:
+        """The phone has rung, or its network has said something."""
+        return self._ringing
+
+    async def create(self, beside: "Leg | None" = None) -> None:
+        """Make the channel without dialling it. Raises LegOver when the node or its trunk can't."""
         try:
             self._node.check_available()
             self._exists = True
             await self._node.ari.channels.create(
                 self._node.dial_string(self._number),
                 channel_id=self.id,
+                originator=beside.id if beside else None,
                 variables={
                     # Of a channel that is dialled, the far end sees the connected line, not the caller id.
                     "CONNECTEDLINE(num,i)": self._display_number.e164,
@@ -110,16 +129,32 @@ class Leg:
             )
             # A channel can be dialled once it has entered the application, not when it is created.
             await self._next(_SETTLE_TIMEOUT, ari.StasisStart)
+        except ari.ResponseError as error:
+            raise LegOver(self._unreachable()) from error
+        except (ari.AriError, NodeUnavailable, TimeoutError) as error:
+            raise LegOver(NODE_LOST) from error
+
+    async def dial(self) -> None:
+        """Start dialling; makes the channel if that wasn't done. Raises LegOver."""
+        if not self._exists:
+            await self.create()
+        try:
             # Our own timer decides; Asterisk's is the safety net of a controller that went away.
             await self._node.ari.channels.dial(self.id, timeout=round(self._timeouts.ringing) + 5)
         except ari.ResponseError as error:
-            raise LegOver(failed_leg(self.name, _NETWORK_OUT_OF_ORDER, 0)) from error
-        except (ari.AriError, NodeUnavailable, TimeoutError) as error:
+            raise LegOver(self._unreachable()) from error
+        except ari.AriError as error:
             raise LegOver(NODE_LOST) from error
         self._tell(Kind.CALLOUT, self.name, None)
 
-    async def answered(self) -> None:
-        """Wait for the answer. Raises LegOver on busy, refusal, time-out and every other end."""
+    def _unreachable(self) -> Outcome:
+        return failed_leg(self.name, _NETWORK_OUT_OF_ORDER, 0, second_leg=self.name == "b")
+
+    async def answered(self, on_progress: OnProgress | None = None) -> None:
+        """Wait for the answer. Raises LegOver on busy, refusal, time-out and every other end.
+
+        `on_progress` is called when the phone rings (False) and when its network plays something (True).
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeouts.ringing
         while not self._answered:
@@ -131,6 +166,8 @@ class Leg:
                 raise LegOver(outcome.on_leg(self.name, 480 if self._ringing else 408, 19)) from None
             if isinstance(event, ari.Dial):
                 self._progress(event.dialstatus)
+                if on_progress is not None and event.dialstatus in ("RINGING", "PROGRESS"):
+                    await on_progress(event.dialstatus == "PROGRESS")
             elif isinstance(event, ari.ObjectPresent) and event.channel is not None:
                 self._progress({"Ringing": "RINGING", "Up": "ANSWER"}.get(event.channel.state, ""))
 
@@ -141,6 +178,56 @@ class Leg:
         elif dial_status == "ANSWER":
             self._answered = True
             self._tell(Kind.ANSWER, self.name, None)
+
+    async def over(self) -> None:
+        """Wait for the end of the leg and raise its LegOver; keys are not heard meanwhile."""
+        await self._next(None)
+
+    async def is_heard(self) -> bool:
+        """Sound has come from the phone, or comes within a second."""
+        for _ in range(_SOUND_LOOKS):
+            with contextlib.suppress(ari.AriError):
+                if (await self._node.ari.channels.rtp_statistics(self.id)).rxcount > 0:
+                    return True
+            await asyncio.sleep(_SOUND_PAUSE)
+        return False
+
+    async def loop(self, prompt: Prompt, seconds: float) -> None:
+        """Play a prompt over and over, for `seconds` at least or until something else is played."""
+        repeats = max(1, math.ceil(seconds / max(prompt.seconds, _SHORTEST_LOOP)))
+        await self._play_aside(",".join([prompt.media] * min(repeats, _MOST_REPEATS)))
+
+    async def ringback(self) -> None:
+        """The ringing that a caller hears when the far end sends none."""
+        if self._aside_media != _RINGBACK:
+            await self._play_aside(_RINGBACK)
+
+    async def announce(self, prompt: Prompt) -> None:
+        """Play a prompt to this phone alone, without waiting for its end."""
+        await self._play_aside(prompt.media)
+
+    async def quiet(self) -> None:
+        """Stop what `loop`, `ringback` or `announce` plays."""
+        playback, self._aside, self._aside_media = self._aside, None, None
+        if playback is not None:
+            await self._stop(playback)
+
+    async def _play_aside(self, media: str) -> None:
+        await self.quiet()
+        playback = self._next_playback()
+        await self.command(self._node.ari.channels.play(self.id, media, playback_id=playback))
+        self._aside, self._aside_media = playback, media
+
+    def _next_playback(self) -> str:
+        self._playbacks += 1
+        return f"{self.id}.{self._playbacks}"
+
+    async def play_secretly(self, prompts: Sequence[Prompt]) -> None:
+        """Play prompts in a row; nothing of them is told to anybody."""
+        playback = self._next_playback()
+        media = ",".join(prompt.media for prompt in prompts)
+        await self.command(self._node.ari.channels.play(self.id, media, playback_id=playback))
+        await self._while_playing(playback, Collection(0, 0, 0))
 
     async def play(self, prompt: Prompt) -> None:
         """Play a prompt to its end. Raises LegOver when the phone hangs up or nothing can be played."""
@@ -195,9 +282,8 @@ class Leg:
             raise LegOver(PLAY_FAILED.on_leg(self.name))
 
     async def _start(self, item: PlayItem) -> str:
-        self._playbacks += 1
-        playback = f"{self.id}.{self._playbacks}"
-        await self._command(self._node.ari.channels.play(self.id, item.prompt.media, playback_id=playback))
+        playback = self._next_playback()
+        await self.command(self._node.ari.channels.play(self.id, item.prompt.media, playback_id=playback))
         self._tell(Kind.PROMPT, self.name, {"prompt": item.prompt.name, "collects": item.collect})
         return playback
 
@@ -219,7 +305,7 @@ class Leg:
             return True
         return True
 
-    async def _command(self, doing: Any) -> None:
+    async def command(self, doing: Awaitable[Any]) -> None:
         """Do something to the channel; if it is gone already, its end is on its way and tells why."""
         try:
             await doing
@@ -250,7 +336,7 @@ class Leg:
 
     def _end(self, event: ari.ChannelDestroyed) -> Outcome:
         if self._answered:
-            return NORMAL
+            return NORMAL.on_leg(self.name)
         return failed_leg(self.name, event.cause, event.tech_cause, second_leg=self.name == "b")
 
     async def hang_up(self, cause: int = 16) -> None:

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 
-from controller.calls.call import LiveCall, PlayItem
+from controller.calls.call import LiveCall, Notification, PlayItem
 from controller.calls.leg import Leg
 from controller.calls.outcome import NO_DIGITS, NORMAL, Outcome
 from controller.calls.timeline import Kind
 
 
-async def notify(call: LiveCall, make_leg: Callable[[], Leg], max_replays: int) -> Outcome:
+async def notify(
+    call: LiveCall, plan: Notification, make_leg: Callable[[str], Leg], max_replays: int
+) -> Outcome:
     """The whole call. Raises LegOver when the callee is not reached or hangs up."""
-    async with make_leg() as callee:
+    async with make_leg("a") as callee:
         await callee.dial()
         await callee.answered()
-        for item in call.request.items:
+        for item in plan.items:
             if not await _play(call, callee, item, max_replays):
                 return NO_DIGITS
     return NORMAL

@@ -18,10 +18,11 @@ class Outcome:
     sip_status: int = 0
     cause: int = 0
     """Q.850 cause of the leg that failed."""
-    failed_leg: str | None = None
+    leg: str | None = None
+    """The leg that ended the call; None if the platform did."""
 
     def on_leg(self, leg: str, sip_status: int = 0, cause: int = 0) -> Self:
-        return replace(self, failed_leg=leg, sip_status=sip_status, cause=cause)
+        return replace(self, leg=leg, sip_status=sip_status, cause=cause)
 
 
 NORMAL = Outcome(0, "The user releases the call.", 0)
@@ -33,7 +34,10 @@ INTERRUPTED = Outcome(8000, "The platform was interrupted during the call.", 800
 NODE_LOST = Outcome(8000, "The voice node was lost during the call.", 8000)
 RING_TIMEOUT = Outcome(8003, "Ringing timed out.", 514)
 CALL_TIMEOUT = Outcome(8001, "The called network did not answer.", 513)
-STOPPED = Outcome(8017, "The call was ended by request.", 1003)
+STOPPED = Outcome(8017, "The call was ended by request.", 1003, cause=16)
+MAX_DURATION = Outcome(8010, "The maximum duration is over.", 0, cause=16)
+CALLER_GAVE_UP = Outcome(8009, "The caller hung up before the callee rang.", 553, 487, 16, "a")
+CALLER_GAVE_UP_RINGING = Outcome(8009, "The caller hung up while the callee rang.", 552, 487, 16, "a")
 
 _FAR_END_FAILED, _LOCAL_CALL_FAILED = 518, 519
 """Cut points of a second leg and of a first (or only) leg that failed."""

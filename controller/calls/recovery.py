@@ -9,7 +9,7 @@ import logging
 
 from controller import ari
 from controller.asterisk.node import Node
-from controller.calls.call import CallRequest, LiveCall
+from controller.calls.call import CallRequest, LiveCall, restored_plan
 from controller.calls.leg import CALL_VARIABLE
 from controller.calls.outcome import INTERRUPTED
 from controller.calls.service import CallService
@@ -74,7 +74,7 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
     request = CallRequest(
         account_id=row.account_id,
         app_key=row.app_key,
-        service=Service(row.service),
+        plan=restored_plan(Service(row.service), row.plan),
         display_number=PhoneNumber(row.display_number),
         callee=PhoneNumber(row.callee),
         user_data=row.user_data,

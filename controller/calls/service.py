@@ -9,12 +9,23 @@ from random import Random
 from typing import Any, Protocol
 
 from controller.asterisk.node import Node
-from controller.calls.call import CallRequest, Identities, LiveCall
+from controller.calls.call import (
+    Callback,
+    CallRequest,
+    Identities,
+    LiveCall,
+    Notification,
+    Verification,
+    kept_plan,
+)
+from controller.calls.callback import Parts, call_back
 from controller.calls.cdr import make_cdr
+from controller.calls.conversation import Conversation
 from controller.calls.leg import Leg, LegOver, Timeouts
 from controller.calls.notification import notify
 from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, Outcome
 from controller.calls.timeline import Entry, Kind
+from controller.calls.verification import verify
 from controller.clock import Clock
 from controller.settings import CallSettings
 from controller.store import calls as rows
@@ -138,7 +149,22 @@ class CallService:
             self._tasks.pop(call.id, None)
 
     async def _flow(self, call: LiveCall) -> Outcome:
-        return await notify(call, lambda: self._leg(call, "a"), self._settings.max_replays)
+        def make_leg(name: str) -> Leg:
+            return self._leg(call, name)
+
+        match call.request.plan:
+            case Notification() as plan:
+                return await notify(call, plan, make_leg, self._settings.max_replays)
+            case Verification() as plan:
+                return await verify(call, plan, make_leg)
+            case Callback() as plan:
+                parts = Parts(
+                    make_leg,
+                    lambda: Conversation(self._node, call.id),
+                    self._settings.ring_timeout,
+                    self._settings.minute,
+                )
+                return await call_back(call, plan, parts)
 
     def _leg(self, call: LiveCall, name: str) -> Leg:
         timeouts = Timeouts(
@@ -146,8 +172,8 @@ class CallService:
             self._settings.first_digit_timeout,
             self._settings.inter_digit_timeout,
         )
-        request = call.request
-        return Leg(self._node, call.id, name, request.callee, request.display_number, timeouts, call.tell)
+        shown, number = call.request.numbers_of(name)
+        return Leg(self._node, call.id, name, number, shown, timeouts, call.tell)
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
         row = _entry_row(call.id, entry)
@@ -215,6 +241,7 @@ class CallService:
             "node": self._node.name,
             "display_number": request.display_number.e164,
             "callee": request.callee.e164,
+            "plan": kept_plan(request.plan),
             "user_data": request.user_data,
             "status_url": request.status_url,
             "fee_url": request.fee_url,

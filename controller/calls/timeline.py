@@ -15,6 +15,7 @@ class Kind(StrEnum):
     ANSWER = "answer"
     PROMPT = "prompt"
     COLLECTED = "collected"
+    RECORDING = "recording"
     DISCONNECT = "disconnect"
 
 

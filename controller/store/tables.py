@@ -51,6 +51,7 @@ class App(SQLModel, table=True):
     service: str
     secret: str
     active: bool = True
+    recording: bool = False
     max_calls: int = 10
     status_url: str | None = None
     fee_url: str | None = None
@@ -121,6 +122,7 @@ class Call(SQLModel, table=True):
     node: str
     display_number: str
     callee: str
+    plan: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     user_data: str | None = None
     status_url: str | None = None
     fee_url: str | None = None
@@ -149,6 +151,19 @@ class Cdr(SQLModel, table=True):
     app_key: str = Field(index=True)
     ended_at: datetime = _time(index=True)
     record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Recording(SQLModel, table=True):
+    """A recording of a call: on its node until fetched, then a file of ours until purged."""
+
+    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    account_id: str = Field(index=True)
+    name: str = Field(unique=True, max_length=128)
+    node: str
+    state: str = Field(index=True)
+    started_at: datetime = _time()
+    seconds: float = 0.0
+    purge_at: datetime | None = _time(nullable=True, index=True)
 
 
 class CdrPush(SQLModel, table=True):

@@ -18,7 +18,7 @@ from controller.api.wire.body import parse_body
 from controller.api.wire.requests import CallNotifyRequest, PlayContentInfo
 from controller.api.wire.results import WireError, invalid_request
 from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
-from controller.calls.call import CallRequest, PlayItem, Prompt
+from controller.calls.call import CallRequest, Notification, PlayItem, Prompt
 from controller.calls.collection import ReplayRule
 from controller.calls.service import CallService, ShuttingDown
 from controller.prompts.library import PromptLibrary
@@ -87,12 +87,13 @@ class WireApi:
         call = CallRequest(
             account_id=application.account_id,
             app_key=application.key,
-            service=Service.NOTIFICATION,
             display_number=body.displayNbr,
             callee=body.calleeNbr,
-            items=tuple(
-                self._item(directory, application.account_id, index, item)
-                for index, item in enumerate(body.playInfoList)
+            plan=Notification(
+                tuple(
+                    self._item(directory, application.account_id, index, item)
+                    for index, item in enumerate(body.playInfoList)
+                )
             ),
             user_data=body.userData,
             status_url=body.statusUrl or application.status_url,

@@ -18,7 +18,7 @@ from unit.support import soon
 from controller.ari.fake import Behaviour, FakeAsterisk
 from controller.asterisk.node import Node
 from controller.asterisk.routing import RouteConfiguration, RoutingTable
-from controller.calls.call import CallRequest, LiveCall, PlayItem, Prompt
+from controller.calls.call import CallRequest, LiveCall, Notification, PlayItem, Prompt
 from controller.calls.collection import ReplayRule
 from controller.calls.recovery import Recovery
 from controller.calls.service import Accepted, CallService
@@ -180,10 +180,9 @@ def call_request(*items: PlayItem, **changes: Any) -> CallRequest:
     parts: Mapping[str, Any] = {
         "account_id": ACCOUNT,
         "app_key": APP,
-        "service": Service.NOTIFICATION,
         "display_number": SHOWN,
         "callee": CALLEE,
-        "items": items or (item("hello"),),
+        "plan": Notification(items or (item("hello"),)),
         "fee_url": "http://customer.test/fee",
         **changes,
     }

@@ -54,10 +54,10 @@ def test_given_a_failed_leg_when_its_outcome_is_looked_up_then_it_is_the_tables(
 ) -> None:
     first = failed_leg("a", cause, sip_status)
     assert (first.state_code, first.cause, first.cut_point) == (state_code, kept_cause, cut_point)
-    assert (first.failed_leg, first.sip_status) == ("a", sip_status)
+    assert (first.leg, first.sip_status) == ("a", sip_status)
     second = failed_leg("b", cause, sip_status, second_leg=True)
     expected = SECOND_LEG_FAILED if cut_point == FIRST_LEG_FAILED else cut_point
-    assert (second.state_code, second.failed_leg, second.cut_point) == (state_code, "b", expected)
+    assert (second.state_code, second.leg, second.cut_point) == (state_code, "b", expected)
 
 
 @pytest.mark.requirement("B1", "B2")
@@ -84,7 +84,7 @@ def test_given_any_cause_and_status_when_looked_up_then_the_outcome_is_one_of_a_
 
 def test_given_an_outcome_when_put_on_a_leg_then_the_value_itself_is_untouched() -> None:
     on_leg = RING_TIMEOUT.on_leg("a", 480, 19)
-    assert (on_leg.failed_leg, on_leg.sip_status, on_leg.cause) == ("a", 480, 19)
+    assert (on_leg.leg, on_leg.sip_status, on_leg.cause) == ("a", 480, 19)
     assert (on_leg.state_code, on_leg.cut_point) == (RING_TIMEOUT.state_code, RING_TIMEOUT.cut_point)
-    assert RING_TIMEOUT.failed_leg is None
+    assert RING_TIMEOUT.leg is None
     assert (NORMAL.state_code, NORMAL.cut_point, NODE_LOST.state_code) == (0, 0, 8000)

@@ -1,0 +1,76 @@
+"""A conversation: the bridge that joins two legs, what both hear in it, and its recording."""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+from controller import ari
+from controller.asterisk.node import Node
+from controller.calls.call import Prompt
+from controller.calls.leg import Leg, LegOver
+from controller.calls.outcome import NODE_LOST
+
+_STOP_TIMEOUT = 5.0
+"""Seconds in which Asterisk says that a recording is complete."""
+
+
+class Conversation:
+    """A bridge, used as a block: at its end it is gone. The legs hang up by themselves."""
+
+    def __init__(self, node: Node, call_id: str) -> None:
+        self.id = f"{call_id}.bridge"
+        self.recording_name = call_id
+        self._ari = node.ari
+        self._events = node.ari.listen(f"bridge:{self.id}")
+        self._playbacks = 0
+        self._recording = False
+
+    async def join(self, leg: Leg) -> None:
+        """Put a leg into the bridge. Raises LegOver if it is gone."""
+        await leg.command(self._ari.bridges.add_channel(self.id, leg.id))
+
+    async def play_to_all(self, prompt: Prompt) -> None:
+        """Play a prompt to both legs, without waiting for its end."""
+        self._playbacks += 1
+        playback = f"{self.id}.{self._playbacks}"
+        # What both would have heard is no reason to end their conversation.
+        with contextlib.suppress(ari.AriError):
+            await self._ari.bridges.play(self.id, prompt.media, playback_id=playback)
+
+    async def record(self) -> bool:
+        """Record both directions until the end of the block; False if Asterisk can't."""
+        try:
+            await self._ari.bridges.record(self.id, name=self.recording_name, audio_format="alaw")
+        except ari.AriError:
+            return False
+        self._recording = True
+        return True
+
+    async def _stop_recording(self) -> None:
+        """Keep what was recorded: it is complete when Asterisk says so."""
+        with contextlib.suppress(ari.AriError, TimeoutError):
+            await self._ari.recordings.stop(self.recording_name)
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                async for event in self._events:
+                    if isinstance(event, ari.RecordingFinished | ari.RecordingFailed | ari.ObjectGone):
+                        return
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._ari.bridges.create(bridge_id=self.id)
+        except ari.AriError as error:
+            self._events.close()
+            raise LegOver(NODE_LOST) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._recording:
+                await self._stop_recording()
+            with contextlib.suppress(ari.AriError):
+                await self._ari.bridges.destroy(self.id)
+        finally:
+            self._events.close()
