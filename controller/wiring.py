@@ -17,17 +17,20 @@ from controller.accounts.directory import Directory, LiveDirectory
 from controller.api.server import make_app
 from controller.api.wire.authentication import Authenticator
 from controller.api.wire.handlers import WireApi
+from controller.api.wire.plans import Planner
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
 from controller.prompts.library import PromptLibrary
+from controller.prompts.shipped import ShippedPrompts
 from controller.pushes.cdr_outbox import GATHERING, CdrOutbox
 from controller.pushes.receiver import HttpSender, Sender
 from controller.pushes.retry import RetrySchedule
 from controller.pushes.status import StatusPushes
 from controller.settings import Settings
+from controller.share import shared
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
 from controller.store.journal import Journal
@@ -85,6 +88,7 @@ async def running_controller(
             node,
             statuses,
             outbox.wake,
+            lambda: None,
             clock,
             random,
             settings.calls,
@@ -98,12 +102,9 @@ async def running_controller(
             await stack.enter_async_context(_background(work))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox)
-        wire = WireApi(
-            Authenticator(settings.authentication, clock),
-            directory,
-            PromptLibrary(settings.prompt_dir),
-            calls,
-        )
+        library = PromptLibrary(settings.prompt_dir)
+        planner = Planner(library, ShippedPrompts(library, shared("sounds")))
+        wire = WireApi(Authenticator(settings.authentication, clock), directory, planner, calls)
         app = make_app(wire, lambda: node.available, settings.http)
         url = await stack.enter_async_context(_served(app, settings))
         yield Controller(settings, url, node, calls, database, directory)

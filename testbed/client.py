@@ -14,6 +14,9 @@ from typing import Any
 import aiohttp
 
 CALLNOTIFY = "/rest/httpsessions/callnotify/v2.0"
+CLICK2CALL = "/rest/httpsessions/click2Call/v2.0"
+CALLVERIFY = "/rest/httpsessions/callVerify/v1.0"
+CALLSTOP = "/rest/httpsessions/callStop/v2.0"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class DeclaredApp(_Declared):
     name: str = ""
     service: Literal["callback", "notification", "verification"]
     active: bool = True
+    recording: bool = False
     max_calls: int = Field(10, ge=0, le=65535)
     status_url: PushUrl | None = None
     fee_url: PushUrl | None = None
@@ -232,6 +233,7 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         service=app.service,
         secret=app.secret.get_secret_value(),
         active=app.active,
+        recording=app.recording,
         max_calls=app.max_calls,
         status_url=app.status_url,
         fee_url=app.fee_url,

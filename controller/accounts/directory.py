@@ -16,6 +16,7 @@ from controller.accounts.errors import (
 )
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
+from controller.prompts.library import StoredPrompt
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
 from controller.store.tables import Service
@@ -34,6 +35,7 @@ class Application:
     account_id: str
     service: Service
     active: bool
+    recording: bool
     max_calls: int
     secret: SecretStr
     status_url: str | None
@@ -47,7 +49,7 @@ class Directory:
     revision: int = 0
     applications: dict[str, Application] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
-    sounds: dict[tuple[str, str], str] = field(default_factory=dict)
+    sounds: dict[tuple[str, str], StoredPrompt] = field(default_factory=dict)
     trunks: tuple[TrunkConfiguration, ...] = ()
     routes: tuple[RouteConfiguration, ...] = ()
 
@@ -58,21 +60,24 @@ class Directory:
             raise AppUnknown("no such application")
         return found
 
-    def check_may_call(self, application: Application, service: Service, display_number: PhoneNumber) -> None:
+    def check_may_call(
+        self, application: Application, service: Service, *display_numbers: PhoneNumber
+    ) -> None:
         """Raises AppInactive, WrongService or DisplayNumberNotAllotted."""
         if not application.active:
             raise AppInactive("the application is switched off")
         if application.service is not service:
             raise WrongService(f"the application is for {application.service}")
-        if self.numbers.get(display_number.e164) != application.account_id:
-            raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
+        for number in display_numbers:
+            if self.numbers.get(number.e164) != application.account_id:
+                raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
 
-    def sound(self, account_id: str, name: str) -> str:
-        """The digest of an approved sound file. Raises SoundMissing."""
-        digest = self.sounds.get((account_id, name))
-        if digest is None:
+    def sound(self, account_id: str, name: str) -> StoredPrompt:
+        """An approved sound file. Raises SoundMissing."""
+        found = self.sounds.get((account_id, name))
+        if found is None:
             raise SoundMissing(name)
-        return digest
+        return found
 
 
 def directory_of(rows: DirectoryRows) -> Directory:
@@ -85,6 +90,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 row.account_id,
                 Service(row.service),
                 row.active,
+                row.recording,
                 row.max_calls,
                 SecretStr(row.secret),
                 row.status_url,
@@ -93,7 +99,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
             for row in rows.apps.values()
         },
         {row.number: row.account_id for row in rows.numbers.values() if row.active},
-        {key: row.digest for key, row in rows.sounds.items() if row.approved},
+        {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
         tuple(
             TrunkConfiguration(row.name, row.host, row.port, row.user, row.password, row.register_)
             for row in rows.trunks

@@ -7,7 +7,8 @@
     ├── AppInactive               the application is switched off
     ├── WrongService              the application is for another service
     ├── DisplayNumberNotAllotted  the number to show does not belong to the account
-    └── SoundMissing              a sound file does not exist or is not approved
+    ├── SoundMissing              a sound file does not exist or is not approved
+    └── RecordingNotAllowed       the application does not record
 """
 
 
@@ -37,3 +38,7 @@ class SoundMissing(AccountError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} does not exist")
         self.name = name
+
+
+class RecordingNotAllowed(AccountError):
+    """The application does not record."""

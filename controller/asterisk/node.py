@@ -27,6 +27,7 @@ _UNWANTED_EVENTS = (
     "ChannelHangupRequest",
     "ChannelStateChange",
     "ChannelVarset",
+    "PlaybackContinuing",
     "PlaybackStarted",
     "StasisEnd",
 )

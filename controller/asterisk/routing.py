@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from controller.asterisk import simulated
 from controller.asterisk.errors import NoRoute
 from controller.phone_number import PhoneNumber
 
@@ -72,13 +73,30 @@ class RouteConfiguration:
 
 
 class RoutingTable:
-    """The longest prefix wins."""
+    """The longest prefix wins, but numbers below `simulated_prefix` never go to a trunk or a contact.
 
-    def __init__(self, routes: Iterable[RouteConfiguration] = ()) -> None:
+    Without a `simulated_prefix` there are no simulated callees. Raises ValueError if it can't be one.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[RouteConfiguration] = (),
+        simulated_prefix: str | None = simulated.DEFAULT_PREFIX,
+    ) -> None:
         self._routes: Mapping[str, RouteConfiguration] = {route.prefix: route for route in routes}
+        self._simulated_prefix = simulated.check_prefix(simulated_prefix) if simulated_prefix else None
+
+    def is_simulated(self, number: PhoneNumber) -> bool:
+        """Whether a callee without a phone answers for `number`."""
+        return self._simulated_prefix is not None and simulated.is_simulated(number, self._simulated_prefix)
 
     def dial_string(self, number: PhoneNumber) -> str:
         """What Asterisk dials to reach `number`. Raises NoRoute."""
+        if self._simulated_prefix is not None and simulated.is_simulated(number, self._simulated_prefix):
+            try:
+                return simulated.dial_string(number, self._simulated_prefix)
+            except ValueError as error:
+                raise NoRoute(str(error)) from error
         for length in range(len(number.e164), 0, -1):
             route = self._routes.get(number.e164[:length])
             if route is not None:
@@ -99,6 +117,7 @@ rtp_symmetric = yes
 timers = no
 trust_id_inbound = no
 send_pai = no
+send_connected_line = no
 {extra}"""
 
 _AOR = """

@@ -147,6 +147,10 @@ class CallRequest:
     def service(self) -> Service:
         return self.plan.service
 
+    def partner_sees(self, leg: str) -> PhoneNumber:
+        """The number by which the other leg knows this one."""
+        return self.numbers_of("a" if leg == "b" else "b")[0]
+
     def numbers_of(self, leg: str) -> tuple[PhoneNumber, PhoneNumber]:
         """(number shown, number called) of a leg."""
         if leg == "b" and isinstance(self.plan, Callback):

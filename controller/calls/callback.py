@@ -4,10 +4,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.calls.call import Callback, CalleeMedia, LiveCall
+from controller.calls.call import Callback, CalleeMedia, LiveCall, Prompt
 from controller.calls.conversation import Conversation
 from controller.calls.leg import Leg, LegOver
-from controller.calls.outcome import CALLER_GAVE_UP, CALLER_GAVE_UP_RINGING, MAX_DURATION, Outcome
+from controller.calls.outcome import (
+    CALLER_GAVE_UP,
+    CALLER_GAVE_UP_FIRST,
+    CALLER_GAVE_UP_RINGING,
+    MAX_DURATION,
+    Outcome,
+)
 from controller.calls.timeline import Kind
 from controller.calls.waiting import first_of
 
@@ -30,10 +36,18 @@ async def call_back(call: LiveCall, plan: Callback, parts: Parts) -> Outcome:
         await caller.dial()
         await caller.answered()
         if plan.pre_voice is not None:
-            await caller.play(plan.pre_voice)
+            await _prepare(caller, plan.pre_voice)
         async with parts.make_conversation() as conversation, parts.make_leg("b") as callee:
             await _reach(plan, caller, callee, conversation, parts.ring_timeout)
             return await _talk(call, plan, caller, callee, conversation, parts.minute)
+
+
+async def _prepare(caller: Leg, pre_voice: Prompt) -> None:
+    """Tell A that the call is being transferred, to the end."""
+    try:
+        await caller.play(pre_voice)
+    except LegOver as over:
+        raise LegOver(CALLER_GAVE_UP_FIRST if over.outcome.leg == caller.name else over.outcome) from None
 
 
 async def _reach(
@@ -53,10 +67,9 @@ async def _reach(
     try:
         await first_of(callee_answers(), caller.over())
     except LegOver as over:
-        if over.outcome.leg == caller.name:
-            rang = callee.rang
-            raise LegOver(CALLER_GAVE_UP_RINGING if rang else CALLER_GAVE_UP) from None
-        raise
+        if over.outcome.leg != caller.name:
+            raise
+        raise LegOver(CALLER_GAVE_UP_RINGING if callee.rang else CALLER_GAVE_UP) from None
     await caller.quiet()
 
 
@@ -64,7 +77,7 @@ async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool)
     """What A hears from now on: B rings, or B's network plays something (`early_media`)."""
     if plan.callee_media is CalleeMedia.NONE:
         return
-    if plan.callee_media is CalleeMedia.FAIL and (callee.rang or not early_media):
+    if plan.callee_media is CalleeMedia.FAIL and (callee.alerted or not early_media):
         # Before any ringing, what the network plays is why it fails.
         return
     if early_media and await callee.is_heard():

@@ -1,10 +1,10 @@
 """The call detail record: what a call was and how it ended. Written once, when it ends."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from controller.calls.call import LiveCall
+from controller.calls.call import Callback, LiveCall
 from controller.calls.outcome import Outcome
 from controller.calls.timeline import LegTimes
 
@@ -21,6 +21,8 @@ class CallDetailRecord:
     host_name: str
     display_number: str
     callee: str
+    second_display_number: str | None
+    second_callee: str | None
     first_leg: LegTimes
     second_leg: LegTimes
     ended_at: datetime
@@ -32,6 +34,8 @@ class CallDetailRecord:
     collection_started_at: datetime | None
     keys: str
     tts_plays: int
+    recording_name: str | None
+    recording_started_at: datetime | None
     user_data: str | None
 
     @property
@@ -49,7 +53,10 @@ class CallDetailRecord:
             name: LegTimes(**{moment: _time(at) for moment, at in record[name].items()})
             for name in ("first_leg", "second_leg")
         }
-        moments = {name: _time(record[name]) for name in ("ended_at", "collection_started_at")}
+        moments = {
+            name: _time(record[name])
+            for name in ("ended_at", "collection_started_at", "recording_started_at")
+        }
         return cls(**{**record, **times, **moments})
 
 
@@ -65,9 +72,33 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+SHORTEST_RECORDING = timedelta(seconds=3)
+"""Of talk; what is shorter leaves no file."""
+
+
+@dataclass(frozen=True)
+class CallRecording:
+    """What was recorded of a call; `kept` unless there was too little talk."""
+
+    name: str
+    started_at: datetime
+    kept: bool
+
+
+def recording_of(call: LiveCall, ended_at: datetime) -> CallRecording | None:
+    """The recording of a call that has ended, if it was recorded."""
+    started_at, answered = call.timeline.recording_started, call.timeline.leg("b").answered
+    if started_at is None or answered is None:
+        return None
+    return CallRecording(f"{call.id}.wav", started_at, ended_at - answered >= SHORTEST_RECORDING)
+
+
 def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: str) -> CallDetailRecord:
     """The record of a call that ended with `outcome`."""
     timeline, request = call.timeline, call.request
+    second = request.numbers_of("b") if isinstance(request.plan, Callback) else None
+    recorded = recording_of(call, ended_at)
+    kept = recorded is not None and recorded.kept
     return CallDetailRecord(
         record_id=f"CAE-{ended_at:%Y%m%d%H%M%S}-{call.id}"[:64],
         session_id=call.session_id,
@@ -77,6 +108,8 @@ def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: st
         host_name=host_name,
         display_number=request.display_number.e164,
         callee=request.callee.e164,
+        second_display_number=second[0].e164 if second else None,
+        second_callee=second[1].e164 if second else None,
         first_leg=timeline.leg("a"),
         second_leg=timeline.leg("b"),
         ended_at=ended_at,
@@ -88,5 +121,7 @@ def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: st
         collection_started_at=timeline.collection_started,
         keys="".join(timeline.collected),
         tts_plays=0,
+        recording_name=recorded.name if recorded and kept else None,
+        recording_started_at=recorded.started_at if recorded and kept else None,
         user_data=request.user_data,
     )

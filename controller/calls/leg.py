@@ -87,6 +87,7 @@ class Leg:
         name: str,
         number: PhoneNumber,
         display_number: PhoneNumber,
+        partner_sees: PhoneNumber,
         timeouts: Timeouts,
         tell: Tell,
     ) -> None:
@@ -96,11 +97,13 @@ class Leg:
         self._call_id = call_id
         self._number = number
         self._display_number = display_number
+        self._partner_sees = partner_sees
         self._timeouts = timeouts
         self._tell = tell
         self._events = node.ari.listen(f"channel:{self.id}")
         self._exists = False
         self._ringing = False
+        self._alerted = False
         self._answered = False
         self._playbacks = 0
         self._aside: str | None = None
@@ -110,6 +113,11 @@ class Leg:
     def rang(self) -> bool:
         """The phone has rung, or its network has said something."""
         return self._ringing
+
+    @property
+    def alerted(self) -> bool:
+        """The phone itself has rung."""
+        return self._alerted
 
     async def create(self, beside: "Leg | None" = None) -> None:
         """Make the channel without dialling it. Raises LegOver when the node or its trunk can't."""
@@ -123,6 +131,8 @@ class Leg:
                 variables={
                     # Of a channel that is dialled, the far end sees the connected line, not the caller id.
                     "CONNECTEDLINE(num,i)": self._display_number.e164,
+                    # And once in a bridge, the caller id of the other channel: never the phone's own number.
+                    "CALLERID(num)": self._partner_sees.e164,
                     CALL_VARIABLE: {"value": self._call_id, "report_events": True},
                 },
                 formats="alaw",
@@ -172,6 +182,7 @@ class Leg:
                 self._progress({"Ringing": "RINGING", "Up": "ANSWER"}.get(event.channel.state, ""))
 
     def _progress(self, dial_status: str) -> None:
+        self._alerted = self._alerted or dial_status == "RINGING"
         if dial_status in ("RINGING", "PROGRESS") and not self._ringing:
             self._ringing = True
             self._tell(Kind.ALERTING, self.name, None)

@@ -36,6 +36,7 @@ RING_TIMEOUT = Outcome(8003, "Ringing timed out.", 514)
 CALL_TIMEOUT = Outcome(8001, "The called network did not answer.", 513)
 STOPPED = Outcome(8017, "The call was ended by request.", 1003, cause=16)
 MAX_DURATION = Outcome(8010, "The maximum duration is over.", 0, cause=16)
+CALLER_GAVE_UP_FIRST = Outcome(8009, "The caller hung up before the callee was called.", 530, 487, 16, "a")
 CALLER_GAVE_UP = Outcome(8009, "The caller hung up before the callee rang.", 553, 487, 16, "a")
 CALLER_GAVE_UP_RINGING = Outcome(8009, "The caller hung up while the callee rang.", 552, 487, 16, "a")
 

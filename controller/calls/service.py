@@ -19,11 +19,11 @@ from controller.calls.call import (
     kept_plan,
 )
 from controller.calls.callback import Parts, call_back
-from controller.calls.cdr import make_cdr
+from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.leg import Leg, LegOver, Timeouts
 from controller.calls.notification import notify
-from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, Outcome
+from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, STOPPED, Outcome
 from controller.calls.timeline import Entry, Kind
 from controller.calls.verification import verify
 from controller.clock import Clock
@@ -69,6 +69,7 @@ class CallService:
         node: Node,
         statuses: StatusTeller,
         on_cdr: Callable[[datetime], None],
+        on_recording: Callable[[], None],
         clock: Clock,
         random: Random,
         settings: CallSettings,
@@ -80,6 +81,7 @@ class CallService:
         self._node = node
         self._statuses = statuses
         self._on_cdr = on_cdr
+        self._on_recording = on_recording
         self._clock = clock
         self._settings = settings
         self._host_name = host_name
@@ -87,6 +89,7 @@ class CallService:
         self._identities = Identities(host_name, clock, random)
         self._live: dict[str, LiveCall] = {}
         self._running: set[str] = set()
+        self._stopped: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
 
@@ -108,7 +111,8 @@ class CallService:
         if self._draining:
             raise ShuttingDown
         self._node.check_available()
-        self._node.dial_string(request.callee)
+        for leg in ("a", "b"):
+            self._node.dial_string(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
         return await asyncio.shield(self._accept(request, nonce, max_calls))
 
@@ -136,7 +140,7 @@ class CallService:
         except LegOver as over:
             outcome = over.outcome
         except asyncio.CancelledError:
-            outcome = INTERRUPTED
+            outcome = STOPPED if call.id in self._stopped else INTERRUPTED
         except Exception:
             log.exception("A call failed", extra={"call": call.id})
             outcome = INTERNAL_ERROR
@@ -147,6 +151,19 @@ class CallService:
         finally:
             self._live.pop(call.id, None)
             self._tasks.pop(call.id, None)
+            self._stopped.discard(call.id)
+
+    def stop(self, session_id: str, app_key: str) -> bool:
+        """End a call of an app, whatever it does now; False if it has no such call or it has ended."""
+        call = self._live.get(session_id.partition("@")[0])
+        if call is None or call.session_id != session_id or call.request.app_key != app_key:
+            return False
+        task = self._tasks.get(call.id)
+        if task is None or call.id not in self._running:
+            return False
+        self._stopped.add(call.id)
+        task.cancel()
+        return True
 
     async def _flow(self, call: LiveCall) -> Outcome:
         def make_leg(name: str) -> Leg:
@@ -173,7 +190,8 @@ class CallService:
             self._settings.inter_digit_timeout,
         )
         shown, number = call.request.numbers_of(name)
-        return Leg(self._node, call.id, name, number, shown, timeouts, call.tell)
+        partner_sees = call.request.partner_sees(name)
+        return Leg(self._node, call.id, name, number, shown, partner_sees, timeouts, call.tell)
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
         row = _entry_row(call.id, entry)
@@ -192,8 +210,14 @@ class CallService:
             ended_at,
             Kind.DISCONNECT,
             None,
-            {"state_code": outcome.state_code, "text": outcome.text, "cut_point": outcome.cut_point},
+            {
+                "state_code": outcome.state_code,
+                "text": outcome.text,
+                "cut_point": outcome.cut_point,
+                "party": outcome.leg,
+            },
         )
+        recording = self._recording_row(call, ended_at)
         cdr = make_cdr(call, outcome, ended_at, self._host_name).to_json()
         url = call.request.fee_url
         due_at = _gathered(ended_at, self._cdr_gathering)
@@ -208,6 +232,7 @@ class CallService:
                 cdr=cdr,
                 app_key=call.request.app_key,
                 delivery=delivery,
+                recording=recording,
             )
         )
         if not ended:
@@ -216,7 +241,22 @@ class CallService:
         self._statuses.tell(call, last)
         if delivery is not None:
             self._on_cdr(due_at)
+        if recording is not None:
+            self._on_recording()
         log.info("Call ended", extra={"call": call.id, "state_code": outcome.state_code})
+
+    def _recording_row(self, call: LiveCall, ended_at: datetime) -> dict[str, Any] | None:
+        recording = recording_of(call, ended_at)
+        if recording is None:
+            return None
+        return {
+            "account_id": call.request.account_id,
+            "name": recording.name,
+            "node": self._node.name,
+            "state": "pending" if recording.kept else "discard",
+            "started_at": recording.started_at,
+            "seconds": 0.0,
+        }
 
     async def _persistently(self, work: Callable[[Any], bool]) -> bool:
         """Do a write that must happen, however long the database stays away."""

@@ -47,6 +47,7 @@ class Timeline:
         self.legs: dict[str, LegTimes] = {}
         self.collected: list[str] = []
         self.collection_started: datetime | None = None
+        self.recording_started: datetime | None = None
         for entry in entries or []:
             self.add(entry)
 
@@ -62,6 +63,8 @@ class Timeline:
                 times.answered = entry.at
         if entry.kind is Kind.PROMPT and entry.detail.get("collects") and self.collection_started is None:
             self.collection_started = entry.at
+        if entry.kind is Kind.RECORDING:
+            self.recording_started = entry.at
         if entry.kind is Kind.COLLECTED:
             self.collected.append(entry.detail["digits"])
 

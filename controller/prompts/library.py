@@ -17,6 +17,10 @@ class StoredPrompt:
     digest: str
     duration_ms: int
 
+    @property
+    def seconds(self) -> float:
+        return self.duration_ms / 1000
+
 
 class PromptLibrary:
     """A folder of prompts. Adding the same audio again changes nothing."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from controller.calls.call import LiveCall
+from controller.calls.call import Callback, LiveCall
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import Entry, Kind
 
@@ -15,6 +15,10 @@ _EVENT_TYPES = {
     Kind.DISCONNECT: "disconnect",
 }
 
+_PARTY_TYPES = {"a": "caller", "b": "callee", None: "platform"}
+"""The cloud's values are not known; these say who hung up."""
+
+_BUCKET = "recordings"
 _SERVICE_TYPES = {"callback": "002", "notification": "001", "verification": "001"}
 
 
@@ -34,11 +38,15 @@ def status_message(call: LiveCall, entry: Entry) -> dict[str, Any] | None:
     if entry.kind is Kind.COLLECTED:
         info["digitInfo"] = entry.detail["digits"]
     else:
-        info["caller"] = call.request.display_number.e164
-        info["called"] = call.request.callee.e164
+        shown, called = call.request.numbers_of(entry.leg or "a")
+        info["caller"] = shown.e164
+        info["called"] = called.e164
     if entry.kind is Kind.DISCONNECT:
         info["stateCode"] = entry.detail["state_code"]
         info["stateDesc"] = entry.detail["text"]
+        plan = call.request.plan
+        if isinstance(plan, Callback) and plan.tells_party:
+            info["partyType"] = _PARTY_TYPES[entry.detail.get("party")]
     return {"eventType": event_type, "statusInfo": info}
 
 
@@ -60,6 +68,7 @@ def fee_info(record: CallDetailRecord) -> dict[str, Any]:
         "callEndTime": record.ended_at,
         "failTime": record.ended_at if record.failed else None,
         "dynIVRStartTime": record.collection_started_at,
+        "recordStartTime": record.recording_started_at,
     }
     info: dict[str, Any] = {
         "direction": 0,
@@ -74,13 +83,20 @@ def fee_info(record: CallDetailRecord) -> dict[str, Any]:
         "ulFailReason": record.cut_point,
         "sipStatusCode": record.sip_status,
         "callOutUnaswRsn": record.first_leg_cause,
-        "recordFlag": 0,
+        "recordFlag": 1 if record.recording_name else 0,
         "ttsPlayTimes": record.tts_plays,
         "ttsTransDuration": 0,
         "serviceType": _SERVICE_TYPES[record.service],
         "hostName": record.host_name,
     }
     info |= {name: wire_time(at) for name, at in moments.items() if at is not None}
+    if record.second_callee is not None:
+        info["fwdDisplayNum"] = record.second_display_number
+        info["fwdDstNum"] = record.second_callee
+    if record.recording_name is not None:
+        info["recordObjectName"] = record.recording_name
+        info["recordBucketName"] = _BUCKET
+        info["recordDomain"] = record.host_name
     if record.keys:
         info["dynIVRPath"] = "-".join(record.keys)
     if record.user_data is not None:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from controller.store.errors import LimitReached, Replayed
-from controller.store.tables import Call, Cdr, CdrPush, TimelineEntry, UsedNonce
+from controller.store.tables import Call, Cdr, CdrPush, Recording, TimelineEntry, UsedNonce
 
 Row = Mapping[str, Any]
 
@@ -35,8 +35,8 @@ class CdrDelivery:
     due_at: datetime
 
 
-_CALL, _TIMELINE, _CDR, _PUSH, _NONCE = (
-    cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce)
+_CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING = (
+    cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording)
 )
 # Made once: these run for every call, and making a statement costs more than running it.
 _COUNT_LIVE = (
@@ -90,8 +90,9 @@ def end_call(
     cdr: Row,
     app_key: str,
     delivery: CdrDelivery | None,
+    recording: Row | None = None,
 ) -> bool:
-    """End a call: its row, its CDR and the CDR's place in the outbox, together.
+    """End a call: its row, its CDR, the CDR's place in the outbox and its recording, together.
 
     False if it had ended already; then nothing is written.
     """
@@ -105,6 +106,8 @@ def end_call(
     if delivery is not None:
         push = {**record, "url": delivery.url, "attempts": 0, "due_at": delivery.due_at}
         connection.execute(_INSERT_PUSH, push)
+    if recording is not None:
+        connection.execute(_RECORDING.insert(), {"call_id": call_id, **recording})
     return True
 
 

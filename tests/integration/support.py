@@ -7,7 +7,15 @@ from typing import Any
 
 from controller.settings import CallSettings
 from controller.wiring import Controller
-from testbed.client import ApiClient, encoded_url
+from testbed.client import (
+    CALLSTOP,
+    CALLVERIFY,
+    CLICK2CALL,
+    Answer,
+    ApiClient,
+    aksk_headers,
+    encoded_url,
+)
 from testbed.platform import Platform
 from testbed.push_receiver import PushReceiver, StatusPush
 from testbed.softphone import Softphone
@@ -17,10 +25,18 @@ SHOWN = "+8657126880001"
 CALLED = "+8613900001111"
 APP_KEY, SECRET = "test-app", "test-app-secret"
 
-QUICK = CallSettings(ring_timeout=1.5, first_digit_timeout=0.8, inter_digit_timeout=0.5, drain_timeout=0.2)
+SECOND_SHOWN = "+8657126880002"
+SECOND = "+8613900002222"
+"""Of a callback: the number shown to B, and B."""
+
+CALLBACK_KEY, VERIFY_KEY = "callback-app", "verify-app"
+
+QUICK = CallSettings(
+    ring_timeout=1.5, first_digit_timeout=0.8, inter_digit_timeout=0.5, drain_timeout=0.2, minute=2.0
+)
 """The same rules in small units."""
 
-PROMPTS = {"one.wav": (1, 1.0), "two.wav": (2, 1.0), "long.wav": (3, 6.0)}
+PROMPTS = {"one.wav": (1, 1.0), "two.wav": (2, 1.0), "long.wav": (3, 6.0), "wait.wav": (4, 1.5)}
 """Name -> seed and seconds."""
 
 
@@ -56,6 +72,42 @@ class Bench:
         assert answer.code == "0", answer.text
         return answer.session_id
 
+    async def call_back(self, **fields: Any) -> str:
+        """Ask for a callback between CALLED and SECOND that must be accepted; returns its session id."""
+        body = {
+            "displayNbr": SHOWN,
+            "callerNbr": CALLED,
+            "displayCalleeNbr": SECOND_SHOWN,
+            "calleeNbr": SECOND,
+            "statusUrl": encoded_url(self.receiver.url("/status")),
+            "feeUrl": encoded_url(self.receiver.url("/fee")),
+            **fields,
+        }
+        answer = await self.client.post(CLICK2CALL, body, aksk_headers(CALLBACK_KEY, SECRET))
+        assert answer.code == "0", answer.text
+        return answer.session_id
+
+    async def verify(self, code: str, **fields: Any) -> str:
+        """Ask for a verification code that must be accepted; returns its session id."""
+        body = {
+            "displayNbr": SHOWN,
+            "calleeNbr": CALLED,
+            "languageType": 2,
+            "preTone": "one.wav",
+            "verifyCode": code,
+            "statusUrl": encoded_url(self.receiver.url("/status")),
+            "feeUrl": encoded_url(self.receiver.url("/fee")),
+            **fields,
+        }
+        answer = await self.client.post(CALLVERIFY, body, aksk_headers(VERIFY_KEY, SECRET))
+        assert answer.code == "0", answer.text
+        return answer.session_id
+
+    async def stop(self, session_id: str, app_key: str = CALLBACK_KEY) -> Answer:
+        """Ask for the end of a call."""
+        body = {"sessionid": session_id, "signal": "call_stop"}
+        return await self.client.post(CALLSTOP, body, aksk_headers(app_key, SECRET))
+
     async def over(self, session_id: str, timeout: float = 15) -> tuple[list[StatusPush], dict[str, Any]]:
         """Wait for the end of a call: its status pushes and its CDR, of which there is exactly one each."""
         cdr = await self.receiver.wait_cdr(session_id, timeout)
@@ -89,13 +141,24 @@ def declaration(phones: Mapping[str, Softphone], **app: Any) -> str:
     return f"""
 [[accounts]]
 id = "test"
-numbers = ["{SHOWN}"]
+numbers = ["{SHOWN}", "{SECOND_SHOWN}"]
 
 [[accounts.apps]]
 key = "{APP_KEY}"
 secret = "{SECRET}"
 service = "notification"
 {settings}
+
+[[accounts.apps]]
+key = "{CALLBACK_KEY}"
+secret = "{SECRET}"
+service = "callback"
+recording = true
+
+[[accounts.apps]]
+key = "{VERIFY_KEY}"
+secret = "{SECRET}"
+service = "verification"
 
 {sounds}
 {routes}

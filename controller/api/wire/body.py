@@ -10,13 +10,21 @@ import json
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 
 from controller.api.wire.results import WireError, invalid_request
 from controller.phone_number import PhoneNumber
 
 Model = TypeVar("Model", bound="WireModel")
 
+VERIFICATION_CODE = "must be 2 to 8 digits"
 NUMBER_FORMAT = "The number format is incorrect."
 _LARGEST_NUMERAL = 18
 
@@ -75,10 +83,17 @@ def _user_data(value: Any) -> str:
     return value
 
 
+def _verify_code(value: Any) -> SecretStr:
+    if not isinstance(value, str) or not 2 <= len(value) <= 8 or not (value.isascii() and value.isdigit()):
+        raise ValueError(VERIFICATION_CODE)
+    return SecretStr(value)
+
+
 Number = Annotated[PhoneNumber, BeforeValidator(_phone_number)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Integer = Annotated[int, BeforeValidator(_integer)]
 PushUrl = Annotated[str, BeforeValidator(_push_url)]
+VerifyCode = Annotated[SecretStr, BeforeValidator(_verify_code)]
 UserData = Annotated[str, BeforeValidator(_user_data)]
 SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._@-]+$")]
 
@@ -126,6 +141,8 @@ def _first_fault(error: ValidationError) -> WireError:
     if fault["type"] == "missing":
         return invalid_request(f"{name} is missing")
     message = fault["msg"].removeprefix("Value error, ")
+    if message == VERIFICATION_CODE:
+        return WireError("1010022")
     if message == NUMBER_FORMAT:
         # The cloud's own sentence, and after it the parameter.
         return invalid_request(f"{NUMBER_FORMAT}{name}")

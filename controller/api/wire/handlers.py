@@ -1,34 +1,41 @@
 """The handlers: from a request on the wire to a call, and back to an answer on the wire."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
-from controller.accounts.directory import Directory, LiveDirectory
+from controller.accounts.directory import Application, Directory, LiveDirectory
 from controller.accounts.errors import (
     AccountError,
     AppInactive,
     AppUnknown,
     DisplayNumberNotAllotted,
+    RecordingNotAllowed,
     SoundMissing,
     WrongService,
 )
-from controller.api.wire.authentication import Authenticator, replayed_nonce
-from controller.api.wire.body import parse_body
-from controller.api.wire.requests import CallNotifyRequest, PlayContentInfo
+from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
+from controller.api.wire.body import WireModel, parse_body
+from controller.api.wire.plans import Planner
+from controller.api.wire.requests import (
+    CallNotifyRequest,
+    CallStopRequest,
+    CallVerifyRequest,
+    Click2CallRequest,
+    StartRequest,
+)
 from controller.api.wire.results import WireError, invalid_request
 from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
-from controller.calls.call import CallRequest, Notification, PlayItem, Prompt
-from controller.calls.collection import ReplayRule
+from controller.calls.call import CallRequest, Plan
 from controller.calls.service import CallService, ShuttingDown
-from controller.prompts.library import PromptLibrary
+from controller.phone_number import PhoneNumber
 from controller.store.errors import LimitReached, Refused, Replayed
 from controller.store.tables import Service
 
-CALLNOTIFY_PATHS = ("/rest/httpsessions/callnotify/v2.0", "/rest/httpsessions/callnotify/v1.0")
 DOMAIN_ERRORS = (AccountError, FleetError, Refused, ShuttingDown)
 
-_UNAVAILABLE = 503
+_SERVICE_UNAVAILABLE = 503
+Body = TypeVar("Body", bound=WireModel)
 
 
 def wire_error(error: Exception) -> WireError:
@@ -42,6 +49,8 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1010040")
         case DisplayNumberNotAllotted():
             return WireError("1010023")
+        case RecordingNotAllowed():
+            return WireError("1012012")
         case SoundMissing():
             return invalid_request(f"{error.name} does not exist")
         case LimitReached():
@@ -51,9 +60,9 @@ def wire_error(error: Exception) -> WireError:
         case NoRoute():
             return invalid_request("calleeNbr can't be reached from here")
         case NodeUnavailable():
-            return WireError("1010001", "No voice node takes calls now.", status=_UNAVAILABLE)
+            return WireError("1010001", "No voice node takes calls now.", status=_SERVICE_UNAVAILABLE)
         case ShuttingDown():
-            return WireError("1010001", "The platform is shutting down.", status=_UNAVAILABLE)
+            return WireError("1010001", "The platform is shutting down.", status=_SERVICE_UNAVAILABLE)
         case _:
             return WireError("1010001")
 
@@ -65,41 +74,74 @@ class WireApi:
         self,
         authenticator: Authenticator,
         directory: LiveDirectory,
-        library: PromptLibrary,
+        planner: Planner,
         calls: CallService,
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
-        self._library = library
+        self._planner = planner
         self._calls = calls
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""
-        return [web.post(path, self.call_notify) for path in CALLNOTIFY_PATHS]
+        sessions = "/rest/httpsessions"
+        return [
+            web.post(f"{sessions}/callnotify/v2.0", self.call_notify),
+            web.post(f"{sessions}/callnotify/v1.0", self.call_notify),
+            web.post(f"{sessions}/click2Call/v2.0", self.click_to_call),
+            web.post(f"{sessions}/callVerify/v1.0", self.call_verify),
+            web.post(f"{sessions}/callStop/v2.0", self.call_stop),
+        ]
 
     async def call_notify(self, request: web.Request) -> web.Response:
         """Voice notification."""
+        directory, who, body = await self._read(request, CallNotifyRequest)
+        directory.check_may_call(who.application, Service.NOTIFICATION, body.displayNbr)
+        plan = self._planner.notification(directory, who.application, body)
+        return await self._start(who, body, body.calleeNbr, plan)
+
+    async def call_verify(self, request: web.Request) -> web.Response:
+        """Voice verification code."""
+        directory, who, body = await self._read(request, CallVerifyRequest)
+        directory.check_may_call(who.application, Service.VERIFICATION, body.displayNbr)
+        plan = self._planner.verification(directory, who.application, body)
+        return await self._start(who, body, body.calleeNbr, plan)
+
+    async def click_to_call(self, request: web.Request) -> web.Response:
+        """Voice callback: the first phone that is called is the caller's."""
+        directory, who, body = await self._read(request, Click2CallRequest)
+        shown = (body.displayNbr, body.displayCalleeNbr)
+        directory.check_may_call(who.application, Service.CALLBACK, *shown)
+        plan = self._planner.callback(directory, who.application, body)
+        return await self._start(who, body, body.callerNbr, plan)
+
+    async def call_stop(self, request: web.Request) -> web.Response:
+        """End a call at any stage."""
+        _directory, who, body = await self._read(request, CallStopRequest)
+        if not self._calls.stop(body.sessionid, who.application.key):
+            raise WireError("1020152")
+        return web.json_response({"resultcode": "0", "resultdesc": "Success"})
+
+    async def _read(self, request: web.Request, kind: type[Body]) -> tuple[Directory, Authenticated, Body]:
         directory = self._directory.now
-        authenticated = self._authenticator.authenticate(request.headers, directory)
-        application = authenticated.application
-        body = parse_body(await request.read(), CallNotifyRequest)
-        directory.check_may_call(application, Service.NOTIFICATION, body.displayNbr)
+        who = self._authenticator.authenticate(request.headers, directory)
+        return directory, who, parse_body(await request.read(), kind)
+
+    async def _start(
+        self, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan
+    ) -> web.Response:
+        application: Application = who.application
         call = CallRequest(
             account_id=application.account_id,
             app_key=application.key,
             display_number=body.displayNbr,
-            callee=body.calleeNbr,
-            plan=Notification(
-                tuple(
-                    self._item(directory, application.account_id, index, item)
-                    for index, item in enumerate(body.playInfoList)
-                )
-            ),
+            callee=first,
+            plan=plan,
             user_data=body.userData,
             status_url=body.statusUrl or application.status_url,
             fee_url=body.feeUrl or application.fee_url,
         )
-        accepted = await self._calls.start(call, authenticated.nonce, application.max_calls)
+        accepted = await self._calls.start(call, who.nonce, application.max_calls)
         answer: dict[str, Any] = {
             "resultcode": "0",
             "resultdesc": "Success",
@@ -108,11 +150,3 @@ class WireApi:
         if body.returnIdlePort:
             answer["idlePort"] = min(accepted.idle, 65535)
         return web.json_response(answer)
-
-    def _item(self, directory: Directory, account_id: str, index: int, item: PlayContentInfo) -> PlayItem:
-        name = item.notifyVoice
-        if name is None:
-            raise invalid_request(f"playInfoList[{index}] speech is not available, use notifyVoice")
-        media = self._library.media(directory.sound(account_id, name))
-        replay = ReplayRule(item.replayAfterCollection, item.collectContentTriggerReplaying)
-        return PlayItem(Prompt(name, media), item.collectInd, replay)

@@ -27,7 +27,9 @@ class FixedClock:
 
 
 def application(*, active: bool = True) -> Application:
-    return Application("app-1", "sp-1", Service.NOTIFICATION, active, 10, SecretStr(SECRET), None, None)
+    return Application(
+        "app-1", "sp-1", Service.NOTIFICATION, active, False, 10, SecretStr(SECRET), None, None
+    )
 
 
 def directory(*, active: bool = True) -> Directory:

@@ -244,6 +244,7 @@ async def running_house(
             node,
             told,
             due.append,
+            lambda: None,
             clock,
             Random(2),
             settings,

@@ -1,0 +1,242 @@
+"""Voice callback on a real Asterisk between two real softphones."""
+
+import pytest
+from integration.support import CALLED, QUICK, SECOND, SECOND_SHOWN, SHOWN, Bench, StartBench
+
+from testbed.listening import Audio, find, load_wav, share_heard, tone_stretches
+from testbed.softphone_plan import Answer, EarlyMedia, Reject, RingOnly, Tone
+
+PATIENT = {"calls": QUICK.model_copy(update={"ring_timeout": 10.0})}
+A_TONE, B_TONE, NETWORK_TONE, RINGBACK = 700, 900, 1100, 450
+
+
+def kinds(statuses: list) -> list[tuple[str, str | None]]:
+    return [(status.event_type, status.info.get("called")) for status in statuses]
+
+
+def heard_for(audio: Audio, frequency: float) -> float:
+    """Seconds that a tone was heard."""
+    return sum(stretch.seconds for stretch in tone_stretches(audio, frequency))
+
+
+async def both_recordings(b: Bench) -> tuple[Audio, Audio]:
+    a = await b.phones[CALLED].next_call()
+    second = await b.phones[SECOND].next_call()
+    return load_wav(await a.recorded(timeout=20)), load_wav(await second.recorded(timeout=20))
+
+
+@pytest.mark.requirement("A1.1", "B1", "B2")
+async def test_A1_1_given_two_phones_when_both_answer_then_they_talk_and_one_hanging_up_ends_both(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(play=Tone(A_TONE)), phones={SECOND: Answer(play=Tone(B_TONE), hang_up_after=2.0)})
+
+    session = await b.call_back(partyTypeRequiredInDisconnect="true")
+    a, second = await b.phones[CALLED].next_call(), await b.phones[SECOND].next_call()
+    heard_by_a, heard_by_b = load_wav(await a.recorded()), load_wav(await second.recorded())
+    statuses, cdr = await b.over(session)
+
+    assert (a.caller, second.caller) == (SHOWN, SECOND_SHOWN)
+    assert heard_for(heard_by_a, B_TONE) > 1.5
+    assert heard_for(heard_by_b, A_TONE) > 1.5
+    assert kinds(statuses) == [
+        ("callout", CALLED),
+        ("alerting", CALLED),
+        ("answer", CALLED),
+        ("callout", SECOND),
+        ("alerting", SECOND),
+        ("answer", SECOND),
+        ("disconnect", CALLED),
+    ]
+    assert statuses[3].info["caller"] == SECOND_SHOWN
+    assert (statuses[-1].info["stateCode"], statuses[-1].info["partyType"]) == (0, "callee")
+    assert (cdr["callerNum"], cdr["calleeNum"]) == (SHOWN, CALLED)
+    assert (cdr["fwdDisplayNum"], cdr["fwdDstNum"]) == (SECOND_SHOWN, SECOND)
+    assert cdr["fwdStartTime"] <= cdr["fwdAlertingTime"] <= cdr["fwdAnswerTime"] <= cdr["callEndTime"]
+    assert (cdr["ulFailReason"], cdr["serviceType"]) == (0, "002")
+
+
+@pytest.mark.requirement("A1.2")
+async def test_A1_2_given_a_transfer_prompt_when_a_answers_then_it_ends_before_b_is_dialled(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer(hang_up_after=0.5)})
+
+    session = await b.call_back(playPreVoice="true", preVoice="two.wav")
+    a, second = await b.phones[CALLED].next_call(), await b.phones[SECOND].next_call()
+    heard, _ = load_wav(await a.recorded()), await second.recorded()
+    await b.over(session)
+
+    answered, rang = a.event("answered"), second.event("incoming")
+    assert answered is not None
+    assert rang is not None
+    prompt = load_wav(b.home.directory / "two.wav")
+    assert share_heard(prompt, heard, length=0.25) > 0.7
+    assert rang.at >= answered.at + prompt.seconds - 0.1
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_wait_voice_stops_when_callee_rings_and_a_hears_ringback(bench: StartBench) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer(after=2.0, hang_up_after=0.8)}, sections=PATIENT)
+
+    session = await b.call_back(waitVoice="wait.wav")
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    ringback = tone_stretches(heard, RINGBACK)
+    assert ringback, "A heard no ringback"
+    assert ringback[0].start < 1.0
+    assert find(load_wav(b.home.directory / "wait.wav"), heard).correlation < 0.6
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_callee_media_none_when_b_rings_then_the_wait_sound_goes_on_until_the_answer(
+    bench: StartBench,
+) -> None:
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=2.5, then=Answer(hang_up_after=1.0))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="none")
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    wait = load_wav(b.home.directory / "wait.wav")
+    assert share_heard(wait, heard, length=0.25) > 0.7
+    assert heard_for(heard, NETWORK_TONE) < 0.2
+    assert heard_for(heard, RINGBACK) < 0.2
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_early_media_from_b_when_all_then_it_replaces_the_wait_sound(
+    bench: StartBench,
+) -> None:
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=2.0, then=Answer(hang_up_after=0.8))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(waitVoice="wait.wav")
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    assert heard_for(heard, NETWORK_TONE) > 1.2
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_a_failure_announcement_when_fail_then_a_hears_it_and_the_failure_is_bs(
+    bench: StartBench,
+) -> None:
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=2.0, then=Reject(404))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="fail")
+    a = await b.phones[CALLED].next_call()
+    heard = load_wav(await a.recorded(timeout=20))
+    statuses, cdr = await b.over(session)
+
+    assert heard_for(heard, NETWORK_TONE) > 1.2
+    assert statuses[-1].info["stateCode"] == 8100
+    assert (cdr["ulFailReason"], cdr["sipStatusCode"], cdr["fwdUnaswRsn"]) == (518, 404, 1)
+
+
+@pytest.mark.requirement("A1.1")
+@pytest.mark.parametrize(
+    ("plan", "expected"),
+    [
+        (Reject(486), (8102, 518, 486, 17)),
+        (Reject(603), (8105, 518, 603, 21)),
+        (Reject(503), (8001, 518, 503, 34)),
+        (RingOnly(), (8003, 514, 480, 19)),
+    ],
+    ids=["busy", "rejects", "trunk_down", "does_not_answer"],
+)
+async def test_A1_1_given_a_b_that(bench: StartBench, plan, expected: tuple[int, int, int, int]) -> None:
+    b = await bench(Answer(), phones={SECOND: plan})
+
+    session = await b.call_back()
+    statuses, cdr = await b.over(session)
+
+    found = (
+        statuses[-1].info["stateCode"],
+        cdr["ulFailReason"],
+        cdr["sipStatusCode"],
+        cdr["fwdUnaswRsn"],
+    )
+    assert found == expected
+    assert "fwdAnswerTime" not in cdr
+    assert "callOutAnswerTime" in cdr
+
+
+@pytest.mark.requirement("A1.1")
+async def test_A1_1_given_b_rings_when_a_gives_up_then_8009_and_b_stops_ringing(bench: StartBench) -> None:
+    b = await bench(Answer(hang_up_after=1.0), phones={SECOND: RingOnly()}, sections=PATIENT)
+
+    session = await b.call_back()
+    second = await b.phones[SECOND].next_call()
+    await second.ended()
+    statuses, cdr = await b.over(session)
+
+    assert statuses[-1].info["stateCode"] == 8009
+    assert (cdr["ulFailReason"], cdr["sipStatusCode"]) == (552, 487)
+
+
+@pytest.mark.requirement("A1.4")
+@pytest.mark.parametrize(("to", "hearing"), [("toa", "A"), ("tob", "B"), ("both", "AB")])
+async def test_A1_4_given_a_maximum_duration_when_one_minute_is_left_then_it_is_told_and_the_call_ends(
+    bench: StartBench, to: str, hearing: str
+) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer()})
+
+    session = await b.call_back(maxDuration=2, lastMinVoice="two.wav", lastMinToUE=to)
+    heard_by_a, heard_by_b = await both_recordings(b)
+    statuses, cdr = await b.over(session)
+
+    prompt = load_wav(b.home.directory / "two.wav")
+    heard = "".join(
+        name
+        for name, audio in (("A", heard_by_a), ("B", heard_by_b))
+        if share_heard(prompt, audio, length=0.25) > 0.7
+    )
+    assert heard == hearing
+    assert 3.5 < heard_by_b.seconds < 5.5  # two minutes of 2 s
+    assert statuses[-1].info["stateCode"] == 8010
+    assert cdr["ulFailReason"] == 0
+
+
+@pytest.mark.requirement("A1.6")
+@pytest.mark.parametrize("stage", ["ringing", "prompt", "second ringing", "talking"])
+async def test_A1_6_given_a_call_at_any_stage_when_it_is_stopped_then_both_legs_end_with_8017(
+    bench: StartBench, stage: str
+) -> None:
+    plans = {
+        "ringing": (RingOnly(), Answer()),
+        "prompt": (Answer(), Answer()),
+        "second ringing": (Answer(), RingOnly()),
+        "talking": (Answer(), Answer()),
+    }
+    event, leg = {
+        "ringing": ("alerting", CALLED),
+        "prompt": ("answer", CALLED),
+        "second ringing": ("alerting", SECOND),
+        "talking": ("answer", SECOND),
+    }[stage]
+    first, second = plans[stage]
+    b = await bench(first, phones={SECOND: second}, sections=PATIENT)
+    fields = {"playPreVoice": "true", "preVoice": "long.wav"} if stage == "prompt" else {}
+    session = await b.call_back(**fields)
+    await b.receiver.wait_for(
+        lambda push: push.json["eventType"] == event and push.json["statusInfo"]["called"] == leg
+    )
+
+    foreign = await b.stop(session, "verify-app")
+    answer = await b.stop(session)
+    a = await b.phones[CALLED].next_call()
+    await a.ended()
+    statuses, cdr = await b.over(session)
+    again = await b.stop(session)
+
+    assert foreign.code == "1020152"
+    assert answer.body == {"resultcode": "0", "resultdesc": "Success"}
+    assert again.code == "1020152"
+    assert statuses[-1].info["stateCode"] == 8017
+    assert cdr["ulFailReason"] == 1003
+    assert await b.controller.node.ari.channels.list() == []
+    assert await b.controller.node.ari.bridges.list() == []
