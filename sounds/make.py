@@ -34,19 +34,20 @@ _SYLLABLE_SECONDS: Final = (0.2, 0.45)
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A prompt that the engine says."""
+    """A prompt that the engine says; ``pauses`` are the seconds of silence before and after it."""
 
     name: str
     passage: Passage
     speed: float
+    pauses: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Digit(Spoken):
     """A digit of a fixed length in seconds; ``cut`` when other digits are said after it, to be cut off."""
 
-    seconds: float
-    cut: bool
+    seconds: float = 0.0
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,14 @@ def _spoken(recipe: dict[str, Any]) -> Iterator[Spoken]:
     for code, texts in recipe["speech"].items():
         speed = texts.pop("speed")
         for name, text in texts.items():
-            yield Spoken(f"{code}/{name}.wav", Passage(text, Language(code)), speed)
+            pauses = tuple(recipe["pauses"].get(name, (_LEAD, _LEAD)))
+            yield Spoken(f"{code}/{name}.wav", Passage(text, Language(code)), speed, pauses)
     for code, digits in recipe["digits"].items():
         for digit, text in enumerate(digits["texts"]):
             passage = Passage(text, Language(code))
             cut = " " in text
-            yield Digit(f"{code}/digit_{digit}.wav", passage, digits["speed"], digits["seconds"], cut)
+            pauses = (_LEAD, 0.0)
+            yield Digit(f"{code}/digit_{digit}.wav", passage, digits["speed"], pauses, digits["seconds"], cut)
 
 
 def for_the_phone(samples: FloatArray) -> bytes:
@@ -83,10 +86,11 @@ def for_the_phone(samples: FloatArray) -> bytes:
 def spoken_samples(speech: Speech, prompt: Spoken) -> FloatArray:
     """What was said, at 8 kHz and the even loudness, with a little silence around it."""
     if not isinstance(prompt, Digit):
-        return np.pad(_for_8_khz(speech), round(_LEAD * TELEPHONE_RATE))
+        before, after = (round(seconds * TELEPHONE_RATE) for seconds in prompt.pauses)
+        return np.pad(_for_8_khz(speech), (before, after))
     said = first_syllable(speech, prompt.speed) if prompt.cut else speech
     samples = _for_8_khz(said)
-    length, lead = round(prompt.seconds * TELEPHONE_RATE), round(_LEAD * TELEPHONE_RATE)
+    length, lead = round(prompt.seconds * TELEPHONE_RATE), round(prompt.pauses[0] * TELEPHONE_RATE)
     if samples.size + lead > length:
         raise ValueError(f"{samples.size / TELEPHONE_RATE:.2f} s of speech don't fit into {prompt.seconds} s")
     return np.pad(samples, (lead, length - lead - samples.size))
@@ -127,7 +131,8 @@ def _cadence(settings: dict[str, Any]) -> FloatArray:
     tone[:edge] *= np.linspace(0, 1, edge)
     tone[-edge:] *= np.linspace(1, 0, edge)
     off = np.zeros(round(settings["off"] * TELEPHONE_RATE))
-    return np.concatenate([0.1 * tone, off]).astype(np.float32)
+    cadence: FloatArray = np.concatenate([0.1 * tone, off]).astype(np.float32)
+    return cadence
 
 
 def _melody(settings: dict[str, Any]) -> FloatArray:
@@ -139,7 +144,8 @@ def _melody(settings: dict[str, Any]) -> FloatArray:
             sound = _bell(523.25 * 2 ** (int(note) / 12))
             places = (np.arange(sound.size) + position * beat) % loop.size
             loop[places] += sound
-    return (loop / np.max(np.abs(loop))).astype(np.float32)
+    melody: FloatArray = (loop / np.max(np.abs(loop))).astype(np.float32)
+    return melody
 
 
 def _bell(hertz: float) -> FloatArray:

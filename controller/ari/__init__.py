@@ -47,6 +47,7 @@ from controller.ari.events import (
     StasisStart,
 )
 from controller.ari.models import Bridge, Channel, LiveRecording, Playback, Snapshot
+from controller.ari.resources import Variables
 from controller.ari.streams import EventStream
 
 __all__ = [
@@ -85,5 +86,6 @@ __all__ = [
     "Snapshot",
     "StasisEnd",
     "StasisStart",
+    "Variables",
     "retry_unless_refused",
 ]

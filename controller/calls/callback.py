@@ -61,7 +61,7 @@ async def _reach(
     async def callee_answers() -> None:
         await callee.create(beside=caller)
         await conversation.join(callee)
-        await callee.dial()
+        await callee.dial_created()
         await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
 
     try:

@@ -6,7 +6,8 @@ A leg reads its own events in order; whatever the flow waits for, the end of the
 import asyncio
 import contextlib
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +37,9 @@ _NETWORK_OUT_OF_ORDER = 38
 
 _SETTLE_TIMEOUT = 5.0
 """Seconds in which Asterisk tells the end of a channel that it no longer knows."""
+
+_DIAL_STATUS_OF = {"Ringing": "RINGING", "Up": "ANSWER"}
+"""The state of a channel in a snapshot, as the progress that led there."""
 
 _RINGBACK = "tone:ring"
 """Of the node's country, see indications.conf."""
@@ -104,6 +108,7 @@ class Leg:
         self._exists = False
         self._ringing = False
         self._alerted = False
+        self._entered = False
         self._answered = False
         self._playbacks = 0
         self._aside: str | None = None
@@ -119,43 +124,62 @@ class Leg:
         """The phone itself has rung."""
         return self._alerted
 
-    async def create(self, beside: "Leg | None" = None) -> None:
-        """Make the channel without dialling it. Raises LegOver when the node or its trunk can't."""
-        try:
-            self._node.check_available()
-            self._exists = True
+    async def dial(self) -> None:
+        """Dial; the leg can be heard and played to once it has answered. Raises LegOver."""
+        async with self._making():
+            await self._node.ari.channels.originate(
+                self._node.dial_string(self._number),
+                channel_id=self.id,
+                timeout=self._safety_net,
+                variables=self._variables(),
+                formats="alaw",
+            )
+        self._tell(Kind.CALLOUT, self.name, None)
+
+    async def create(self, beside: "Leg") -> None:
+        """Make the channel without dialling it, so that it can join a bridge first. Raises LegOver."""
+        async with self._making():
             await self._node.ari.channels.create(
                 self._node.dial_string(self._number),
                 channel_id=self.id,
-                originator=beside.id if beside else None,
-                variables={
-                    # Of a channel that is dialled, the far end sees the connected line, not the caller id.
-                    "CONNECTEDLINE(num,i)": self._display_number.e164,
-                    # And once in a bridge, the caller id of the other channel: never the phone's own number.
-                    "CALLERID(num)": self._partner_sees.e164,
-                    CALL_VARIABLE: {"value": self._call_id, "report_events": True},
-                },
-                formats="alaw",
+                originator=beside.id,
+                variables=self._variables(),
             )
             # A channel can be dialled once it has entered the application, not when it is created.
             await self._next(_SETTLE_TIMEOUT, ari.StasisStart)
+            self._entered = True
+
+    async def dial_created(self) -> None:
+        """Dial after `create`. Raises LegOver."""
+        async with self._making():
+            await self._node.ari.channels.dial(self.id, timeout=self._safety_net)
+        self._tell(Kind.CALLOUT, self.name, None)
+
+    @property
+    def _safety_net(self) -> int:
+        """Our own timer decides how long it rings; Asterisk's is for a controller that went away."""
+        return round(self._timeouts.ringing) + 5
+
+    def _variables(self) -> ari.Variables:
+        return {
+            # Of a channel that is dialled, the far end sees the connected line, not the caller id.
+            "CONNECTEDLINE(num,i)": self._display_number.e164,
+            # And once in a bridge, the caller id of the other channel: never the phone's own number.
+            "CALLERID(num)": self._partner_sees.e164,
+            CALL_VARIABLE: {"value": self._call_id, "report_events": True},
+        }
+
+    @asynccontextmanager
+    async def _making(self) -> AsyncIterator[None]:
+        """What goes wrong while a channel is made or dialled, as the end of the leg."""
+        try:
+            self._node.check_available()
+            self._exists = True
+            yield
         except ari.ResponseError as error:
             raise LegOver(self._unreachable()) from error
         except (ari.AriError, NodeUnavailable, TimeoutError) as error:
             raise LegOver(NODE_LOST) from error
-
-    async def dial(self) -> None:
-        """Start dialling; makes the channel if that wasn't done. Raises LegOver."""
-        if not self._exists:
-            await self.create()
-        try:
-            # Our own timer decides; Asterisk's is the safety net of a controller that went away.
-            await self._node.ari.channels.dial(self.id, timeout=round(self._timeouts.ringing) + 5)
-        except ari.ResponseError as error:
-            raise LegOver(self._unreachable()) from error
-        except ari.AriError as error:
-            raise LegOver(NODE_LOST) from error
-        self._tell(Kind.CALLOUT, self.name, None)
 
     def _unreachable(self) -> Outcome:
         return failed_leg(self.name, _NETWORK_OUT_OF_ORDER, 0, second_leg=self.name == "b")
@@ -167,26 +191,35 @@ class Leg:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeouts.ringing
-        while not self._answered:
+        while not (self._answered and self._entered):
             try:
-                event = await self._next(deadline - loop.time(), ari.Dial, ari.ObjectPresent)
+                event = await self._next(deadline - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
             except TimeoutError:
-                outcome = RING_TIMEOUT if self._ringing else CALL_TIMEOUT
                 await self.hang_up(cause=19)
-                raise LegOver(outcome.on_leg(self.name, 480 if self._ringing else 408, 19)) from None
+                raise LegOver(self._nobody_answered()) from None
             if isinstance(event, ari.Dial):
                 self._progress(event.dialstatus)
                 if on_progress is not None and event.dialstatus in ("RINGING", "PROGRESS"):
                     await on_progress(event.dialstatus == "PROGRESS")
+            elif isinstance(event, ari.StasisStart):
+                self._entered = True
+                self._progress("ANSWER")
             elif isinstance(event, ari.ObjectPresent) and event.channel is not None:
-                self._progress({"Ringing": "RINGING", "Up": "ANSWER"}.get(event.channel.state, ""))
+                self._entered = self._entered or event.channel.state == "Up"
+                self._progress(_DIAL_STATUS_OF.get(event.channel.state, ""))
+
+    def _nobody_answered(self) -> Outcome:
+        if self._answered:
+            return NODE_LOST
+        outcome = RING_TIMEOUT if self._ringing else CALL_TIMEOUT
+        return outcome.on_leg(self.name, 480 if self._ringing else 408, 19)
 
     def _progress(self, dial_status: str) -> None:
         self._alerted = self._alerted or dial_status == "RINGING"
         if dial_status in ("RINGING", "PROGRESS") and not self._ringing:
             self._ringing = True
             self._tell(Kind.ALERTING, self.name, None)
-        elif dial_status == "ANSWER":
+        elif dial_status == "ANSWER" and not self._answered:
             self._answered = True
             self._tell(Kind.ANSWER, self.name, None)
 

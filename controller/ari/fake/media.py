@@ -35,8 +35,8 @@ class Media:
     # Playbacks
 
     def play(self, target: Target, media: str, playback_id: str, language: str) -> FakePlayback:
-        """Queue a prompt. A repeated id is no error in Asterisk: it is played again."""
-        playback = FakePlayback(playback_id, media, target, language)
+        """Queue a prompt, or several with commas between. A repeated id is no error: it is played again."""
+        playback = FakePlayback(playback_id, media.split(","), target, language)
         target.playbacks.append(playback)
         self.playbacks[playback_id] = playback
         if len(target.playbacks) == 1:
@@ -53,12 +53,21 @@ class Media:
             return
         playback.state = "playing"
         self._tell(playback, "PlaybackStarted")
-        length = self.sounds(playback.media)
+        length = self.sounds(playback.media[0])
         loop = asyncio.get_running_loop()
         if length is None:
-            playback.timer = loop.call_later(0, self._finish, playback, "failed")
+            playback.timer = loop.call_later(0, self._go_on, playback, "failed")
         elif length != math.inf:
-            playback.timer = loop.call_later(length, self._finish, playback, "done")
+            playback.timer = loop.call_later(length, self._go_on, playback, "done")
+
+    def _go_on(self, playback: FakePlayback, state: str) -> None:
+        if len(playback.media) == 1:
+            self._finish(playback, state)
+            return
+        playback.state = "continuing"
+        self._tell(playback, "PlaybackContinuing")
+        del playback.media[0]
+        self._started(playback)
 
     def stop_playback(self, playback: FakePlayback) -> None:
         """End a prompt at once; one that waits for its turn ends when that comes."""

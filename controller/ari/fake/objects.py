@@ -22,6 +22,10 @@ class FakeChannel:
     state: str = "Down"
     in_stasis: bool = False
     dialled: bool = False
+    originated: bool = False
+    """Enters its application when the phone answers, not when it is made."""
+    sounds_since: float | None = None
+    """When the phone began to send sound, on the loop's clock."""
     bridge: "FakeBridge | None" = None
     playbacks: "list[FakePlayback]" = field(default_factory=list)
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
@@ -98,10 +102,13 @@ Target = FakeChannel | FakeBridge
 
 @dataclass(eq=False)
 class FakePlayback:
-    """A prompt on its way. `stopped` while it still waits for its turn: it will end without having begun."""
+    """Prompts on their way, one after the other; the first of `media` is the one that plays or will.
+
+    `stopped` while it still waits for its turn: it will end without having begun.
+    """
 
     id: str
-    media: str
+    media: list[str]
     target: Target
     language: str = "en"
     state: str = "queued"
@@ -109,13 +116,16 @@ class FakePlayback:
     timer: asyncio.Handle | None = None
 
     def to_json(self) -> Json:
-        return {
+        body = {
             "id": self.id,
-            "media_uri": self.media,
+            "media_uri": self.media[0],
             "target_uri": self.target.uri,
             "language": self.language,
             "state": self.state,
         }
+        if len(self.media) > 1:
+            body["next_media_uri"] = self.media[1]
+        return body
 
 
 @dataclass(eq=False)

@@ -37,7 +37,7 @@ Phones = Callable[[str, Mapping[str, str]], Behaviour]
 """(endpoint dialled, channel variables) -> what the phone does."""
 
 Sounds = Callable[[str], float | None]
-"""Media -> seconds that it lasts (`math.inf`: until stopped), None: it can't be played."""
+"""A medium such as `sound:hello` -> seconds (`math.inf`: until stopped); None: it can't be played."""
 
 _CAUSE_OF_STATUS = {
     401: 21,

@@ -8,11 +8,12 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
 
-from controller.ari.fake.objects import FakeBridge, FakeRecording, Json
+from controller.ari.fake.objects import FakeBridge, FakeChannel, FakeRecording, Json
 from controller.ari.fake.switch import NO_CHANNEL, NOT_IN_STASIS, Refusal, Switch, timestamp
 
 _FORMATS = {"alaw", "ulaw", "wav", "sln", "gsm", "g722"}
 _STATES_WITHOUT_SOUND = ("Down", "Rsrved", "Ringing")
+_PACKETS_PER_SECOND = 50
 _TECHNOLOGIES = ("PJSIP/", "Local/")
 
 _NO_PLAYBACK = (404, "Playback not found")
@@ -80,7 +81,6 @@ class Rest:
         switch: Switch,
         applications: dict[str, FakeApplication],
         endpoints: Mapping[str, str],
-        listens: Callable[[str], bool],
         now: Callable[[], datetime],
     ) -> None:
         self.startup_time = timestamp(now())
@@ -88,7 +88,6 @@ class Rest:
         self._media = switch.media
         self._applications = applications
         self._endpoints = endpoints
-        self._listens = listens
         self._now = now
         routes: list[tuple[str, str, str, Handler]] = [
             ("asterisk.getInfo", "GET", "asterisk/info", self._info),
@@ -99,11 +98,13 @@ class Rest:
             ("channels.list", "GET", "channels", self._channels),
             ("channels.create", "POST", "channels/create", self._create),
             ("channels.get", "GET", "channels/*", self._channel),
+            ("channels.originate", "POST", "channels/*", self._originate),
             ("channels.hangup", "DELETE", "channels/*", self._hang_up),
             ("channels.dial", "POST", "channels/*/dial", self._dial),
             ("channels.answer", "POST", "channels/*/answer", self._acknowledge),
             ("channels.ring", "POST", "channels/*/ring", self._acknowledge),
             ("channels.ringStop", "DELETE", "channels/*/ring", self._acknowledge),
+            ("channels.rtpstatistics", "GET", "channels/*/rtp_statistics", self._rtp_statistics),
             ("channels.setChannelVar", "POST", "channels/*/variable", self._set_variable),
             ("channels.play", "POST", "channels/*/play", self._play),
             ("playbacks.get", "GET", "playbacks/*", self._playback),
@@ -201,8 +202,18 @@ class Rest:
         return Answer(200, self._switch.channel(ids[0]).to_json())
 
     def _create(self, request: Request, _ids: list[str]) -> Answer:
+        channel = self._make(request, request.parameters.get("channelId", ""), originated=False)
+        return Answer(200, channel.to_json())
+
+    def _originate(self, request: Request, ids: list[str]) -> Answer:
+        channel = self._make(request, ids[0], originated=True)
+        timeout = request.parameters.get("timeout")
+        self._switch.call(channel, None if timeout is None else float(timeout))
+        return Answer(200, channel.to_json())
+
+    def _make(self, request: Request, channel_id: str, *, originated: bool) -> FakeChannel:
         asked = request.parameters
-        endpoint, app, channel_id = asked.get("endpoint"), asked.get("app"), asked.get("channelId", "")
+        endpoint, app = asked.get("endpoint"), asked.get("app")
         if not endpoint:
             raise Refusal(400, "Endpoint must be specified")
         if not app:
@@ -212,9 +223,7 @@ class Rest:
             raise Refusal(409, "Channel with given unique ID already exists")
         arguments = asked["appArgs"].split(",") if asked.get("appArgs") else []
         variables = request.body.get("variables", {})
-        lost = not self._listens(app)
-        channel = self._switch.make(channel_id, endpoint, app, arguments, variables, lost=lost)
-        return Answer(200, channel.to_json())
+        return self._switch.make(channel_id, endpoint, app, arguments, variables, originated=originated)
 
     def _dial(self, request: Request, ids: list[str]) -> Answer:
         timeout = request.parameters.get("timeout")
@@ -227,8 +236,19 @@ class Rest:
         return _DONE
 
     def _acknowledge(self, _request: Request, ids: list[str]) -> Answer:
-        self._switch.channel(ids[0])
+        self._controlled(ids[0])
         return _DONE
+
+    def _controlled(self, channel_id: str) -> FakeChannel:
+        channel = self._switch.channel(channel_id)
+        if not channel.in_stasis:
+            raise Refusal(*NOT_IN_STASIS)
+        return channel
+
+    def _rtp_statistics(self, request: Request, ids: list[str]) -> Answer:
+        since = self._switch.channel(ids[0]).sounds_since
+        received = 0 if since is None else 1 + int((request.at - since) * _PACKETS_PER_SECOND)
+        return Answer(200, {"channel_uniqueid": ids[0], "rxcount": received, "txcount": 0})
 
     def _set_variable(self, request: Request, ids: list[str]) -> Answer:
         name = request.parameters.get("variable")
@@ -241,7 +261,7 @@ class Rest:
     # Playbacks
 
     def _play(self, request: Request, ids: list[str]) -> Answer:
-        channel = self._switch.channel(ids[0])
+        channel = self._controlled(ids[0])
         if channel.state in _STATES_WITHOUT_SOUND:
             raise Refusal(412, "Channel in invalid state")
         return self._play_to(channel, request)

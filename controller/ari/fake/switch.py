@@ -20,6 +20,7 @@ Publish = Callable[[Iterable[str], str, Json], None]
 _NORMAL_CLEARING, _NO_ANSWER = 16, 19
 _SOFT_HANGUP = 32
 _DECLINED = 603
+_DIAL_STATUS_OF_CAUSE = {17: "BUSY", 34: "CONGESTION"}
 
 
 class Refusal(Exception):
@@ -51,6 +52,7 @@ class Switch:
         now: Callable[[], datetime],
         random: Random | None,
         entry_delay: float,
+        listens: Callable[[str], bool],
     ) -> None:
         self.phones = phones
         self.channels: dict[str, FakeChannel] = {}
@@ -59,6 +61,7 @@ class Switch:
         self._now = now
         self._random = random
         self._entry_delay = entry_delay
+        self._listens = listens
         self._created = 0
 
     def channel(self, channel_id: str) -> FakeChannel:
@@ -69,15 +72,27 @@ class Switch:
         return found
 
     def make(
-        self, channel_id: str, endpoint: str, app: str, app_args: list[str], variables: Json, *, lost: bool
+        self,
+        channel_id: str,
+        endpoint: str,
+        app: str,
+        app_args: list[str],
+        variables: Json,
+        *,
+        originated: bool = False,
     ) -> FakeChannel:
-        """A channel that will enter its application in a moment; `lost`: nobody listens, so it never does."""
+        """A channel; it enters its application in a moment, or if `originated` when the phone answers.
+
+        If nobody listens to the application the first kind is lost at once, the second when it is answered.
+        """
         technology, _, resource = endpoint.partition("/")
         name = f"{technology}/{resource.split('@')[-1].split('/')[0]}-{self._created:08x}"
         self._created += 1
         channel = FakeChannel(channel_id, name, app, app_args, endpoint, timestamp(self._now()))
-        if not lost:
+        channel.originated = originated
+        if originated or self._listens(app):
             self.channels[channel_id] = channel
+        if not originated and self._listens(app):
             self._later(channel, self._entry_delay, self._enter)
         for variable, value in variables.items():
             reported = isinstance(value, dict) and bool(value.get("report_events"))
@@ -111,17 +126,27 @@ class Switch:
             # Seen: a second dial before the phone rings ends the call.
             self._later(channel, 0, lambda it: self._end(it, {}, _NORMAL_CLEARING, 0))
             return
+        self.call(channel, timeout)
+
+    def call(self, channel: FakeChannel, timeout: float | None) -> None:
+        """Call the phone."""
         channel.dialled = True
         behaviour = self.phones(channel.endpoint, channel.variables)
         dialled = channel.endpoint.partition("/")[2]
         self._later(channel, 0, lambda it: self._tell_dial(it, "", dialled))
         if timeout is not None and timeout >= 0:
-            self._later(channel, timeout, lambda it: self._soft_hang_up(it, _NO_ANSWER, 480))
+            self._later(channel, timeout, self._give_up)
         if behaviour.ring_after is not None:
             ring = self.progress if behaviour.early_media else self.ring
             self._later(channel, behaviour.ring_after, ring)
         if behaviour.answer_after is not None:
             self._later(channel, behaviour.answer_after, lambda it: self._final(it, behaviour))
+
+    def _give_up(self, channel: FakeChannel) -> None:
+        if channel.originated:
+            self._destroy(channel, _NO_ANSWER, 480)
+        else:
+            self._soft_hang_up(channel, _NO_ANSWER, 480)
 
     def _final(self, channel: FakeChannel, behaviour: Behaviour) -> None:
         if behaviour.refuses:
@@ -139,21 +164,36 @@ class Switch:
         self._in_any_order(changed, lambda: self._tell_dial(channel, "RINGING"))
 
     def progress(self, channel: FakeChannel) -> None:
-        """The phone says 183; the state of the channel does not change."""
+        """The phone says 183 and sends sound; the state of the channel does not change."""
+        self._sounds(channel)
         self._tell_dial(channel, "PROGRESS")
 
     def answer(self, channel: FakeChannel, behaviour: Behaviour | None = None) -> None:
         """The phone is picked up."""
         channel.cancel_timers()
+        self._sounds(channel)
         channel.state = "Up"
         self._tell(channel, "ChannelStateChange")
         self._tell_dial(channel, "ANSWER")
+        if channel.originated:
+            self._later(
+                channel, self._entry_delay, self._enter if self._listens(channel.app) else self._turn_away
+            )
         if behaviour is None:
             return
         for after, digit in behaviour.digits:
             self._later(channel, after, functools.partial(self.press, digit=digit))
         if behaviour.hang_up_after is not None:
             self._later(channel, behaviour.hang_up_after, self.phone_hangs_up)
+
+    def _turn_away(self, channel: FakeChannel) -> None:
+        """Seen: a phone that answers while nobody listens to the application is hung up."""
+        self._destroy(channel, _NORMAL_CLEARING, 0)
+
+    @staticmethod
+    def _sounds(channel: FakeChannel) -> None:
+        if channel.sounds_since is None:
+            channel.sounds_since = asyncio.get_running_loop().time()
 
     def press(self, channel: FakeChannel, digit: str, duration_ms: int = 120) -> None:
         """A key is pressed and released."""
@@ -181,6 +221,11 @@ class Switch:
 
     def _end(self, channel: FakeChannel, request: Json, cause: int, sip_status: int) -> None:
         self._tell(channel, "ChannelHangupRequest", request)
+        if channel.originated and channel.state != "Up":
+            self._tell_dial(channel, _DIAL_STATUS_OF_CAUSE.get(cause, "NOANSWER"))
+        self._destroy(channel, cause, sip_status)
+
+    def _destroy(self, channel: FakeChannel, cause: int, sip_status: int) -> None:
         channel.cancel_timers()
         self.media.leave(channel)
         if channel.in_stasis:

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from unit.ari.raw import raw_client
+from unit.ari.raw import RawClient, raw_client
 from unit.ari.support import PHONE, waiting_phones
 
 from controller.ari.fake import Behaviour, FakeAsterisk, cause_of, sip_status_of
@@ -179,6 +179,74 @@ async def test_given_a_channel_when_told_to_hang_up_then_its_cause_is_what_was_s
         assert asterisk.channels == {}
         # The id is free again.
         await client.create("c1")
+
+
+async def originate(client: RawClient, channel_id: str, app: str = "raw", **parameters: object) -> None:
+    status, body = await client.ask("POST", f"channels/{channel_id}", endpoint=PHONE, app=app, **parameters)
+    assert (status, body["id"], body["state"]) == (200, channel_id, "Down")
+
+
+async def test_given_a_channel_that_is_originated_when_answered_then_it_enters_its_application(
+    asterisk: FakeAsterisk,
+) -> None:
+    refusal = (409, {"message": "Channel not in Stasis application"})
+    async with raw_client(asterisk) as client:
+        await originate(client, "c1", timeout=30)
+        await client.event("Dial", dialstatus="")
+        asterisk.phone("c1").ring()
+        assert await client.ask("POST", "channels/c1/play", media="sound:a") == refusal
+        asterisk.phone("c1").answer()
+        await client.event("StasisStart")
+        assert client.types() == [
+            "Dial",
+            "ChannelStateChange",
+            "Dial",
+            "ChannelStateChange",
+            "Dial",
+            "ChannelDialplan",
+            "StasisStart",
+        ]
+        assert (await client.ask("POST", "channels/c1/play", media="sound:a"))[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("sip_status", "dial_status", "cause"),
+    [(486, "BUSY", 17), (480, "NOANSWER", 19), (404, "NOANSWER", 1), (503, "CONGESTION", 34)],
+)
+async def test_given_a_channel_that_is_originated_when_refused_then_the_dial_ends_before_the_channel(
+    asterisk: FakeAsterisk, sip_status: int, dial_status: str, cause: int
+) -> None:
+    async with raw_client(asterisk) as client:
+        await originate(client, "c1")
+        await client.event("Dial", dialstatus="")
+        asterisk.phone("c1").refuse(sip_status)
+        end = await client.event("ChannelDestroyed")
+        assert (end["cause"], end["tech_cause"]) == (cause, sip_status)
+        assert client.types()[-3:] == ["ChannelHangupRequest", "Dial", "ChannelDestroyed"]
+        assert client.events[-2]["dialstatus"] == dial_status
+
+
+async def test_given_a_channel_that_is_originated_when_the_time_is_up_then_only_its_end_is_told(
+    asterisk: FakeAsterisk,
+) -> None:
+    async with raw_client(asterisk) as client:
+        await originate(client, "c1", timeout=0.01)
+        end = await client.event("ChannelDestroyed")
+        assert (end["cause"], end["tech_cause"]) == (19, 480)
+        assert client.types() == ["Dial", "ChannelDestroyed"]
+
+
+async def test_given_nobody_listens_when_an_originated_phone_answers_then_it_is_hung_up(
+    asterisk: FakeAsterisk,
+) -> None:
+    async with raw_client(asterisk) as client:
+        await originate(client, "c1", app="nobody")
+        await originate(client, "c2")
+        assert [channel["id"] for channel in (await client.ask("GET", "channels"))[1]] == ["c1", "c2"]
+        asterisk.drop_sockets()
+        for channel_id in ("c1", "c2"):
+            asterisk.phone(channel_id).answer()
+        await asterisk.until(lambda: not asterisk.channels)
 
 
 async def test_given_ringing_when_told_then_both_orders_occur_and_a_seed_repeats_them() -> None:

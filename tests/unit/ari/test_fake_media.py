@@ -94,6 +94,45 @@ async def test_given_a_repeated_playback_id_when_played_then_it_is_played_twice(
     assert playbacks(client) == [("p1", "Started playing"), ("p1", "Finished done")] * 2
 
 
+async def test_given_several_media_when_played_as_one_then_it_continues_and_ends_once(
+    client: RawClient,
+) -> None:
+    status, body = await client.ask(
+        "POST", "channels/c1/play", media="sound:missing,sound:short,sound:short", playbackId="p1"
+    )
+    assert (status, body["media_uri"], body["next_media_uri"]) == (201, "sound:missing", "sound:short")
+    await client.event("PlaybackFinished")
+    assert playbacks(client) == [
+        ("p1", "Started playing"),
+        ("p1", "Continuing continuing"),
+        ("p1", "Started playing"),
+        ("p1", "Continuing continuing"),
+        ("p1", "Started playing"),
+        ("p1", "Finished done"),
+    ]
+    assert [event["playback"]["media_uri"] for event in client.events[::2]] == [
+        "sound:missing",
+        "sound:short",
+        "sound:short",
+    ]
+
+
+async def test_given_a_phone_when_asked_whether_it_is_heard_then_it_is_from_its_early_media_on(
+    client: RawClient, asterisk: FakeAsterisk
+) -> None:
+    async def received() -> int:
+        status, body = await client.ask("GET", "channels/c2/rtp_statistics")
+        assert status == 200
+        count: int = body["rxcount"]
+        return count
+
+    await client.dialled("c2")
+    asterisk.phone("c2").ring()
+    assert await received() == 0
+    asterisk.phone("c2").progress()
+    assert await received() > 0
+
+
 async def test_given_a_prompt_that_plays_when_the_phone_hangs_up_then_it_has_failed_before_the_end(
     client: RawClient, asterisk: FakeAsterisk
 ) -> None:

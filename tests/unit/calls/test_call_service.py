@@ -68,7 +68,7 @@ async def test_given_a_request_when_accepted_then_it_is_written_down_before_it_i
     (row,) = await house.rows(Call)
     assert (row.session_id, row.ended_at, row.controller) == (accepted.session_id, None, HOST)
     assert row.session_id == f"{row.id}@{HOST}"
-    await house.asterisk.requested("channels.create")
+    await house.asterisk.requested("channels.originate")
 
 
 async def test_given_a_call_when_it_ends_then_row_record_push_and_timeline_are_written_and_its_end_is_told(
@@ -144,8 +144,8 @@ async def test_given_many_requests_at_once_when_the_quota_is_small_then_no_more_
     refused = [answer for answer in asked if isinstance(answer, LimitReached)]
     assert (len(refused), await house.live_rows(), len(house.service.live_ids)) == (17, 3, 3)
     for number in range(1, 4):
-        await house.asterisk.requested("channels.create", number)
-    assert house.asked.count("channels.create") == 3
+        await house.asterisk.requested("channels.originate", number)
+    assert house.asked.count("channels.originate") == 3
 
 
 @pytest.mark.requirement("A4.5")
@@ -211,7 +211,7 @@ async def test_given_who_asked_goes_away_when_the_call_is_being_accepted_then_it
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     writes.may_go_on.set()
-    await house.asterisk.requested("channels.create")
+    await house.asterisk.requested("channels.originate")
     assert await house.live_rows() == 1
 
 

@@ -32,8 +32,7 @@ async def test_given_several_items_when_answered_then_they_are_played_in_order_a
     assert (ended.state_code, ended.cut_point, ended.keys) == (0, 0, "")
     assert prompts(house) == ["sound:one", "sound:two", "sound:three"]
     assert house.asked == [
-        "channels.create",
-        "channels.dial",
+        "channels.originate",
         "channels.play",
         "channels.play",
         "channels.play",
@@ -46,15 +45,14 @@ async def test_given_a_call_when_dialled_then_asterisk_knows_the_number_its_call
     house: House,
 ) -> None:
     accepted = await house.start()
-    create = await house.asterisk.requested("channels.create")
-    dial = await house.asterisk.requested("channels.dial")
+    asked = await house.asterisk.requested("channels.originate")
     call_id = accepted.session_id.partition("@")[0]
-    assert create.parameters["endpoint"].endswith(f"/sip:{CALLEE.e164}@127.0.0.1:5070")
-    assert create.parameters["channelId"] == f"{call_id}.a"
-    assert SHOWN.e164 in create.body["variables"].values()
-    assert create.body["variables"]["VOICECALL"] == {"value": call_id, "report_events": True}
+    assert asked.parameters["endpoint"].endswith(f"/sip:{CALLEE.e164}@127.0.0.1:5070")
+    assert list(house.asterisk.channels) == [f"{call_id}.a"]
+    assert SHOWN.e164 in asked.body["variables"].values()
+    assert asked.body["variables"]["VOICECALL"] == {"value": call_id, "report_events": True}
     # Later than our own time-out: it is for a controller that went away.
-    assert float(dial.parameters["timeout"]) > QUICK.ring_timeout
+    assert float(asked.parameters["timeout"]) > QUICK.ring_timeout
 
 
 @pytest.mark.requirement("A2.2")
@@ -213,7 +211,7 @@ async def test_given_a_callee_who_is_not_reached_when_called_then_push_and_recor
     assert ended.kinds == [Kind.CALLOUT, Kind.ALERTING, Kind.DISCONNECT]
     assert cdr["first_leg"]["answered"] is None
     assert cdr["first_leg"]["ringing"] is not None
-    assert house.asked == ["channels.create", "channels.dial"]
+    assert house.asked == ["channels.originate"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +238,7 @@ async def test_given_a_phone_that_nobody_answers_when_the_time_is_up_then_it_is_
 
 async def test_given_early_media_when_called_then_it_counts_as_ringing_once(house: House) -> None:
     accepted = await house.start()
-    await house.asterisk.requested("channels.dial")
+    await house.asterisk.requested("channels.originate")
     await house.asterisk.told("Dial")
     (channel_id,) = house.asterisk.channels
     phone = house.asterisk.phone(channel_id)
@@ -288,12 +286,11 @@ async def test_given_a_callee_who_hangs_up_at_once_when_asked_to_play_then_the_c
     assert (ended.state_code, ended.cut_point) == (0, 0)
 
 
-@pytest.mark.parametrize("operation", ["channels.create", "channels.dial"])
 @pytest.mark.parametrize("status", [400, 409, 500])
 async def test_given_asterisk_refuses_to_dial_when_asked_then_the_line_is_at_fault_and_nothing_is_left(
-    house: House, operation: str, status: int
+    house: House, status: int
 ) -> None:
-    house.asterisk.faults.answer(operation, status)
+    house.asterisk.faults.answer("channels.originate", status)
     ended = await house.call(behaviour=ANSWERS)
     assert (ended.state_code, ended.cut_point, ended.cdr["first_leg_cause"]) == (8001, 519, 38)
     assert ended.kinds == [Kind.DISCONNECT]
@@ -303,20 +300,20 @@ async def test_given_asterisk_refuses_to_dial_when_asked_then_the_line_is_at_fau
 async def test_given_the_channel_was_made_but_the_answer_is_an_error_when_over_then_it_is_hung_up(
     house: House,
 ) -> None:
-    house.asterisk.faults.answer("channels.create", 500, after_doing=True)
+    house.asterisk.faults.answer("channels.originate", 500, after_doing=True)
     await house.call(behaviour=ANSWERS)
     await house.idle()
 
 
 async def test_given_a_channel_that_never_enters_the_application_when_waited_for_then_it_is_given_up(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(leg, "_SETTLE_TIMEOUT", 0.05)
-    house.asterisk.faults.omit("StasisStart")
-    ended = await house.call(behaviour=ANSWERS)
-    assert ended.state_code == 8000
-    assert "channels.dial" not in house.asked
-    await house.idle()
+    hurried = QUICK.model_copy(update={"ring_timeout": 0.1})
+    async with running_house(asterisk, template, tmp_path, settings=hurried) as house:
+        asterisk.faults.omit("StasisStart")
+        ended = await house.call(behaviour=ANSWERS)
+        assert ended.state_code == 8000
+        await house.idle()
 
 
 async def test_given_an_asterisk_that_does_not_answer_when_the_time_is_up_then_the_call_ends(

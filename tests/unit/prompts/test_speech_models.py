@@ -50,7 +50,7 @@ class Registries:
 def registries(monkeypatch: pytest.MonkeyPatch) -> Registries:
     stand_in = Registries()
     monkeypatch.setattr(fetch.subprocess, "run", stand_in.run)
-    monkeypatch.setattr(fetch.shutil, "which", lambda _: "/usr/bin/npm")
+    monkeypatch.setattr(fetch.shutil, "which", lambda _: "npm")
     return stand_in
 
 

@@ -1,0 +1,1 @@
+"""Recordings of calls: fetched from Asterisk, kept for their time, handed out by signed links, purged."""
