@@ -113,6 +113,15 @@ class PushSettings(_Section):
     cdr_batch: int = Field(50, ge=1, le=50, description="CDRs in one push at most.")
 
 
+class RecordingSettings(_Section):
+    """How recordings are kept."""
+
+    keep_days: Annotated[float, Field(gt=0)] = Field(7, description="Days until a recording is purged.")
+    link_minutes: Annotated[float, Field(gt=0)] = Field(
+        30, description="Minutes that a link to a recording is good for."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be set. The environment wins over the file."""
 
@@ -132,6 +141,7 @@ class Settings(BaseSettings):
     asterisk: AsteriskSettings = AsteriskSettings()
     calls: CallSettings = CallSettings()
     pushes: PushSettings = PushSettings()
+    recordings: RecordingSettings = RecordingSettings()
 
     @property
     def database_url(self) -> str:
@@ -141,6 +151,16 @@ class Settings(BaseSettings):
     def prompt_dir(self) -> Path:
         """Prompts in the form that Asterisk plays."""
         return self.data_dir.absolute() / "prompts"
+
+    @property
+    def recording_dir(self) -> Path:
+        """Recordings that were fetched from their nodes."""
+        return self.data_dir.absolute() / "recordings"
+
+    @property
+    def recording_key(self) -> Path:
+        """The key that signs links to recordings."""
+        return self.data_dir.absolute() / "recording-links.key"
 
     @property
     def cdr_file_dir(self) -> Path:

@@ -29,6 +29,9 @@ from controller.pushes.cdr_outbox import GATHERING, CdrOutbox
 from controller.pushes.receiver import HttpSender, Sender
 from controller.pushes.retry import RetrySchedule
 from controller.pushes.status import StatusPushes
+from controller.recordings.download import RecordingDownloads
+from controller.recordings.keeper import RecordingKeeper
+from controller.recordings.links import LinkSigner, load_or_make_key
 from controller.settings import Settings
 from controller.share import shared
 from controller.store.calls import forget_nonces
@@ -82,13 +85,20 @@ async def running_controller(
         )
         journal = await stack.enter_async_context(Journal(database))
         node = Node(settings.asterisk, random=random)
+        keeper = RecordingKeeper(
+            database,
+            node,
+            clock,
+            settings.recording_dir,
+            keep=timedelta(days=settings.recordings.keep_days),
+        )
         calls = CallService(
             database,
             journal,
             node,
             statuses,
             outbox.wake,
-            lambda: None,
+            keeper.wake,
             clock,
             random,
             settings.calls,
@@ -98,14 +108,23 @@ async def running_controller(
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
         directory = LiveDirectory(database, lambda changed: _configure(node, changed))
         await directory.refresh()
-        for work in (outbox.run(), directory.run(), _housekeeping(database, clock)):
+        works = (outbox.run(), directory.run(), keeper.run(), _housekeeping(database, clock))
+        for work in works:
             await stack.enter_async_context(_background(work))
         await stack.enter_async_context(node)
-        stack.push_async_callback(_drain, settings, calls, statuses, outbox)
+        stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
         library = PromptLibrary(settings.prompt_dir)
         planner = Planner(library, ShippedPrompts(library, shared("sounds")))
-        wire = WireApi(Authenticator(settings.authentication, clock), directory, planner, calls)
-        app = make_app(wire, lambda: node.available, settings.http)
+        signer = LinkSigner(
+            await asyncio.to_thread(load_or_make_key, settings.recording_key),
+            clock,
+            timedelta(minutes=settings.recordings.link_minutes),
+        )
+        wire = WireApi(
+            Authenticator(settings.authentication, clock), directory, planner, calls, database, signer
+        )
+        downloads = RecordingDownloads(database, signer, settings.recording_dir)
+        app = make_app([*wire.routes(), *downloads.routes()], lambda: node.available, settings.http)
         url = await stack.enter_async_context(_served(app, settings))
         yield Controller(settings, url, node, calls, database, directory)
 
@@ -118,10 +137,17 @@ async def _configure(node: Node, directory: Directory) -> None:
         log.warning("Trunks could not be brought into force", extra={"error": str(error)})
 
 
-async def _drain(settings: Settings, calls: CallService, statuses: StatusPushes, outbox: CdrOutbox) -> None:
+async def _drain(
+    settings: Settings,
+    calls: CallService,
+    statuses: StatusPushes,
+    outbox: CdrOutbox,
+    keeper: RecordingKeeper,
+) -> None:
     await calls.drain(settings.calls.drain_timeout)
     await statuses.drain(settings.pushes.timeout)
     await outbox.drain(settings.pushes.timeout)
+    await keeper.drain(settings.pushes.timeout)
 
 
 async def _housekeeping(database: Database, clock: Clock) -> None:

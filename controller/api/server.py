@@ -1,11 +1,11 @@
 """The HTTP server: routes, and the one place where every error becomes an answer."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
-from controller.api.wire.handlers import DOMAIN_ERRORS, WireApi, wire_error
+from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request
 from controller.settings import HttpSettings
 
@@ -15,10 +15,12 @@ _CONTENT_TYPE = "application/json;charset=UTF-8"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def make_app(wire: WireApi, ready: Callable[[], bool], settings: HttpSettings) -> web.Application:
+def make_app(
+    routes: Iterable[web.RouteDef], ready: Callable[[], bool], settings: HttpSettings
+) -> web.Application:
     """The application that `serve` serves."""
     app = web.Application(middlewares=[answer_errors], client_max_size=settings.max_body)
-    app.add_routes(wire.routes())
+    app.add_routes(routes)
 
     async def live(_request: web.Request) -> web.Response:
         return web.json_response({"live": True})

@@ -68,7 +68,7 @@ def failed_leg(leg: str, cause: int, sip_status: int, *, second_leg: bool = Fals
 
     `cause` is Asterisk's Q.850 cause, which is the far end's own if it sent a Reason header.
     """
-    if cause in _UNSPECIFIC_CAUSES or (sip_status == 408 and cause == 3):
+    if cause in _UNSPECIFIC_CAUSES or (sip_status == 408 and cause in (3, 18)):
         cause = _BY_SIP_STATUS.get(sip_status, 19 if sip_status == 480 else cause)
     state_code, text = _BY_CAUSE.get(cause, _LINE_FAULT)
     if cause in (19,) or state_code == 8101:

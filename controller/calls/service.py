@@ -90,6 +90,7 @@ class CallService:
         self._live: dict[str, LiveCall] = {}
         self._running: set[str] = set()
         self._stopped: set[str] = set()
+        self._accepting: set[asyncio.Task[Accepted]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
 
@@ -114,7 +115,10 @@ class CallService:
         for leg in ("a", "b"):
             self._node.dial_string(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
-        return await asyncio.shield(self._accept(request, nonce, max_calls))
+        accepting = asyncio.create_task(self._accept(request, nonce, max_calls))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
+        return await asyncio.shield(accepting)
 
     async def _accept(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
         call_id, session_id = self._identities.next(request.service)
@@ -291,6 +295,9 @@ class CallService:
     async def drain(self, timeout: float) -> None:
         """Take no more calls, let the running ones end for `timeout` seconds, then interrupt them."""
         self._draining = True
+        # A call that is just being accepted gets its task first.
+        if self._accepting:
+            await asyncio.wait(self._accepting)
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=timeout)
         running = list(self._tasks.values())

@@ -29,10 +29,14 @@ from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
 from controller.calls.call import CallRequest, Plan
 from controller.calls.service import CallService, ShuttingDown
 from controller.phone_number import PhoneNumber
+from controller.recordings.download import recording_location
+from controller.recordings.errors import RecordingError
+from controller.recordings.links import LinkSigner
+from controller.store.database import Database
 from controller.store.errors import LimitReached, Refused, Replayed
 from controller.store.tables import Service
 
-DOMAIN_ERRORS = (AccountError, FleetError, Refused, ShuttingDown)
+DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown)
 
 _SERVICE_UNAVAILABLE = 503
 Body = TypeVar("Body", bound=WireModel)
@@ -53,6 +57,8 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1012012")
         case SoundMissing():
             return invalid_request(f"{error.name} does not exist")
+        case RecordingError():
+            return WireError("1016002")
         case LimitReached():
             return WireError("1020165")
         case Replayed():
@@ -76,11 +82,15 @@ class WireApi:
         directory: LiveDirectory,
         planner: Planner,
         calls: CallService,
+        database: Database,
+        signer: LinkSigner,
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
         self._planner = planner
         self._calls = calls
+        self._database = database
+        self._signer = signer
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""
@@ -91,6 +101,7 @@ class WireApi:
             web.post(f"{sessions}/click2Call/v2.0", self.click_to_call),
             web.post(f"{sessions}/callVerify/v1.0", self.call_verify),
             web.post(f"{sessions}/callStop/v2.0", self.call_stop),
+            web.get("/rest/provision/voice/record/v1.0", self.recording),
         ]
 
     async def call_notify(self, request: web.Request) -> web.Response:
@@ -121,6 +132,18 @@ class WireApi:
         if not self._calls.stop(body.sessionid, who.application.key):
             raise WireError("1020152")
         return web.json_response({"resultcode": "0", "resultdesc": "Success"})
+
+    async def recording(self, request: web.Request) -> web.Response:
+        """Where a recording can be downloaded: 301 to a signed link that expires."""
+        who = self._authenticator.authenticate(request.headers, self._directory.now)
+        for name in ("fileName", "recordDomain"):
+            if not 1 <= len(request.query.get(name, "")) <= 128:
+                raise invalid_request(f"{name} must be a string of 1 to 128 characters")
+        path = await recording_location(
+            self._database, self._signer, who.application.account_id, request.query["fileName"]
+        )
+        # Nothing but the header: clients take its absence of a body as success.
+        return web.Response(status=301, headers={"Location": f"{request.scheme}://{request.host}{path}"})
 
     async def _read(self, request: web.Request, kind: type[Body]) -> tuple[Directory, Authenticated, Body]:
         directory = self._directory.now

@@ -1,0 +1,179 @@
+"""Simulated callees: calls through the whole product, on a real Asterisk, without a phone."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from integration.support import QUICK, StartBench
+
+from controller.asterisk.simulated import DEFAULT_PREFIX as SIMULATED
+from testbed.listening import load_wav, tone_stretches
+from testbed.softphone_plan import Answer
+
+PATIENT = QUICK.model_copy(
+    update={"ring_timeout": 10.0, "first_digit_timeout": 3.0, "inter_digit_timeout": 3.0}
+)
+"""Long enough for keys that are pressed a second apart."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What disconnect push and CDR say; section 7.5 of the wire API document."""
+
+    state_code: int
+    cut_point: int
+    cause: int
+    events: tuple[str, ...] = ("callout", "alerting", "disconnect")
+
+
+AT_ONCE = ("callout", "disconnect")
+
+CASES: dict[str, tuple[str, Expected]] = {
+    "is_busy_after_ringing": ("017 01 000", Expected(8102, 519, 17)),
+    "is_busy_at_once": ("017 00 000", Expected(8102, 519, 17, AT_ONCE)),
+    "rejects": ("021 01 000", Expected(8105, 519, 21)),
+    "does_not_exist": ("001 00 000", Expected(8100, 519, 1, AT_ONCE)),
+    "does_not_exist_as_an_announcement_says": ("001 01 001", Expected(8100, 519, 1)),
+    "has_changed_the_number": ("022 00 000", Expected(8100, 519, 22, AT_ONCE)),
+    "is_an_incomplete_number": ("028 00 000", Expected(8100, 519, 28, AT_ONCE)),
+    "is_switched_off": ("020 00 000", Expected(8103, 519, 20, AT_ONCE)),
+    "does_not_answer_says_the_network": ("019 01 000", Expected(8101, 514, 19)),
+    "rings_too_long": ("019 99 000", Expected(8003, 514, 19)),
+    "is_silent": ("019 99 002", Expected(8001, 513, 19, AT_ONCE)),
+    "has_no_circuit": ("034 00 000", Expected(8001, 519, 34, AT_ONCE)),
+    "has_a_network_out_of_order": ("038 00 000", Expected(8001, 519, 38, AT_ONCE)),
+}
+
+
+def number(description: str) -> str:
+    return SIMULATED + description.replace(" ", "")
+
+
+@pytest.mark.requirement("A2.1", "B1", "B2")
+@pytest.mark.parametrize("case", CASES)
+async def test_A2_1_given_a_simulated_callee_that(bench: StartBench, case: str) -> None:
+    description, expected = CASES[case]
+    b = await bench()
+
+    session = await b.notify(callee=number(description))
+    statuses, cdr = await b.over(session)
+
+    found = Expected(
+        statuses[-1].info["stateCode"],
+        cdr["ulFailReason"],
+        cdr["callOutUnaswRsn"],
+        tuple(status.event_type for status in statuses),
+    )
+    assert found == expected
+    assert "callOutAnswerTime" not in cdr
+
+
+@pytest.mark.requirement("A2.2")
+async def test_A2_2_given_a_simulated_callee_who_presses_keys_when_collecting_then_they_are_pushed(
+    bench: StartBench,
+) -> None:
+    b = await bench(sections={"calls": PATIENT})
+
+    session = await b.notify({"notifyVoice": "long.wav", "collectInd": 4}, callee=number("016 01 120 1234"))
+    statuses, cdr = await b.over(session)
+
+    assert [status.event_type for status in statuses] == [
+        "callout",
+        "alerting",
+        "answer",
+        "collectInfo",
+        "disconnect",
+    ]
+    assert statuses[3].info["digitInfo"] == "1234"
+    assert cdr["ulFailReason"] == 0
+
+
+@pytest.mark.requirement("A2.4")
+async def test_A2_4_given_a_simulated_callee_who_talks_a_second_when_the_prompt_is_longer_then_it_hangs_up(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+
+    session = await b.notify({"notifyVoice": "long.wav"}, callee=number("016 00 001"))
+    answered = await b.receiver.wait_status(session, "answer", 10)
+    statuses, cdr = await b.over(session)
+
+    assert 0.8 < statuses[-1].push.arrived - answered.push.arrived < 3
+    assert statuses[-1].info["stateCode"] == 0
+    assert cdr["ulFailReason"] == 0
+
+
+@pytest.mark.requirement("A2.4")
+async def test_A2_4_given_a_simulated_callee_who_stays_when_the_prompt_is_over_then_the_platform_hangs_up(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+
+    session = await b.notify(callee=number("016 00 000"))
+    _statuses, cdr = await b.over(session)
+
+    assert cdr["ulFailReason"] == 0
+    assert "callOutAnswerTime" in cdr
+    assert await b.controller.node.ari.channels.list() == []
+
+
+@pytest.mark.requirement("A4.1")
+async def test_A4_1_given_ten_simulated_callees_at_once_when_called_then_each_does_what_its_number_says(
+    bench: StartBench,
+) -> None:
+    b = await bench(sections={"calls": PATIENT}, app={"max_calls": 10})
+    keys = [f"016 00 030 {index}{9 - index}" for index in range(5)]
+    busy = [f"017 01 000 {index}" for index in range(5)]
+
+    sessions = await asyncio.gather(
+        *(
+            b.notify({"notifyVoice": "long.wav", "collectInd": 2}, callee=number(description))
+            for description in (*keys, *busy)
+        )
+    )
+    ends = await asyncio.gather(*(b.over(session, 30) for session in sessions))
+
+    assert [statuses[-1].info["stateCode"] for statuses, _cdr in ends] == [0] * 5 + [8102] * 5
+    pressed = [status.info.get("digitInfo") for statuses, _cdr in ends[:5] for status in statuses]
+    assert [digits for digits in pressed if digits] == ["09", "18", "27", "36", "45"]
+
+
+@pytest.mark.requirement("A4.5")
+async def test_A4_5_given_a_malformed_simulated_number_when_called_then_it_is_refused(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+
+    answer = await b.client.notify(b.request(callee=number("128 00 000")))
+
+    assert answer.code == "1010002"
+    assert "calleeNbr" in answer.description
+
+
+@pytest.mark.requirement("A1.1")
+async def test_A1_1_given_a_simulated_callee_as_b_when_called_back_then_a_hears_its_tone_until_it_hangs_up(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+
+    session = await b.call_back(calleeNbr=number("016 01 004"))
+    call = await b.phone.next_call()
+    heard = load_wav(await call.recorded())
+    statuses, cdr = await b.over(session)
+
+    assert len(tone_stretches(heard, 523)) == 2
+    assert statuses[-1].info["stateCode"] == 0
+    assert cdr["fwdDstNum"] == number("016 01 004")
+
+
+@pytest.mark.requirement("A1.1")
+async def test_A1_1_given_simulated_callees_on_both_sides_when_called_back_then_no_phone_is_needed(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+
+    session = await b.call_back(callerNbr=number("016 00 000"), calleeNbr=number("016 00 001"))
+    statuses, _cdr = await b.over(session)
+
+    assert statuses[-1].info["stateCode"] == 0
+    assert await b.controller.node.ari.channels.list() == []
