@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks.load import DRAIN_SECONDS, Trial, cpu_seconds, pace, until
+from benchmarks.load import OVER_WITHIN, Trial, cpu_seconds, pace, until
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk
 from testbed.sipp import Sipp
 
@@ -53,7 +53,7 @@ class BareAsterisk:
         def over() -> bool:
             return self._far_end.statistics().successful - before.successful >= calls
 
-        in_time = await until(over, DRAIN_SECONDS)
+        in_time = await until(over, OVER_WITHIN)
         seconds = time.perf_counter() - began
         after = self._far_end.statistics()
         done = after.successful - before.successful

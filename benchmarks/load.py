@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TRIAL_SECONDS = 6.0
-DRAIN_SECONDS = 6.0
-"""What is not over this long after the last call was asked for counts as failed: the system is behind."""
+OVER_WITHIN = 3.0
+"""Seconds from the last request in which all calls must be over: their prompt of 1 s, and no backlog."""
+
+CDRS_WITHIN = 4.0
+"""Seconds from the end of the calls in which their CDRs must be there: they gather for up to 2."""
 
 _STEP_UP = 1.3
 _REFINEMENTS = 2

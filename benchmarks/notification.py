@@ -19,7 +19,7 @@ from controller.prompts import wav
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 from testbed.sounds import distinct_prompt
 
-_FIRST_RATE = 30.0
+_FIRST_RATES = (100.0, 50.0)
 _LATENCY_RATE, _LATENCY_CALLS = 30.0, 450
 _WARM_UP = (10.0, 40)
 
@@ -38,10 +38,10 @@ async def measure(directory: Path, program: AsteriskProgram) -> dict[str, object
     sound_file = distinct_prompt(1, 1.0)
     async with bare_asterisk(directory / "bare", program, wav.read(sound_file)) as bare:
         await bare.run(*_WARM_UP)
-        bare_best = await highest_rate(bare.run, _FIRST_RATE, _report("bare"))
+        bare_best = await highest_rate(bare.run, _FIRST_RATES[0], _report("bare"))
     async with product(directory / "product", program, sound_file) as whole:
         await whole.run(*_WARM_UP)
-        best = await highest_rate(whole.run, _FIRST_RATE / 2, _report("product"))
+        best = await highest_rate(whole.run, _FIRST_RATES[1], _report("product"))
     scenario = Path(__file__).with_name("timed_answer.xml")
     async with product(directory / "latency", program, sound_file, scenario) as whole:
         await whole.run(*_WARM_UP)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.load import DRAIN_SECONDS, Trial, cpu_seconds, pace, until
+from benchmarks.load import CDRS_WITHIN, OVER_WITHIN, Trial, cpu_seconds, pace, until
 from benchmarks.sink import PushSink
 from testbed.asterisk import AsteriskProgram
 from testbed.client import CALLNOTIFY, aksk_headers, encoded_url
@@ -47,7 +47,9 @@ class Product:
         began = time.perf_counter()
         await pace(rate, calls, self._ask)
         asked = time.perf_counter()
-        await until(lambda: self._sink.disconnects >= calls and self._sink.cdrs >= calls, DRAIN_SECONDS)
+        await until(lambda: self._sink.disconnects >= calls, OVER_WITHIN)
+        behind = calls - self._sink.disconnects
+        await until(lambda: self._sink.cdrs >= calls, CDRS_WITHIN)
         seconds = time.perf_counter() - began
         used = [1000 * (cpu_seconds(pid) - start) / calls for pid, start in zip(pids, cpu, strict=True)]
         sink = self._sink
@@ -58,7 +60,7 @@ class Product:
         return Trial(
             rate,
             calls,
-            failures=missing
+            failures=max(missing, behind)
             + sink.abnormal
             + self._refused
             + (self._far_end.statistics().failed - before.failed)

@@ -116,7 +116,7 @@ def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: st
         state_code=outcome.state_code,
         cut_point=outcome.cut_point,
         sip_status=outcome.sip_status,
-        first_leg_cause=outcome.cause if outcome.leg == "a" else 0,
+        first_leg_cause=0 if outcome.leg == "b" else outcome.cause,
         second_leg_cause=outcome.cause if outcome.leg == "b" else 0,
         collection_started_at=timeline.collection_started,
         keys="".join(timeline.collected),
