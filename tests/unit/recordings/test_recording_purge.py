@@ -30,8 +30,9 @@ async def test_given_time_is_not_over_when_purged_then_the_file_stays(room: Room
 
 async def test_given_a_running_keeper_when_time_passes_then_it_purges_again(room: Room) -> None:
     path = await room.add_kept()
-    async with room.keeping(purge_interval=timedelta(milliseconds=20)):
+    async with room.keeping(purge_interval=timedelta(milliseconds=20)) as keeper:
         await room.add("call-2")
+        keeper.wake()
         await room.until(RecordingState.STORED, "call-2")
         assert path.exists()
         room.clock.time = STARTED + KEEP
