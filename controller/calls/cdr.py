@@ -1,8 +1,10 @@
 """The call detail record: what a call was and how it ended. Written once, when it ends."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
+
+import msgspec
 
 from controller.calls.call import Callback, LiveCall
 from controller.calls.outcome import Outcome
@@ -44,32 +46,13 @@ class CallDetailRecord:
 
     def to_json(self) -> dict[str, Any]:
         """A form that fits in a JSON column; times are ISO 8601."""
-        return {name: _jsonable(value) for name, value in asdict(self).items()}
+        record: dict[str, Any] = msgspec.to_builtins(self)
+        return record
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        times = {
-            name: LegTimes(**{moment: _time(at) for moment, at in record[name].items()})
-            for name in ("first_leg", "second_leg")
-        }
-        moments = {
-            name: _time(record[name])
-            for name in ("ended_at", "collection_started_at", "recording_started_at")
-        }
-        return cls(**{**record, **times, **moments})
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {name: _jsonable(part) for name, part in value.items()}
-    return value
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+        return msgspec.convert(record, cls)
 
 
 SHORTEST_RECORDING = timedelta(seconds=3)

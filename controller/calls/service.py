@@ -35,6 +35,9 @@ from controller.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
+_CLOSE_PATIENCE = 0.02
+"""Seconds that the end of a call may wait to be committed together with others."""
+
 _CLOSE_RETRY = (0.05, 5.0)
 """Seconds before a call that could not be closed is closed again: the first time, and at most."""
 
@@ -267,7 +270,7 @@ class CallService:
         pause, longest = _CLOSE_RETRY
         while True:
             try:
-                return await self._database.write(work)
+                return await self._database.write(work, patience=_CLOSE_PATIENCE)
             except Exception:
                 log.exception("The end of a call can't be written; trying again")
                 await asyncio.sleep(pause)

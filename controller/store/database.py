@@ -1,8 +1,9 @@
 """The database behind a port of two verbs, `read` and `write`.
 
 Work is a function of a session; it runs in a thread, so that the event loop never waits for a disk. Small
-writes that meet are committed together (group commit): one fsync then serves many calls. A simulated loop
-needs nothing but its own `asyncio.to_thread`.
+writes that meet are committed together (group commit): one fsync then serves many calls, and a write that
+has a little patience goes with the next one that has none. A simulated loop needs nothing but its own
+`asyncio.to_thread`.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import msgspec
 from sqlalchemy import Engine, create_engine, event
 from sqlmodel import Session
 
@@ -35,29 +37,41 @@ class Database:
     def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
         self._engine = make_engine(url, synchronous=synchronous)
         self._jobs: list[_Job] = []
-        self._arrived = asyncio.Event()
+        self._due = asyncio.Event()
+        self._alarm: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own that sees what was committed."""
         return await asyncio.to_thread(self._read, work)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, patience: float = 0.0) -> T:
         """Run `work` and return its result once it is committed; if it raises, nothing of it stays.
 
-        `work` may be run a second time when something else in its group failed, so it must have no
-        effect but on the session.
+        `patience` is how many seconds it may wait for others to be committed with. `work` may be run a
+        second time when something else in its group failed, so it must have no effect but on the session.
         """
         if self._writer is None:
             raise RuntimeError("the database was not opened")
         # Once handed over the work will be done, also when the one who asked is cancelled.
-        return await asyncio.shield(self._hand_over(work))
+        return await asyncio.shield(self._hand_over(work, patience))
 
-    def _hand_over(self, work: Work[T]) -> "asyncio.Future[T]":
-        job = _Job(work, asyncio.get_running_loop().create_future())
+    def _hand_over(self, work: Work[T], patience: float) -> "asyncio.Future[T]":
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future())
         self._jobs.append(job)
-        self._arrived.set()
+        if patience <= 0:
+            self._due.set()
+        elif self._alarm is None or loop.time() + patience < self._alarm.when():
+            self._set_alarm(patience)
         return job.done
+
+    def _set_alarm(self, seconds: float | None) -> None:
+        """When what waits is committed at the latest; None: nothing waits."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        loop = asyncio.get_running_loop()
+        self._alarm = None if seconds is None else loop.call_later(seconds, self._due.set)
 
     def _read(self, work: Work[T]) -> T:
         with Session(self._engine) as session:
@@ -65,8 +79,9 @@ class Database:
 
     async def _write_groups(self) -> None:
         while True:
-            await self._arrived.wait()
-            self._arrived.clear()
+            await self._due.wait()
+            self._due.clear()
+            self._set_alarm(None)
             group, self._jobs = self._jobs, []
             if group:
                 await self._write_group(group)
@@ -113,14 +128,20 @@ def _fail(job: _Job, error: BaseException) -> None:
         job.done.set_exception(error)
 
 
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
     """An engine for SQLite (WAL, real transactions) or whatever else the address names."""
     if not url.startswith("sqlite"):
-        return create_engine(url)
+        return create_engine(url, json_serializer=_json)
     path = url.removeprefix("sqlite:///")
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = create_engine(
+        url, json_serializer=_json, connect_args={"check_same_thread": False, "timeout": 30}
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

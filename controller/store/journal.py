@@ -1,7 +1,8 @@
 """The journal: timeline entries on their way to the database.
 
 Nobody waits for most of them, so they gather for a moment and go in one statement; a crash may take that
-moment with it. What must not be lost - the answer, from which a call costs money - is written at once.
+moment with it. What must not be lost - the answer, from which a call costs money - is written
+without that moment.
 """
 
 import asyncio
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 GATHERING = 0.05
 """Seconds."""
+
+_PATIENCE = 0.02
+"""Seconds that an entry may wait for other writes to be committed with."""
 
 
 class Journal:
@@ -53,7 +57,7 @@ class Journal:
         if not entries:
             return
         try:
-            await self._database.write(lambda session: add_entries(session, entries))
+            await self._database.write(lambda session: add_entries(session, entries), patience=_PATIENCE)
         except Exception:
             log.exception("Timeline entries could not be written", extra={"entries": len(entries)})
 

@@ -184,7 +184,7 @@ async def test_given_a_database_that_fails_when_recovering_then_it_is_tried_agai
         await leave_call(house)
         read = house.database.read
 
-        async def unreliable(work: Any) -> Any:
+        async def unreliable(work: Any, patience: float = 0.0) -> Any:
             nonlocal failures
             if failures:
                 failures -= 1
@@ -204,7 +204,7 @@ async def test_given_the_socket_is_lost_while_a_call_left_behind_is_closed_when_
     await leave_call(house)
     write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
 
-    async def slow(work: Any) -> Any:
+    async def slow(work: Any, patience: float = 0.0) -> Any:
         result = await write(work)
         closing.set()
         await may_go_on.wait()
@@ -229,11 +229,11 @@ async def test_given_a_call_that_could_not_hang_up_when_connected_while_it_is_cl
     await house.asterisk.told("PlaybackFinished")
     write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
 
-    async def slow(work: Any) -> Any:
+    async def slow(work: Any, patience: float = 0.0) -> Any:
         if "close" in work.__qualname__:
             closing.set()
             await may_go_on.wait()
-        return await write(work)
+        return await write(work, patience=patience)
 
     # No digits come while the socket is down, so at its end the call can't hang up its phone.
     monkeypatch.setattr(house.database, "write", slow)

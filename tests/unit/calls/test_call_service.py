@@ -45,13 +45,13 @@ class FailingWrites:
         self._write = house.database.write
         monkeypatch.setattr(house.database, "write", self.write)
 
-    async def write(self, work: Any) -> Any:
+    async def write(self, work: Any, patience: float = 0.0) -> Any:
         self.seen.set()
         await self.may_go_on.wait()
         if self.failures:
             self.failures -= 1
             raise OSError("disk full")
-        return await self._write(work)
+        return await self._write(work, patience=patience)
 
 
 @pytest.mark.requirement("A4.1")

@@ -47,8 +47,8 @@ class WatchedDatabase(Database):
         super().__init__(url, synchronous="OFF")
         self.written = asyncio.Event()
 
-    async def write(self, work: Work[T]) -> T:
-        result = await super().write(work)
+    async def write(self, work: Work[T], *, patience: float = 0.0) -> T:
+        result = await super().write(work, patience=patience)
         self.written.set()
         return result
 

@@ -57,6 +57,30 @@ async def test_given_many_writes_at_once_when_they_meet_then_few_transactions_ca
     assert commits <= 5
 
 
+async def test_given_a_write_with_patience_when_another_without_comes_then_one_transaction_carries_both(
+    database: Database,
+) -> None:
+    commits: list[object] = []
+    event.listen(database._engine, "commit", commits.append)
+
+    patient = asyncio.create_task(database.write(add("patient"), patience=60))
+    await asyncio.sleep(0)
+    await database.write(add("urgent"))
+
+    assert await patient == "patient"
+    assert len(commits) == 1
+
+
+async def test_given_a_write_with_patience_when_no_other_comes_then_it_is_committed_all_the_same(
+    database: Database,
+) -> None:
+    first = asyncio.create_task(database.write(add("first"), patience=60))
+    await asyncio.sleep(0)
+
+    assert await database.write(add("second"), patience=0.01) == "second"
+    assert await first == "first"
+
+
 async def test_given_one_failing_write_in_a_group_when_committed_then_only_that_one_fails(
     database: Database,
 ) -> None:
