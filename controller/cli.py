@@ -161,7 +161,7 @@ def apply(
 
 async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]:
     """Apply a declaration to the database of these settings. Raises DeclarationError, OSError."""
-    declared = declaration.read_declaration(file)
+    declared = declaration.read_declaration(file, settings.calls.simulated_prefix)
     await asyncio.to_thread(migrate, settings.database_url)
     sounds = declaration.load_sounds(declared, file.parent, PromptLibrary(settings.prompt_dir))
     async with Database(settings.database_url) as database:

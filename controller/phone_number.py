@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 _E164 = re.compile(r"\+[1-9][0-9]{2,29}")
+_PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 _TRUNK_PREFIX_ZERO = re.compile(r"\+860")
 
 
@@ -29,6 +30,13 @@ class PhoneNumber:
 
     def __repr__(self) -> str:
         return f"PhoneNumber({self})"
+
+
+def check_prefix(text: str) -> str:
+    """`text` itself, if numbers can begin with it. Raises ValueError."""
+    if not _PREFIX.fullmatch(text):
+        raise ValueError(f"{text!r} is not the start of a number such as +999")
+    return text
 
 
 def mask(number: str) -> str:

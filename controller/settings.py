@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,8 +15,20 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from controller.phone_number import check_prefix
+
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _one_address(text: str) -> str:
+    if text in ("", "0.0.0.0", "::"):  # noqa: S104 - refused here
+        raise ValueError("must be one address that Asterisk can connect to, not all of this machine's")
+    return text
+
+
+def _prefix_or_off(text: str) -> str:
+    return check_prefix(text) if text else text
 
 
 class _Section(BaseModel):
@@ -100,6 +112,10 @@ class CallSettings(_Section):
     minute: Seconds = Field(
         60, description="Seconds that a minute of `maxDuration` lasts; others are for tests."
     )
+    simulated_prefix: Annotated[str, AfterValidator(_prefix_or_off)] = Field(
+        "+999",
+        description="Numbers that begin so are callees without a phone, no trunk sees them; empty: none.",
+    )
     drain_timeout: Seconds = Field(10, description="Seconds that calls may go on after SIGTERM or Ctrl-C.")
 
 
@@ -119,6 +135,21 @@ class RecordingSettings(_Section):
     keep_days: Annotated[float, Field(gt=0)] = Field(7, description="Days until a recording is purged.")
     link_minutes: Annotated[float, Field(gt=0)] = Field(
         30, description="Minutes that a link to a recording is good for."
+    )
+
+
+class AgiSettings(_Section):
+    """The dialplan's door: FastAGI scripts for calls that come in and for an operator's own dialplan."""
+
+    enabled: bool = Field(True, description="Whether the dialplan can ask the controller anything.")
+    address: Annotated[str, AfterValidator(_one_address)] = Field(
+        "127.0.0.1",
+        description="Address to listen on, and under which Asterisk finds it. Whoever reaches it can start "
+        "calls: loopback, or a network that only Asterisk is in.",
+    )
+    port: Port = Field(4573, description="Port to listen on; 0 takes a free one.")
+    language: Literal["zh", "en"] = Field(
+        "zh", description="Language in which callers are told that a number takes no calls: zh or en."
     )
 
 
@@ -142,6 +173,7 @@ class Settings(BaseSettings):
     calls: CallSettings = CallSettings()
     pushes: PushSettings = PushSettings()
     recordings: RecordingSettings = RecordingSettings()
+    agi: AgiSettings = AgiSettings()
 
     @property
     def database_url(self) -> str:

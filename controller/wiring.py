@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from controller.accounts.directory import Directory, LiveDirectory
+from controller.agi import agi_server
 from controller.api.server import make_app
 from controller.api.wire.authentication import Authenticator
 from controller.api.wire.handlers import WireApi
@@ -23,6 +24,7 @@ from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
+from controller.door import Door
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.pushes.cdr_outbox import GATHERING, CdrOutbox
@@ -32,7 +34,7 @@ from controller.pushes.status import StatusPushes
 from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
-from controller.settings import Settings
+from controller.settings import AgiSettings, Settings
 from controller.share import shared
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
@@ -84,7 +86,7 @@ async def running_controller(
             settings.cdr_file_dir,
         )
         journal = await stack.enter_async_context(Journal(database))
-        node = Node(settings.asterisk, random=random)
+        node = Node(settings.asterisk, simulated_prefix=settings.calls.simulated_prefix, random=random)
         keeper = RecordingKeeper(
             database,
             node,
@@ -111,10 +113,13 @@ async def running_controller(
         works = (outbox.run(), directory.run(), keeper.run(), _housekeeping(database, clock))
         for work in works:
             await stack.enter_async_context(_background(work))
+        library = PromptLibrary(settings.prompt_dir)
+        shipped = ShippedPrompts(library, shared("sounds"))
+        door = Door(directory, node, calls, library, shipped, settings.agi.language, random)
+        node.global_variables["VOICECALL_AGI"] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
-        library = PromptLibrary(settings.prompt_dir)
-        planner = Planner(library, ShippedPrompts(library, shared("sounds")))
+        planner = Planner(library, shipped)
         signer = LinkSigner(
             await asyncio.to_thread(load_or_make_key, settings.recording_key),
             clock,
@@ -169,6 +174,16 @@ async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def _opened(door: Door, settings: AgiSettings) -> AsyncIterator[str]:
+    """The address that the dialplan is told; "" when it can ask nothing."""
+    if not settings.enabled:
+        yield ""
+        return
+    async with agi_server(door.abilities, settings.address, settings.port) as address:
+        yield address
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """The platform on one machine: an Asterisk of its own and the controller, in the foreground or for a test."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
 from controller.cli import apply_file, stop_signal, until_stopped
-from controller.settings import AsteriskSettings, HttpSettings, Settings
+from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings
 from controller.wiring import Controller, running_controller
 from testbed.asterisk import (
     AsteriskProgram,
@@ -130,12 +130,17 @@ async def platform(
     program: AsteriskProgram,
     sections: Mapping[str, Any] | None = None,
     node: Mapping[str, Any] | None = None,
+    files: Iterable[tuple[str, str]] = (),
 ) -> AsyncIterator[Platform]:
-    """An Asterisk and settings for it below `directory`; `sections` replace sections of the settings."""
-    async with running_asterisk(directory / "asterisk", program) as asterisk:
+    """An Asterisk and settings for it below `directory`; `sections` replace sections of the settings.
+
+    `files` are (name below etc/, text) that an operator would add to the node's own.
+    """
+    async with running_asterisk(directory / "asterisk", program, extra_files=files) as asterisk:
         settings = Settings(
             data_dir=directory / "data",
             http=HttpSettings(port=0),
+            agi=AgiSettings(port=0),
             asterisk=node_settings(asterisk.configuration, **(node or {})),
         )
         yield Platform(directory, asterisk, settings.model_copy(update=dict(sections or {})))

@@ -1,6 +1,7 @@
 """The declarative file of `voicecall apply`: what there shall be. Applying it twice changes nothing twice."""
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -123,8 +124,11 @@ class Change:
     what: str
 
 
-def read_declaration(path: Path) -> Declaration:
-    """Read and check a declaration. Raises DeclarationError, OSError."""
+def read_declaration(path: Path, simulated_prefix: str = "") -> Declaration:
+    """Read and check a declaration. Raises DeclarationError, OSError.
+
+    Numbers below `simulated_prefix` are kept for simulated callees; "" keeps none.
+    """
     try:
         declaration = Declaration.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -132,11 +136,11 @@ def read_declaration(path: Path) -> Declaration:
     except ValidationError as error:
         places = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise DeclarationError("\n".join(f"{path}: {place}" for place in places)) from None
-    _check_whole(declaration, path)
+    _check_whole(declaration, path, simulated_prefix)
     return declaration
 
 
-def _check_whole(declaration: Declaration, path: Path) -> None:
+def _check_whole(declaration: Declaration, path: Path, simulated_prefix: str) -> None:
     """What no part can see alone. Raises DeclarationError with every fault."""
     faults: list[str] = []
 
@@ -151,8 +155,21 @@ def _check_whole(declaration: Declaration, path: Path) -> None:
     prefixes = [route.prefix for route in declaration.routes or []]
     for kind, names in (("app", apps), ("number", numbers), ("route", prefixes)):
         faults.extend(f"{path}: {kind} {name} stands twice" for name in _twice(names))
+    faults.extend(f"{path}: {fault}" for fault in simulated_clashes(simulated_prefix, numbers, prefixes))
     if faults:
         raise DeclarationError("\n".join(faults))
+
+
+def simulated_clashes(prefix: str, numbers: Iterable[str], routes: Iterable[str]) -> list[str]:
+    """What is wrong with display numbers, and routes to numbers, that are kept for simulated callees."""
+    if not prefix:
+        return []
+    return [
+        f"{kind} {name} lies in calls.simulated_prefix {prefix}, which is kept for simulated callees"
+        for kind, names in (("number", numbers), ("route", routes))
+        for name in names
+        if name.startswith(prefix)
+    ]
 
 
 def _twice(names: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from random import Random
 
 from pydantic import SecretStr
 
@@ -71,6 +72,13 @@ class Directory:
         for number in display_numbers:
             if self.numbers.get(number.e164) != application.account_id:
                 raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
+
+    def own_number(self, application: Application, random: Random) -> PhoneNumber:
+        """The number to show in calls that name none. Raises DisplayNumberNotAllotted."""
+        usable = sorted(number for number, owner in self.numbers.items() if owner == application.account_id)
+        if not usable:
+            raise DisplayNumberNotAllotted("the account has no number to show")
+        return PhoneNumber(random.choice(usable))
 
     def sound(self, account_id: str, name: str) -> StoredPrompt:
         """An approved sound file. Raises SoundMissing."""

@@ -36,7 +36,7 @@ class SoundMissing(AccountError):
     """A sound file does not exist or is not approved; `name` is the customer's name for it."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name} does not exist")
+        super().__init__(f"{name} does not exist or is not approved")
         self.name = name
 
 

@@ -260,6 +260,12 @@ class Asterisk(_Resource):
             await self._connection.request("asterisk.getInfo", "GET", "asterisk/info"), AsteriskInfo
         )
 
+    async def set_global_variable(self, name: str, value: str) -> None:
+        """Set a variable of the whole dialplan; it lasts until Asterisk ends."""
+        await self._connection.request(
+            "asterisk.setGlobalVar", "POST", "asterisk/variable", {"variable": name, "value": value}
+        )
+
     async def ping(self) -> None:
         """Raises when Asterisk does not answer."""
         await self._connection.request("asterisk.ping", "GET", "asterisk/ping")

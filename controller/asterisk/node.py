@@ -42,7 +42,8 @@ OnSnapshot = Callable[[ari.Snapshot], Awaitable[None]]
 class Node:
     """An Asterisk that calls are made on.
 
-    `on_snapshot` is called each time the connection was made or regained, before calls are taken again.
+    Each time the connection was made or regained, before calls are taken again, `global_variables` are set in
+    the node's dialplan and `on_snapshot` is called.
     """
 
     def __init__(
@@ -50,12 +51,15 @@ class Node:
         settings: AsteriskSettings,
         *,
         on_snapshot: OnSnapshot | None = None,
+        simulated_prefix: str = "",
         random: Random | None = None,
     ) -> None:
         self.name = settings.name
         self.settings = settings
         self.on_snapshot = on_snapshot
-        self.routing = RoutingTable()
+        self.global_variables: dict[str, str] = {}
+        self._simulated_prefix = simulated_prefix
+        self.routing = RoutingTable(simulated_prefix=simulated_prefix)
         self._startup_time: str | None = None
         self._reload_due = True
         self._running: list[asyncio.Task[None]] = []
@@ -91,7 +95,7 @@ class Node:
         self, trunks: Iterable[TrunkConfiguration], routes: Iterable[RouteConfiguration]
     ) -> None:
         """Put trunks and routes into force; running calls are not touched. Raises FleetError."""
-        self.routing = RoutingTable(routes)
+        self.routing = RoutingTable(routes, self._simulated_prefix)
         path = self.settings.etc_dir / TRUNKS_FILE
         try:
             changed = await asyncio.to_thread(write_private, path, render_trunks(trunks))
@@ -129,9 +133,21 @@ class Node:
             await self._reload_if_due()
         except FleetError as error:
             log.warning("Trunks are not in force", extra={"node": self.name, "error": str(error)})
+        await self._set_global_variables()
         if self.on_snapshot is not None:
             await self.on_snapshot(snapshot)
         log.info("Node takes calls", extra={"node": self.name})
+
+    async def _set_global_variables(self) -> None:
+        for name, value in self.global_variables.items():
+            try:
+                await self.ari.asterisk.set_global_variable(name, value)
+            except ari.ResponseError as error:
+                # The dialplan falls back; calls go on without it.
+                log.warning(
+                    "A variable of the dialplan can't be set",
+                    extra={"node": self.name, "variable": name, "error": str(error)},
+                )
 
     async def _give_up_when_lost(self) -> None:
         """A node that stays away has lost its calls, as far as anyone can tell."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from controller.asterisk import simulated
 from controller.asterisk.errors import NoRoute
-from controller.phone_number import PhoneNumber
+from controller.phone_number import PhoneNumber, check_prefix
 
 CONTACT_ENDPOINT = "voicecall-contact"
 """The PJSIP endpoint over which fixed contacts are dialled."""
@@ -75,24 +75,20 @@ class RouteConfiguration:
 class RoutingTable:
     """The longest prefix wins, but numbers below `simulated_prefix` never go to a trunk or a contact.
 
-    Without a `simulated_prefix` there are no simulated callees. Raises ValueError if it can't be one.
+    If it is empty there are no simulated callees. Raises ValueError if it can't be a prefix.
     """
 
-    def __init__(
-        self,
-        routes: Iterable[RouteConfiguration] = (),
-        simulated_prefix: str | None = simulated.DEFAULT_PREFIX,
-    ) -> None:
+    def __init__(self, routes: Iterable[RouteConfiguration] = (), simulated_prefix: str = "") -> None:
         self._routes: Mapping[str, RouteConfiguration] = {route.prefix: route for route in routes}
-        self._simulated_prefix = simulated.check_prefix(simulated_prefix) if simulated_prefix else None
+        self._simulated_prefix = check_prefix(simulated_prefix) if simulated_prefix else ""
 
     def is_simulated(self, number: PhoneNumber) -> bool:
         """Whether a callee without a phone answers for `number`."""
-        return self._simulated_prefix is not None and simulated.is_simulated(number, self._simulated_prefix)
+        return bool(self._simulated_prefix) and simulated.is_simulated(number, self._simulated_prefix)
 
     def dial_string(self, number: PhoneNumber) -> str:
         """What Asterisk dials to reach `number`. Raises NoRoute."""
-        if self._simulated_prefix is not None and simulated.is_simulated(number, self._simulated_prefix):
+        if self.is_simulated(number):
             try:
                 return simulated.dial_string(number, self._simulated_prefix)
             except ValueError as error:
@@ -107,6 +103,8 @@ class RoutingTable:
 _ENDPOINT = """
 [{name}]
 type = endpoint
+; By the address that a call comes from, never by what it says of itself.
+identify_by = ip
 transport = transport-udp
 context = from-trunk
 disallow = all

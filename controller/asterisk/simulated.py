@@ -1,24 +1,19 @@
 """Simulated callees: numbers below a reserved prefix whose digits say what the callee does.
 
-`+999 CCC RR TTT K...`: Q.850 cause (016 answers), seconds of ringing, seconds of talking, keys to press.
-Asterisk's context `simulated` (dialplan/simulated.conf) plays the callee; docs/reference/simulated-numbers.md
-has an example of every outcome.
+Behind the prefix stands `CCC RR TTT K...`: Q.850 cause (016 answers), seconds of ringing, seconds of talking,
+keys to press. Asterisk's context `simulated` (dialplan/simulated.conf) plays the callee;
+docs/reference/simulated-numbers.md has an example of every outcome.
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
 from controller.phone_number import PhoneNumber
 
-DEFAULT_PREFIX = "+999"
-"""Not assigned to any country."""
-
 ANSWERS = 16
 """The cause of a callee that answers: Q.850's "normal call clearing"."""
 
-_PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 _SHORTEST = len("CCCRRTTT")
 _HIGHEST_CAUSE = 127
 
@@ -85,7 +80,7 @@ class SimulatedCallee:
         return self.cause == ANSWERS
 
     @classmethod
-    def of(cls, number: PhoneNumber, prefix: str = DEFAULT_PREFIX) -> Self:
+    def of(cls, number: PhoneNumber, prefix: str) -> Self:
         """The callee that a number describes. Raises ValueError, which names the part that is wrong."""
         text = _described(number, prefix)
         if len(text) < _SHORTEST:
@@ -106,19 +101,12 @@ class SimulatedCallee:
         return cls(cause, ring, 0, "", _BEFORE[third])
 
 
-def check_prefix(prefix: str) -> str:
-    """The prefix itself, if it can be one. Raises ValueError."""
-    if not _PREFIX.fullmatch(prefix):
-        raise ValueError(f"prefix of simulated numbers {prefix!r} is not the start of a number such as +999")
-    return prefix
-
-
-def is_simulated(number: PhoneNumber, prefix: str = DEFAULT_PREFIX) -> bool:
+def is_simulated(number: PhoneNumber, prefix: str) -> bool:
     """Whether a number is below the reserved prefix, well-formed or not."""
     return number.e164.startswith(prefix)
 
 
-def dial_string(number: PhoneNumber, prefix: str = DEFAULT_PREFIX) -> str:
+def dial_string(number: PhoneNumber, prefix: str) -> str:
     """What Asterisk dials to reach a simulated callee. Raises ValueError when the number is malformed."""
     SimulatedCallee.of(number, prefix)
     # Without /n the two halves would be optimised away, and the callee's dialplan with them.

@@ -113,7 +113,7 @@ class CallService:
         Raises ShuttingDown, NodeUnavailable, NoRoute, LimitReached or Replayed; then nothing has happened.
         """
         if self._draining:
-            raise ShuttingDown
+            raise ShuttingDown("no more calls are taken")
         self._node.check_available()
         for leg in ("a", "b"):
             self._node.dial_string(request.numbers_of(leg)[1])

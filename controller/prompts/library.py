@@ -42,7 +42,11 @@ class PromptLibrary:
 
     def media(self, digest: str) -> str:
         """What Asterisk is told to play."""
-        return f"sound:{self._path(digest).with_suffix('')}"
+        return f"sound:{self.file(digest)}"
+
+    def file(self, digest: str) -> str:
+        """The file as a dialplan plays it: Asterisk adds the ending itself."""
+        return str(self._path(digest).with_suffix(""))
 
     def has(self, digest: str) -> bool:
         """The audio is here."""

@@ -1,6 +1,6 @@
 """A bench for each test: an Asterisk, a controller, phones and a push receiver of its own."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,11 @@ async def bench(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Start
             sections: Mapping[str, Any] | None = None,
             node: Mapping[str, Any] | None = None,
             app: Mapping[str, Any] | None = None,
+            files: Iterable[tuple[str, str]] = (),
             controller: bool = True,
         ) -> Bench:
             home = await stack.enter_async_context(
-                platform(tmp_path, program, {"calls": QUICK, **(sections or {})}, node)
+                platform(tmp_path, program, {"calls": QUICK, **(sections or {})}, node, files)
             )
             plans: dict[str, Any] = {CALLED: plan or Answer(), **(phones or {})}
             running = {

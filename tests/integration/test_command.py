@@ -82,6 +82,14 @@ async def test_C9_given_a_declaration_when_applied_twice_then_the_second_time_ch
         (DECLARATION.replace('name = "carrier"', 'name = "x]\\n[y"'), "trunk name"),
         (DECLARATION + '[[routes]]\nprefix = "+86"\ntrunk = "carrier"\n', "route +86 stands twice"),
         (DECLARATION + "[oops", "company.toml"),
+        (
+            DECLARATION.replace("+8657126880001", "+99957126880001"),
+            "number +99957126880001 lies in calls.simulated_prefix +999",
+        ),
+        (
+            DECLARATION.replace('prefix = "+86"', 'prefix = "+999"'),
+            "route +999 lies in calls.simulated_prefix +999",
+        ),
     ],
 )
 async def test_C9_given_a_faulty_declaration_when_applied_then_the_place_is_named_and_nothing_is_changed(
@@ -167,6 +175,7 @@ async def test_given_a_fresh_directory_when_the_platform_is_brought_up_then_it_r
             env={
                 **os.environ,
                 "VOICECALL_HTTP__PORT": str(http),
+                "VOICECALL_AGI__PORT": "0",
                 "VOICECALL_ASTERISK__ARI_URL": f"http://127.0.0.1:{ari}",
                 "VOICECALL_ASTERISK__AMI_PORT": str(ami),
             },

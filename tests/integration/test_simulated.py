@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pytest
 from integration.support import QUICK, StartBench
 
-from controller.asterisk.simulated import DEFAULT_PREFIX as SIMULATED
 from testbed.listening import load_wav, tone_stretches
 from testbed.softphone_plan import Answer
 
@@ -14,6 +13,8 @@ PATIENT = QUICK.model_copy(
     update={"ring_timeout": 10.0, "first_digit_timeout": 3.0, "inter_digit_timeout": 3.0}
 )
 """Long enough for keys that are pressed a second apart."""
+
+SIMULATED = QUICK.simulated_prefix
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,36 @@ async def test_A4_5_given_a_malformed_simulated_number_when_called_then_it_is_re
 
     assert answer.code == "1010002"
     assert "calleeNbr" in answer.description
+
+
+@pytest.mark.requirement("A2.1")
+async def test_A2_1_given_another_prefix_when_called_then_its_numbers_are_simulated_and_the_former_are_not(
+    bench: StartBench,
+) -> None:
+    b = await bench(sections={"calls": QUICK.model_copy(update={"simulated_prefix": "+88300"})})
+
+    session = await b.notify(callee="+8830001701000")
+    statuses, _cdr = await b.over(session)
+    former = await b.client.notify(b.request(callee=number("017 01 000")))
+
+    assert statuses[-1].info["stateCode"] == 8102
+    assert former.description == "Invalid request.calleeNbr can't be reached from here"
+
+
+@pytest.mark.requirement("A2.1", "E1")
+async def test_A2_1_given_no_prefix_when_such_a_number_is_called_then_it_goes_where_the_routes_lead(
+    bench: StartBench,
+) -> None:
+    b = await bench(
+        phones={"+999": Answer()}, sections={"calls": QUICK.model_copy(update={"simulated_prefix": ""})}
+    )
+
+    session = await b.notify(callee=number("017 01 000"))
+    call = await b.phones["+999"].next_call()
+    statuses, _cdr = await b.over(session)
+
+    assert call.called == number("017 01 000")
+    assert statuses[-1].info["stateCode"] == 0
 
 
 @pytest.mark.requirement("A1.1")

@@ -116,6 +116,11 @@ class FakeAsterisk:
         return self._switch.channels
 
     @property
+    def global_variables(self) -> dict[str, str]:
+        """Variables of the whole dialplan."""
+        return self._rest.global_variables
+
+    @property
     def connections(self) -> int:
         """WebSockets that are open."""
         return len(self._hub.sockets)
@@ -203,6 +208,7 @@ class FakeAsterisk:
         self._hub.drop_sockets()
         self._switch.clear()
         self._hub.applications.clear()
+        self._rest.global_variables.clear()
         self._hub.changed()
 
     def start(self) -> None:

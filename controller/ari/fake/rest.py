@@ -84,6 +84,7 @@ class Rest:
         now: Callable[[], datetime],
     ) -> None:
         self.startup_time = timestamp(now())
+        self.global_variables: dict[str, str] = {}
         self._switch = switch
         self._media = switch.media
         self._applications = applications
@@ -92,6 +93,7 @@ class Rest:
         routes: list[tuple[str, str, str, Handler]] = [
             ("asterisk.getInfo", "GET", "asterisk/info", self._info),
             ("asterisk.ping", "GET", "asterisk/ping", self._ping),
+            ("asterisk.setGlobalVar", "POST", "asterisk/variable", self._set_global_variable),
             ("applications.get", "GET", "applications/*", self._application),
             ("applications.filter", "PUT", "applications/*/eventFilter", self._filter),
             ("endpoints.get", "GET", "endpoints/*/*", self._endpoint),
@@ -159,6 +161,17 @@ class Rest:
 
     def _ping(self, _request: Request, _ids: list[str]) -> Answer:
         return Answer(200, {"ping": "pong", "timestamp": timestamp(self._now()), "asterisk_id": "fake"})
+
+    def _set_global_variable(self, request: Request, _ids: list[str]) -> Answer:
+        name = self._variable_name(request)
+        self.global_variables[name] = request.parameters.get("value", "")
+        return _DONE
+
+    def _variable_name(self, request: Request) -> str:
+        name = request.parameters.get("variable")
+        if not name:
+            raise Refusal(400, "Variable name is required")
+        return name
 
     def _application(self, _request: Request, ids: list[str]) -> Answer:
         application = self._applications.get(ids[0])
@@ -251,9 +264,7 @@ class Rest:
         return Answer(200, {"channel_uniqueid": ids[0], "rxcount": received, "txcount": 0})
 
     def _set_variable(self, request: Request, ids: list[str]) -> Answer:
-        name = request.parameters.get("variable")
-        if not name:
-            raise Refusal(400, "Variable name is required")
+        name = self._variable_name(request)
         channel = self._switch.channel(ids[0])
         self._switch.set_variable(channel, name, request.parameters.get("value", ""))
         return _DONE

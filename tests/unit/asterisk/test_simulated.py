@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from controller.asterisk.errors import NoRoute
 from controller.asterisk.routing import RouteConfiguration, RoutingTable
@@ -12,6 +14,7 @@ from controller.calls.outcome import failed_leg
 from controller.phone_number import PhoneNumber
 
 EVERYWHERE = RouteConfiguration("+", trunk="carrier")
+PREFIX = "+999"
 
 
 @pytest.mark.parametrize(
@@ -31,7 +34,7 @@ EVERYWHERE = RouteConfiguration("+", trunk="carrier")
 def test_given_a_simulated_number_when_read_then_its_digits_say_what_the_callee_does(
     number: str, callee: SimulatedCallee
 ) -> None:
-    assert SimulatedCallee.of(PhoneNumber(number)) == callee
+    assert SimulatedCallee.of(PhoneNumber(number), PREFIX) == callee
 
 
 @pytest.mark.parametrize(
@@ -49,19 +52,19 @@ def test_given_a_malformed_simulated_number_when_read_then_the_error_names_what_
     number: str, what: str
 ) -> None:
     with pytest.raises(ValueError, match=what):
-        SimulatedCallee.of(PhoneNumber(number))
+        SimulatedCallee.of(PhoneNumber(number), PREFIX)
 
 
 def test_given_a_number_of_a_person_when_read_as_a_simulated_one_then_the_error_masks_it() -> None:
     with pytest.raises(ValueError, match="simulated") as refused:
-        SimulatedCallee.of(PhoneNumber("+8613900001111"))
+        SimulatedCallee.of(PhoneNumber("+8613900001111"), PREFIX)
 
     assert "+8613900001111" not in str(refused.value)
 
 
 def test_given_another_prefix_when_dialled_then_the_dialplan_gets_the_digits_behind_it() -> None:
     assert dial_string(PhoneNumber("+8830001702000"), "+88300") == "Local/01702000@simulated/n"
-    assert dial_string(PhoneNumber("+999016031201234")) == "Local/016031201234@simulated/n"
+    assert dial_string(PhoneNumber("+999016031201234"), PREFIX) == "Local/016031201234@simulated/n"
     assert not is_simulated(PhoneNumber("+99901702000"), "+88300")
 
 
@@ -86,7 +89,7 @@ def test_given_a_cause_when_a_carrier_says_it_over_sip_then_it_has_a_status(caus
 
 @pytest.mark.requirement("E1")
 def test_E1_given_a_route_for_every_number_when_a_simulated_one_is_dialled_then_no_trunk_gets_it() -> None:
-    table = RoutingTable([EVERYWHERE, RouteConfiguration("+999017", contact="sip:x@127.0.0.1")])
+    table = RoutingTable([EVERYWHERE, RouteConfiguration("+999017", contact="sip:x@127.0.0.1")], PREFIX)
 
     assert table.dial_string(PhoneNumber("+99901702000")) == "Local/01702000@simulated/n"
     assert table.is_simulated(PhoneNumber("+99901702000"))
@@ -97,19 +100,43 @@ def test_E1_given_a_route_for_every_number_when_a_simulated_one_is_dialled_then_
 @pytest.mark.requirement("E1")
 def test_E1_given_a_malformed_simulated_number_when_dialled_then_no_trunk_gets_it_and_it_says_why() -> None:
     with pytest.raises(NoRoute, match="cause 128"):
-        RoutingTable([EVERYWHERE]).dial_string(PhoneNumber("+99912802000"))
+        RoutingTable([EVERYWHERE], PREFIX).dial_string(PhoneNumber("+99912802000"))
+
+
+PREFIXES = st.from_regex(r"\+[1-9][0-9]{0,9}", fullmatch=True)
+READABLE = st.from_regex(r"0(16|17)[0-9]{2}00[0-2]", fullmatch=True)
+REST = READABLE | st.text("0123456789", min_size=2, max_size=19)
+ROUTES = st.lists(st.sampled_from([None, *range(31)]), max_size=6)
+
+
+@pytest.mark.requirement("E1")
+@given(PREFIXES, REST, ROUTES)
+def test_E1_given_any_prefix_and_any_routes_when_a_number_below_it_is_dialled_then_it_stays_on_the_node(
+    prefix: str, rest: str, lengths: list[int | None]
+) -> None:
+    number = f"{prefix}{rest}"
+    assume(not number.startswith("+860"))
+    prefixes = {number if length is None else f"+{number[1:length]}" for length in lengths}
+    table = RoutingTable([EVERYWHERE, *(RouteConfiguration(it, trunk="t") for it in prefixes)], prefix)
+
+    try:
+        dialled = table.dial_string(PhoneNumber(number))
+    except NoRoute as refusal:
+        assert "simulated" in str(refusal)
+        return
+    assert dialled == f"Local/{rest}@simulated/n"
 
 
 def test_given_no_prefix_when_dialled_then_there_are_no_simulated_callees() -> None:
-    table = RoutingTable([EVERYWHERE], simulated_prefix=None)
+    table = RoutingTable([EVERYWHERE], simulated_prefix="")
 
     assert table.dial_string(PhoneNumber("+99901702000")) == "PJSIP/+99901702000@carrier"
     assert not table.is_simulated(PhoneNumber("+99901702000"))
 
 
-@pytest.mark.parametrize("prefix", ["999", "+", "+0", "+99x", "+999@simulated"])
+@pytest.mark.parametrize("prefix", ["999", "+", "+0", "+99x", "+99901234567", "+999@simulated"])
 def test_given_a_prefix_that_is_not_the_start_of_a_number_when_set_then_it_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match="prefix of simulated numbers"):
+    with pytest.raises(ValueError, match="is not the start of a number"):
         RoutingTable(simulated_prefix=prefix)
 
 
@@ -124,7 +151,7 @@ def test_B5_given_the_documented_examples_when_read_then_each_number_leads_to_th
     assert len(rows) > 15
 
     for number, state_code, cut_point, cause in rows:
-        callee = SimulatedCallee.of(PhoneNumber(number))
+        callee = SimulatedCallee.of(PhoneNumber(number), PREFIX)
         if callee.answers:
             assert (state_code, cut_point) in {("0", "0"), ("8008", "100")}
         elif callee.ring == 99:
