@@ -149,14 +149,14 @@ def settings(
 def apply(
     file: Annotated[Path, typer.Argument(help="What there shall be.")], config: ConfigOption = None
 ) -> None:
-    """Declare accounts, apps, numbers, sound files, trunks and routes; applying again changes nothing."""
+    """Declare accounts, apps, numbers, sounds, templates, trunks, routes; applying again changes nothing."""
     settings = _settings(config)
     try:
         changes = asyncio.run(apply_file(settings, file))
     except (declaration.DeclarationError, OSError) as error:
         raise _fail(str(error)) from None
     for change in changes:
-        typer.echo(f"{change.what:9}  {change.kind:7}  {change.name}")
+        typer.echo(f"{change.what:9}  {change.kind:8}  {change.name}")
 
 
 async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]:

@@ -153,6 +153,40 @@ class AgiSettings(_Section):
     )
 
 
+class SpeechSettings(_Section):
+    """How templates and texts are spoken."""
+
+    engine: Literal["auto", "kokoro", "http", "espeak", "off"] = Field(
+        "auto",
+        description="kokoro: the embedded voice; http: a server with the OpenAI-compatible speech call; "
+        "espeak: espeak-ng, hardly intelligible in Chinese; auto: kokoro if its model is there, else espeak "
+        "if the program is there; off: requests with speech are refused.",
+    )
+    model_dir: str = Field(
+        "{data_dir}/speech-models",
+        description="The embedded voice's model; `voicecall speech fetch` fills it.",
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of the embedded voice.")
+    parallel: int = Field(1, ge=1, description="Sentences that are synthesised at the same time.")
+    waiting: int = Field(
+        64,
+        ge=1,
+        description="Prompts under way or waiting at most; a call that needs one more fails at once.",
+    )
+    timeout: Seconds = Field(60, description="Seconds that one sentence may take once it is its turn.")
+    cache_megabytes: int = Field(512, ge=1, description="What synthesised prompts may take on disk.")
+    cache_days: Annotated[float, Field(gt=0)] = Field(
+        30, description="Days after which a prompt that nobody was played is dropped."
+    )
+    http_url: str = Field(
+        "", description="Address of the speech server: what comes before `/v1/audio/speech`."
+    )
+    http_model: str = Field("", description="Name of the model there.")
+    http_voice_zh: str = Field("", description="Name of the voice there for Chinese.")
+    http_voice_en: str = Field("", description="Name of the voice there for English.")
+    http_api_key: SecretStr = Field(SecretStr(""), description="Key for the server, sent as a bearer token.")
+
+
 class Settings(BaseSettings):
     """Everything that can be set. The environment wins over the file."""
 
@@ -174,10 +208,21 @@ class Settings(BaseSettings):
     pushes: PushSettings = PushSettings()
     recordings: RecordingSettings = RecordingSettings()
     agi: AgiSettings = AgiSettings()
+    speech: SpeechSettings = SpeechSettings()
 
     @property
     def database_url(self) -> str:
-        return self.database.url.replace("{data_dir}", str(self.data_dir.absolute()))
+        return self._placed(self.database.url)
+
+    @property
+    def speech_model_dir(self) -> Path:
+        """The model of the embedded voice."""
+        return Path(self._placed(self.speech.model_dir)).absolute()
+
+    @property
+    def speech_dir(self) -> Path:
+        """Prompts that were synthesised."""
+        return self.data_dir.absolute() / "speech"
 
     @property
     def prompt_dir(self) -> Path:
@@ -198,6 +243,9 @@ class Settings(BaseSettings):
     def cdr_file_dir(self) -> Path:
         """CDRs that could not be pushed."""
         return self.data_dir.absolute() / "cdr"
+
+    def _placed(self, text: str) -> str:
+        return text.replace("{data_dir}", str(self.data_dir.absolute()))
 
     @classmethod
     def settings_customise_sources(

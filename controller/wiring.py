@@ -27,6 +27,7 @@ from controller.clock import Clock, SystemClock
 from controller.door import Door
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
+from controller.prompts.speech.synthesiser import Synthesiser
 from controller.pushes.cdr_outbox import GATHERING, CdrOutbox
 from controller.pushes.receiver import HttpSender, Sender
 from controller.pushes.retry import RetrySchedule
@@ -36,6 +37,7 @@ from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
 from controller.settings import AgiSettings, Settings
 from controller.share import shared
+from controller.speech import running_speech
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
 from controller.store.journal import Journal
@@ -86,6 +88,7 @@ async def running_controller(
             settings.cdr_file_dir,
         )
         journal = await stack.enter_async_context(Journal(database))
+        speech = await stack.enter_async_context(running_speech(settings))
         node = Node(settings.asterisk, simulated_prefix=settings.calls.simulated_prefix, random=random)
         keeper = RecordingKeeper(
             database,
@@ -106,9 +109,10 @@ async def running_controller(
             settings.calls,
             settings.host_name,
             GATHERING,
+            speech,
         )
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
-        directory = LiveDirectory(database, lambda changed: _configure(node, changed))
+        directory = LiveDirectory(database, lambda changed: _changed(changed, node, speech))
         await directory.refresh()
         works = (outbox.run(), directory.run(), keeper.run(), _housekeeping(database, clock))
         for work in works:
@@ -119,7 +123,7 @@ async def running_controller(
         node.global_variables["VOICECALL_AGI"] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
-        planner = Planner(library, shipped)
+        planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(
             await asyncio.to_thread(load_or_make_key, settings.recording_key),
             clock,
@@ -132,6 +136,13 @@ async def running_controller(
         app = make_app([*wire.routes(), *downloads.routes()], lambda: node.available, settings.http)
         url = await stack.enter_async_context(_served(app, settings))
         yield Controller(settings, url, node, calls, database, directory)
+
+
+async def _changed(directory: Directory, node: Node, speech: Synthesiser | None) -> None:
+    """Bring what was declared into force."""
+    if speech is not None and directory.templates:
+        speech.warm()
+    await _configure(node, directory)
 
 
 async def _configure(node: Node, directory: Directory) -> None:

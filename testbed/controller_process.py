@@ -40,10 +40,7 @@ class ControllerProcess:
 
 def write_settings(settings: Settings, path: Path) -> None:
     """The settings as a file for the command."""
-    values = settings.model_dump(mode="json")
-    asterisk = settings.asterisk
-    values["asterisk"]["ari_password"] = asterisk.ari_password.get_secret_value()
-    values["asterisk"]["ami_password"] = asterisk.ami_password.get_secret_value()
+    values = settings.model_dump()
     sections = {name: value for name, value in values.items() if isinstance(value, dict)}
     sections[""] = {name: value for name, value in values.items() if not isinstance(value, dict)}
     path.touch(mode=0o600)

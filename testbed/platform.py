@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
 from controller.cli import apply_file, stop_signal, until_stopped
-from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings
+from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings, SpeechSettings
 from controller.wiring import Controller, running_controller
 from testbed.asterisk import (
     AsteriskProgram,
@@ -25,6 +25,9 @@ from testbed.asterisk import (
     start_asterisk,
 )
 from testbed.client import ApiClient
+
+SPEECH_MODEL = Path(__file__).parents[1] / ".cache" / "speech-models"
+"""The model of the embedded voice, which `make setup` fetches."""
 
 
 async def run_platform(settings: Settings, sip_port: int) -> None:
@@ -141,6 +144,7 @@ async def platform(
             data_dir=directory / "data",
             http=HttpSettings(port=0),
             agi=AgiSettings(port=0),
+            speech=SpeechSettings(model_dir=str(SPEECH_MODEL)),
             asterisk=node_settings(asterisk.configuration, **(node or {})),
         )
         yield Platform(directory, asterisk, settings.model_copy(update=dict(sections or {})))

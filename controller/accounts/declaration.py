@@ -12,11 +12,11 @@ from sqlmodel import Session, SQLModel
 
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
-from controller.prompts import wav
-from controller.prompts.errors import PromptError, SoundNameError
+from controller.prompts import templates, wav
+from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
 from controller.prompts.library import PromptLibrary
 from controller.store import directory as rows
-from controller.store.tables import Account, App, Number, Route, SoundFile, Trunk
+from controller.store.tables import Account, App, Number, Route, SoundFile, Template, Trunk
 
 
 class DeclarationError(ValueError):
@@ -71,6 +71,15 @@ class DeclaredSound(_Declared):
     approved: bool = True
 
 
+class DeclaredTemplate(_Declared):
+    """A voice template, shared by the account's apps."""
+
+    id: str = Field(min_length=1, max_length=32)
+    name: str = ""
+    text: str
+    approved: bool = True
+
+
 class DeclaredAccount(_Declared):
     """An account and all that belongs to it."""
 
@@ -79,6 +88,7 @@ class DeclaredAccount(_Declared):
     numbers: list[Annotated[str, AfterValidator(_number)]] = []
     apps: list[DeclaredApp] = []
     sounds: list[DeclaredSound] = []
+    templates: list[DeclaredTemplate] = []
 
 
 class DeclaredTrunk(_Declared):
@@ -150,10 +160,22 @@ def _check_whole(declaration: Declaration, path: Path, simulated_prefix: str) ->
             part.configuration()
         except ValueError as error:
             faults.append(f"{path}: {error}")
+    for account in declaration.accounts:
+        for template in account.templates:
+            try:
+                templates.parse(template.text)
+            except TemplateSyntaxError as error:
+                faults.append(f"{path}: template {template.id} of account {account.id}: {error}")
     apps = [app.key for account in declaration.accounts for app in account.apps]
     numbers = [number for account in declaration.accounts for number in account.numbers]
+    voice_templates = [
+        f"{template.id} of account {account.id}"
+        for account in declaration.accounts
+        for template in account.templates
+    ]
     prefixes = [route.prefix for route in declaration.routes or []]
-    for kind, names in (("app", apps), ("number", numbers), ("route", prefixes)):
+    named = (("app", apps), ("number", numbers), ("template", voice_templates), ("route", prefixes))
+    for kind, names in named:
         faults.extend(f"{path}: {kind} {name} stands twice" for name in _twice(names))
     faults.extend(f"{path}: {fault}" for fault in simulated_clashes(simulated_prefix, numbers, prefixes))
     if faults:
@@ -218,6 +240,8 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
         for number in account.numbers:
             _refuse_foreign(session.get(Number, number), account.id, f"number {number}")
             declare("number", number, Number(number=number, account_id=account.id))
+        for template in account.templates:
+            declare("template", template.id, Template(account_id=account.id, **template.model_dump()))
     for sound in sounds:
         declare("sound", sound.name, sound)
     for trunk in declaration.trunks:

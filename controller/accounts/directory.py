@@ -13,14 +13,19 @@ from controller.accounts.errors import (
     AppUnknown,
     DisplayNumberNotAllotted,
     SoundMissing,
+    TemplateMissing,
+    TemplateNotApproved,
     WrongService,
 )
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
+from controller.prompts.errors import TemplateSyntaxError
 from controller.prompts.library import StoredPrompt
+from controller.prompts.templates import Template, parse
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
 from controller.store.tables import Service
+from controller.store.tables import Template as TemplateRow
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +49,14 @@ class Application:
 
 
 @dataclass(frozen=True)
+class VoiceTemplate:
+    """A voice template as a request meets it."""
+
+    template: Template
+    approved: bool
+
+
+@dataclass(frozen=True)
 class Directory:
     """What was declared, at one revision."""
 
@@ -51,6 +64,7 @@ class Directory:
     applications: dict[str, Application] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     sounds: dict[tuple[str, str], StoredPrompt] = field(default_factory=dict)
+    templates: dict[tuple[str, str], VoiceTemplate] = field(default_factory=dict)
     trunks: tuple[TrunkConfiguration, ...] = ()
     routes: tuple[RouteConfiguration, ...] = ()
 
@@ -87,6 +101,15 @@ class Directory:
             raise SoundMissing(name)
         return found
 
+    def template(self, account_id: str, template_id: str) -> Template:
+        """An approved voice template. Raises TemplateMissing or TemplateNotApproved."""
+        found = self.templates.get((account_id, template_id))
+        if found is None:
+            raise TemplateMissing("no such template")
+        if not found.approved:
+            raise TemplateNotApproved("the template was not approved")
+        return found.template
+
 
 def directory_of(rows: DirectoryRows) -> Directory:
     """The directory that these rows make."""
@@ -108,12 +131,25 @@ def directory_of(rows: DirectoryRows) -> Directory:
         },
         {row.number: row.account_id for row in rows.numbers.values() if row.active},
         {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
+        {(row.account_id, row.id): made for row in rows.templates if (made := _voice_template(row))},
         tuple(
             TrunkConfiguration(row.name, row.host, row.port, row.user, row.password, row.register_)
             for row in rows.trunks
         ),
         tuple(RouteConfiguration(row.prefix, row.trunk, row.contact) for row in rows.routes),
     )
+
+
+def _voice_template(row: TemplateRow) -> VoiceTemplate | None:
+    try:
+        return VoiceTemplate(parse(row.text), row.approved)
+    except TemplateSyntaxError as error:
+        # Checked before it was written, but perhaps by other rules: the rest of the directory is in force.
+        log.error(
+            "A voice template can't be used",
+            extra={"account": row.account_id, "template": row.id, "error": str(error)},
+        )
+        return None
 
 
 OnChange = Callable[[Directory], Awaitable[None]]

@@ -8,6 +8,8 @@
     ├── WrongService              the application is for another service
     ├── DisplayNumberNotAllotted  the number to show does not belong to the account
     ├── SoundMissing              a sound file does not exist or is not approved
+    ├── TemplateMissing           a voice template does not exist
+    ├── TemplateNotApproved       a voice template was not approved
     └── RecordingNotAllowed       the application does not record
 """
 
@@ -38,6 +40,14 @@ class SoundMissing(AccountError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} does not exist or is not approved")
         self.name = name
+
+
+class TemplateMissing(AccountError):
+    """A voice template does not exist."""
+
+
+class TemplateNotApproved(AccountError):
+    """A voice template was not approved."""
 
 
 class RecordingNotAllowed(AccountError):

@@ -11,6 +11,7 @@ from controller.calls.collection import NO_REPLAY, ReplayRule
 from controller.calls.timeline import Entry, Kind, Timeline
 from controller.clock import Clock
 from controller.phone_number import PhoneNumber
+from controller.prompts.reading import Passage
 from controller.store.tables import Service
 
 
@@ -21,13 +22,26 @@ class Prompt:
     name: str
     media: str
     seconds: float = 0.0
+    spoken: bool = False
+    """It was synthesised."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Words to be said: a template with its values ("name" is its id), or a text. They never print."""
+
+    name: str
+    passages: tuple[Passage, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class PlayItem:
-    """One item of a notification: a prompt, how many digits to collect after it, and when to repeat it."""
+    """One item of a notification: a prompt, how many digits to collect after it, and when to repeat it.
 
-    prompt: Prompt
+    Words are made a prompt before the phone is dialled.
+    """
+
+    prompt: Prompt | Spoken
     collect: int = 0
     replay: ReplayRule = NO_REPLAY
 

@@ -1,5 +1,6 @@
 """The call detail record: what a call was and how it ended. Written once, when it ends."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -39,6 +40,8 @@ class CallDetailRecord:
     recording_name: str | None
     recording_started_at: datetime | None
     user_data: str | None
+    speech_seconds: int = 0
+    """What synthesis took; not in records of earlier versions."""
 
     @property
     def failed(self) -> bool:
@@ -103,8 +106,9 @@ def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: st
         second_leg_cause=outcome.cause if outcome.leg == "b" else 0,
         collection_started_at=timeline.collection_started,
         keys="".join(timeline.collected),
-        tts_plays=0,
+        tts_plays=timeline.spoken_plays,
         recording_name=recorded.name if recorded and kept else None,
         recording_started_at=recorded.started_at if recorded and kept else None,
         user_data=request.user_data,
+        speech_seconds=math.ceil(timeline.speech_seconds),
     )

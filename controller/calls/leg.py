@@ -326,9 +326,11 @@ class Leg:
             raise LegOver(PLAY_FAILED.on_leg(self.name))
 
     async def _start(self, item: PlayItem) -> str:
-        playback = self._next_playback()
-        await self.command(self._node.ari.channels.play(self.id, item.prompt.media, playback_id=playback))
-        self._tell(Kind.PROMPT, self.name, {"prompt": item.prompt.name, "collects": item.collect})
+        prompt, playback = item.prompt, self._next_playback()
+        assert isinstance(prompt, Prompt), "words are made a prompt before"
+        await self.command(self._node.ari.channels.play(self.id, prompt.media, playback_id=playback))
+        detail = {"prompt": prompt.name, "collects": item.collect}
+        self._tell(Kind.PROMPT, self.name, detail | ({"spoken": True} if prompt.spoken else {}))
         return playback
 
     async def _end_or_nothing(self, within: float) -> None:

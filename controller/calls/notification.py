@@ -5,17 +5,26 @@ from collections.abc import Callable
 from controller.calls.call import LiveCall, Notification, PlayItem
 from controller.calls.leg import Leg
 from controller.calls.outcome import NO_DIGITS, NORMAL, Outcome
+from controller.calls.spoken import Speaker, made_playable
 from controller.calls.timeline import Kind
 
 
 async def notify(
-    call: LiveCall, plan: Notification, make_leg: Callable[[str], Leg], max_replays: int
+    call: LiveCall,
+    plan: Notification,
+    make_leg: Callable[[str], Leg],
+    max_replays: int,
+    speaker: Speaker | None = None,
 ) -> Outcome:
-    """The whole call. Raises LegOver when the callee is not reached or hangs up."""
-    async with make_leg("a") as callee:
+    """The whole call. Raises LegOver when the callee is not reached or hangs up, SpeechError before that.
+
+    A phone that rings later is better than one that rings and then hears silence: what is to be said is
+    synthesised first.
+    """
+    async with made_playable(call, plan.items, speaker) as items, make_leg("a") as callee:
         await callee.dial()
         await callee.answered()
-        for item in plan.items:
+        for item in items:
             if not await _play(call, callee, item, max_replays):
                 return NO_DIGITS
     return NORMAL

@@ -27,6 +27,7 @@ class Outcome:
 
 NORMAL = Outcome(0, "The user releases the call.", 0)
 NO_DIGITS = Outcome(8008, "No key was pressed in time.", 100)
+SPEECH_FAILED = Outcome(8005, "Text-to-speech conversion failed.", 8005)
 PROMPT_MISSING = Outcome(8006, "The prompt file is missing.", 524)
 PLAY_FAILED = Outcome(8007, "Playing to the user failed.", 8007)
 INTERNAL_ERROR = Outcome(8000, "Internal error.", 8000)

@@ -23,10 +23,12 @@ from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.leg import Leg, LegOver, Timeouts
 from controller.calls.notification import notify
-from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, STOPPED, Outcome
+from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome
+from controller.calls.spoken import Speaker
 from controller.calls.timeline import Entry, Kind
 from controller.calls.verification import verify
 from controller.clock import Clock
+from controller.prompts.errors import SpeechError
 from controller.settings import CallSettings
 from controller.store import calls as rows
 from controller.store.calls import CdrDelivery, NonceUse
@@ -78,6 +80,7 @@ class CallService:
         settings: CallSettings,
         host_name: str,
         cdr_gathering: timedelta,
+        speaker: Speaker | None = None,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -89,6 +92,7 @@ class CallService:
         self._settings = settings
         self._host_name = host_name
         self._cdr_gathering = cdr_gathering
+        self._speaker = speaker
         self._identities = Identities(host_name, clock, random)
         self._live: dict[str, LiveCall] = {}
         self._running: set[str] = set()
@@ -146,6 +150,9 @@ class CallService:
             outcome = await self._flow(call)
         except LegOver as over:
             outcome = over.outcome
+        except SpeechError as error:
+            log.warning("Speech failed", extra={"call": call.id, "error": str(error)})
+            outcome = SPEECH_FAILED
         except asyncio.CancelledError:
             outcome = STOPPED if call.id in self._stopped else INTERRUPTED
         except Exception:
@@ -178,7 +185,7 @@ class CallService:
 
         match call.request.plan:
             case Notification() as plan:
-                return await notify(call, plan, make_leg, self._settings.max_replays)
+                return await notify(call, plan, make_leg, self._settings.max_replays, self._speaker)
             case Verification() as plan:
                 return await verify(call, plan, make_leg)
             case Callback() as plan:

@@ -10,6 +10,7 @@ class Kind(StrEnum):
     """What can happen."""
 
     ACCEPTED = "accepted"
+    SPEECH = "speech"
     CALLOUT = "callout"
     ALERTING = "alerting"
     ANSWER = "answer"
@@ -47,6 +48,8 @@ class Timeline:
         self.legs: dict[str, LegTimes] = {}
         self.collected: list[str] = []
         self.collection_started: datetime | None = None
+        self.speech_seconds = 0.0
+        self.spoken_plays = 0
         self.recording_started: datetime | None = None
         for entry in entries or []:
             self.add(entry)
@@ -63,6 +66,10 @@ class Timeline:
                 times.answered = entry.at
         if entry.kind is Kind.PROMPT and entry.detail.get("collects") and self.collection_started is None:
             self.collection_started = entry.at
+        if entry.kind is Kind.SPEECH:
+            self.speech_seconds += entry.detail["seconds"]
+        if entry.kind is Kind.PROMPT and entry.detail.get("spoken"):
+            self.spoken_plays += 1
         if entry.kind is Kind.RECORDING:
             self.recording_started = entry.at
         if entry.kind is Kind.COLLECTED:

@@ -160,18 +160,25 @@ def parse(text: str, *, starts_chinese: bool = False) -> Template:
     return Template(tuple(parts))
 
 
-def _check_text(text: str, starts_chinese: bool) -> None:
+def text_complaint(text: str) -> str | None:
+    """Why a text can't be spoken, as a phrase that goes on "the text ..."; None when it can."""
     if not _is_encodable(text):
-        raise TemplateSyntaxError("The template is not valid Unicode")
+        return "is not valid Unicode"
     size = len(text.encode())
     if size > MAX_TEMPLATE_BYTES:
-        raise TemplateSyntaxError(f"The template has {size} bytes, it may have {MAX_TEMPLATE_BYTES}")
+        return f"has {size} bytes, it may have {MAX_TEMPLATE_BYTES}"
     if not _SOMETHING_TO_SAY.search(text):
-        raise TemplateSyntaxError("The template has nothing to say")
+        return "has nothing to say"
     if any(
         unicodedata.category(character) in {"Cc", "Cf"} and character not in "\r\n\t" for character in text
     ):
-        raise TemplateSyntaxError("The template has a control character")
+        return "has a control character"
+    return None
+
+
+def _check_text(text: str, starts_chinese: bool) -> None:
+    if complaint := text_complaint(text):
+        raise TemplateSyntaxError(f"The template {complaint}")
     if starts_chinese and not _STARTS_CHINESE.match(text):
         raise TemplateSyntaxError("The template must start with a Chinese character")
 

@@ -85,7 +85,7 @@ def fee_info(record: CallDetailRecord) -> dict[str, Any]:
         "callOutUnaswRsn": record.first_leg_cause,
         "recordFlag": 1 if record.recording_name else 0,
         "ttsPlayTimes": record.tts_plays,
-        "ttsTransDuration": 0,
+        "ttsTransDuration": record.speech_seconds,
         "serviceType": _SERVICE_TYPES[record.service],
         "hostName": record.host_name,
     }

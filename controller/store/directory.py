@@ -1,4 +1,4 @@
-"""Accounts, apps, numbers, sounds, trunks and routes: read whole, declared one by one."""
+"""Accounts, apps, numbers, sounds, templates, trunks and routes: read whole, declared one by one."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlmodel import Session, SQLModel, col
 
-from controller.store.tables import Account, App, Number, Revision, Route, SoundFile, Trunk
+from controller.store.tables import Account, App, Number, Revision, Route, SoundFile, Template, Trunk
 
 Table = TypeVar("Table", bound=SQLModel)
 
@@ -23,6 +23,7 @@ class DirectoryRows:
     apps: dict[str, App] = field(default_factory=dict)
     numbers: dict[str, Number] = field(default_factory=dict)
     sounds: dict[tuple[str, str], SoundFile] = field(default_factory=dict)
+    templates: list[Template] = field(default_factory=list)
     trunks: list[Trunk] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
 
@@ -41,6 +42,7 @@ def read_directory(session: Session) -> DirectoryRows:
         {row.key: row for row in _all(session, App)},
         {row.number: row for row in _all(session, Number)},
         {(row.account_id, row.name): row for row in _all(session, SoundFile)},
+        _all(session, Template),
         _all(session, Trunk),
         _all(session, Route),
     )

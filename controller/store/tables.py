@@ -75,6 +75,16 @@ class SoundFile(SQLModel, table=True):
     approved: bool = False
 
 
+class Template(SQLModel, table=True):
+    """A text with variables that an account may have spoken."""
+
+    account_id: str = Field(foreign_key="account.id", primary_key=True)
+    id: str = Field(primary_key=True, max_length=32)
+    name: str = ""
+    text: str
+    approved: bool = False
+
+
 class Trunk(SQLModel, table=True):
     """A SIP peer that takes calls."""
 

@@ -12,6 +12,8 @@ from controller.accounts.errors import (
     DisplayNumberNotAllotted,
     RecordingNotAllowed,
     SoundMissing,
+    TemplateMissing,
+    TemplateNotApproved,
     WrongService,
 )
 from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
@@ -57,6 +59,10 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1012012")
         case SoundMissing():
             return invalid_request(f"{error.name} does not exist")
+        case TemplateMissing():
+            return WireError("1012003")
+        case TemplateNotApproved():
+            return WireError("1012002")
         case RecordingError():
             return WireError("1016002")
         case LimitReached():

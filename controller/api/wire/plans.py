@@ -1,5 +1,8 @@
 """From what a request says to what a call does: names become prompts, words become values."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from controller.accounts.directory import Application, Directory
 from controller.accounts.errors import RecordingNotAllowed
 from controller.api.wire.requests import (
@@ -8,18 +11,22 @@ from controller.api.wire.requests import (
     Click2CallRequest,
     PlayContentInfo,
 )
-from controller.api.wire.results import invalid_request
+from controller.api.wire.results import WireError, invalid_request
 from controller.calls.call import (
     Callback,
     CalleeMedia,
     Notification,
     PlayItem,
     Prompt,
+    Spoken,
     Verification,
 )
 from controller.calls.collection import ReplayRule
+from controller.prompts.errors import TemplateValueCountError, TemplateValueError
 from controller.prompts.library import PromptLibrary, StoredPrompt
+from controller.prompts.reading import read_aloud
 from controller.prompts.shipped import CHINESE, ENGLISH, ShippedPrompts
+from controller.prompts.templates import text_complaint
 
 _ENGLISH_TYPE = 1
 """languageType of English; 2 is Chinese, and so is everything unknown."""
@@ -30,11 +37,15 @@ _GROUP = 3
 
 
 class Planner:
-    """Makes plans. Raises SoundMissing, RecordingNotAllowed or WireError for what can't be done."""
+    """Makes plans. Raises an AccountError or a WireError for what can't be done.
 
-    def __init__(self, library: PromptLibrary, shipped: ShippedPrompts) -> None:
+    :param speaks: whether templates and texts can be spoken.
+    """
+
+    def __init__(self, library: PromptLibrary, shipped: ShippedPrompts, *, speaks: bool) -> None:
         self._library = library
         self._shipped = shipped
+        self._speaks = speaks
 
     def notification(
         self, directory: Directory, application: Application, body: CallNotifyRequest
@@ -50,10 +61,35 @@ class Planner:
     def _item(
         self, directory: Directory, application: Application, index: int, item: PlayContentInfo
     ) -> PlayItem:
-        if item.notifyVoice is None:
-            raise invalid_request(f"playInfoList[{index}] speech is not available, use notifyVoice")
+        prompt = self._sound(directory, application, f"playInfoList[{index}]", item)
         replay = ReplayRule(item.replayAfterCollection, item.collectContentTriggerReplaying)
-        return PlayItem(self._own(directory, application, item.notifyVoice), item.collectInd, replay)
+        return PlayItem(prompt, item.collectInd, replay)
+
+    def _sound(
+        self, directory: Directory, application: Application, place: str, item: PlayContentInfo
+    ) -> Prompt | Spoken:
+        """The one source of sound that an item has."""
+        if item.sound_name is not None:
+            return self._own(directory, application, item.sound_name)
+        if item.templateId is not None:
+            template = directory.template(application.account_id, item.templateId)
+            try:
+                passages = template.read(_values(place, item.templateParas))
+            except TemplateValueCountError as error:
+                raise WireError("1012004", f"{place}.templateParas: {error}") from None
+            except TemplateValueError as error:
+                raise _unfit_value(place, error.position) from None
+            spoken = Spoken(item.templateId, passages)
+        else:
+            text = item.ttsContent or ""
+            if complaint := text_complaint(text):
+                raise invalid_request(f"{place}.ttsContent {complaint}")
+            spoken = Spoken("text", read_aloud(text))
+        if not spoken.passages:
+            raise invalid_request(f"{place} has nothing to say")
+        if not self._speaks:
+            raise invalid_request(f"{place}: speech is not available here")
+        return spoken
 
     def verification(
         self, directory: Directory, application: Application, body: CallVerifyRequest
@@ -102,3 +138,16 @@ class Planner:
 
     def _of_ours(self, name: str, stored: StoredPrompt) -> Prompt:
         return Prompt(name, self._library.media(stored.digest), stored.seconds)
+
+
+def _values(place: str, values: Sequence[Any]) -> list[str]:
+    """The values of a template as text; clients send numbers without quotation marks."""
+    for position, value in enumerate(values, 1):
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _unfit_value(place, position)
+    return [str(value) for value in values]
+
+
+def _unfit_value(place: str, position: int) -> WireError:
+    # The position, never the value: it may be personal data.
+    return WireError("1012005", f"{place} value {position}")

@@ -1,6 +1,6 @@
 """The requests of the wire API. Source: wire API document, section 4."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -21,6 +21,7 @@ class PlayContentInfo(WireModel):
 
     notifyVoice: SoundName | None = None  # noqa: N815
     templateId: Annotated[str, StringConstraints(min_length=1, max_length=32)] | None = None  # noqa: N815
+    templateParas: list[Any] = []  # noqa: N815
     ttsContent: Annotated[str, StringConstraints(min_length=1)] | None = None  # noqa: N815
     collectInd: Annotated[Integer, Field(ge=0, le=32)] = 0  # noqa: N815
     replayAfterCollection: Flag = False  # noqa: N815
@@ -34,6 +35,13 @@ class PlayContentInfo(WireModel):
         if sum(source is not None for source in sources) != 1:
             raise ValueError("must have exactly one of notifyVoice and templateId")
         return self
+
+    @property
+    def sound_name(self) -> str | None:
+        """The sound file to play, if it is one: clients of the legacy form name it in `ttsContent`."""
+        if self.ttsContent is not None and self.ttsContent.endswith(".wav"):
+            return self.ttsContent
+        return self.notifyVoice
 
 
 class StartRequest(WireModel):

@@ -29,6 +29,11 @@ _ROWS = (
     ("1010022", 403, "Invalid verification code."),
     ("1010023", 403, "Display number invalid."),
     ("1010040", 403, "The app_key is not allowed to invoke the API."),
+    ("1012002", 403, "The template ID is not approved."),
+    ("1012003", 403, "The template ID does not exist."),
+    # The cloud's own text; it means: more or fewer templateParas than the template has variables.
+    ("1012004", 403, "The template ID does not exist."),
+    ("1012005", 403, "%s of templateParas does not meet template requirements."),
     ("1012012", 403, "Application does not open recording function."),
     ("1016002", 403, "The record does not exist."),
     ("1020001", 500, "Parameter error."),
@@ -54,20 +59,23 @@ RESULTS = {code: Result(code, status, text) for code, status, text in _ROWS}
 
 
 class WireError(Exception):
-    """A request is refused with a row of the table; `detail` follows the text, without a space between.
+    """A request is refused with a row of the table.
+
+    `detail` takes the place of %s in the text, else it follows the text, without a space between.
 
     `status` overrides the row's HTTP status where the kind of trouble is known better than its code.
     """
 
     def __init__(self, code: str, detail: str = "", *, status: int | None = None) -> None:
         self.result = RESULTS[code]
-        self.detail = detail
         self.status = status or self.result.status
-        super().__init__(f"{code} {self.result.text}{detail}")
+        text = self.result.text
+        self.text = text.replace("%s", detail) if "%s" in text else f"{text}{detail}"
+        super().__init__(f"{code} {self.text}")
 
     @property
     def body(self) -> dict[str, Any]:
-        return {"resultcode": self.result.code, "resultdesc": f"{self.result.text}{self.detail}"[:128]}
+        return {"resultcode": self.result.code, "resultdesc": self.text[:128]}
 
 
 def invalid_request(detail: str) -> WireError:

@@ -1,7 +1,8 @@
-"""Sound that was synthesised before, on disk, found by what it was made from.
+"""Prompts that were synthesised before, on disk as Asterisk plays them, found by what they were made from.
 
 A folder may be shared by several processes: files appear whole (written aside, then renamed) and may
-disappear at any time. Spoken text can be personal data, so only the owner may read the files.
+disappear at any time, except those that this process has pinned. Asterisk may run as another user, so the
+files have the modes of the prompt library's: what the process's umask gives.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from controller.prompts import wav
-from controller.prompts.errors import SoundFileError
 
 _KEEP_SHARE: Final = 0.9
 _SECONDS_PER_DAY: Final = 86400.0
@@ -31,14 +34,14 @@ class _Entry:
 
 
 def key_of(*ingredients: str) -> str:
-    """Key of a sound: the SHA-256 of everything that it depends on."""
+    """Key of a prompt: the SHA-256 of everything that it depends on."""
     return hashlib.sha256(json.dumps(ingredients, ensure_ascii=False).encode()).hexdigest()
 
 
 class SpeechCache:
-    """A-law sounds in a folder of limited size; what wasn't used for longest goes first.
+    """Raw A-law files in a folder of limited size; what wasn't used for longest goes first.
 
-    Every method may block on the disk: call it from a thread.
+    Every method but :meth:`pinned` and :meth:`path` may block on the disk: call it from a thread.
 
     :param folder: is made when it isn't there.
     :param max_bytes: of all files together.
@@ -59,47 +62,54 @@ class SpeechCache:
         self._max_seconds = max_days * _SECONDS_PER_DAY
         self._clock = clock
         self._bytes: int | None = None
+        self._pins: Counter[str] = Counter()
+        self._pinning = threading.Lock()
 
-    def get(self, key: str) -> bytes | None:
-        """The A-law bytes kept under ``key``, or None."""
-        path = self._path(key)
-        now = self._clock()
+    def path(self, key: str) -> Path:
+        """Where the prompt is, or would be."""
+        return self._folder / key[:2] / f"{key}.alaw"
+
+    @contextmanager
+    def pinned(self, keys: Collection[str]) -> Iterator[None]:
+        """Within the block these prompts stay, whether they are there already or are put there meanwhile."""
+        with self._pinning:
+            self._pins.update(keys)
         try:
-            if now - path.stat().st_mtime > self._max_seconds:
-                path.unlink()
-                return None
-            file = path.read_bytes()
+            yield
+        finally:
+            with self._pinning:
+                self._pins.subtract(keys)
+                self._pins = +self._pins
+
+    def seconds(self, key: str) -> float | None:
+        """How long the prompt plays, None if it isn't there; it counts as used now."""
+        path, now = self.path(key), self._clock()
+        try:
+            size = path.stat().st_size
             os.utime(path, (now, now))
         except OSError:
             return None
-        try:
-            return wav.read(file)
-        except SoundFileError:
-            path.unlink(missing_ok=True)
-            return None
+        return size / wav.BYTES_PER_SECOND or None
 
-    def put(self, key: str, sound: bytes) -> None:
-        """Keep A-law bytes; what is there already is replaced. A full disk is an OSError."""
-        file = wav.write(sound)
-        path = self._path(key)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
+    def put(self, key: str, sound: bytes) -> float:
+        """Keep A-law bytes; returns how long they play. A full disk is an OSError."""
+        path, now = self.path(key), self._clock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{secrets.token_hex(4)}.draft")
         try:
-            with os.fdopen(handle, "wb") as draft:
-                draft.write(file)
-            now = self._clock()
-            os.utime(name, (now, now))
-            Path(name).replace(path)
+            draft.write_bytes(sound)
+            os.utime(draft, (now, now))
+            draft.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
             raise
-        self._bytes = None if self._bytes is None else self._bytes + len(file)
+        self._bytes = None if self._bytes is None else self._bytes + len(sound)
         if self._bytes is None or self._bytes > self._max_bytes:
             self.purge()
+        return len(sound) / wav.BYTES_PER_SECOND
 
     def purge(self) -> None:
-        """Drop what is too old, and the oldest of the rest when there is too much."""
+        """Drop what is too old, and the oldest of the rest when there is too much; never what is pinned."""
         now = self._clock()
         entries = sorted(self._entries(), key=lambda entry: entry.used, reverse=True)
         total = sum(entry.size for entry in entries)
@@ -107,21 +117,24 @@ class SpeechCache:
         kept = 0
         for number, entry in enumerate(entries):
             fits = kept + entry.size <= limit or number == 0
-            if fits and now - entry.used <= self._max_seconds:
+            if (fits and now - entry.used <= self._max_seconds) or not self._dropped(entry.path):
                 kept += entry.size
-            else:
-                entry.path.unlink(missing_ok=True)
         self._bytes = kept
+
+    def _dropped(self, path: Path) -> bool:
+        with self._pinning:
+            if path.stem in self._pins:
+                return False
+            path.unlink(missing_ok=True)
+            return True
 
     def _entries(self) -> list[_Entry]:
         entries = []
-        for path in self._folder.glob("*/*.wav"):
+        # Drafts too: one that a killed process left behind grows old like the rest.
+        for path in self._folder.glob("*/*"):
             try:
                 status = path.stat()
             except OSError:
                 continue
             entries.append(_Entry(path, status.st_size, status.st_mtime))
         return entries
-
-    def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / f"{key}.wav"

@@ -10,7 +10,7 @@ import numpy as np
 from controller.prompts.reading.passage import Language, Passage
 from controller.prompts.resample import FloatArray
 
-__all__ = ["Language", "Passage", "Speech", "SpeechEngine", "join", "silence"]
+__all__ = ["BlockingEngine", "Language", "Passage", "Speech", "SpeechEngine", "join", "silence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,20 @@ class Speech:
 
 
 class SpeechEngine(Protocol):
-    """Turns one passage into sound.
+    """Turns one passage into sound, without ever blocking the event loop.
 
-    An engine may block in a thread of its own, never on the event loop. The synthesiser bounds how many calls
-    are under way, cuts nothing and keeps the answer.
+    The synthesiser bounds how many calls are under way, cuts nothing and keeps the answer.
     """
 
     @property
     def identity(self) -> str:
         """Name, model, voices and speed: two engines with the same identity sound the same."""
+
+    async def prepare(self) -> None:
+        """Do what takes long before the first passage comes.
+
+        :raises SpeechError: the engine can't work.
+        """
 
     async def speak(self, passage: Passage) -> Speech:
         """Sound of ``passage`` without silence at its ends.
@@ -44,7 +49,23 @@ class SpeechEngine(Protocol):
         """
 
     async def close(self) -> None:
-        """Give back threads, sessions and memory."""
+        """Give back processes, sessions and memory."""
+
+
+class BlockingEngine(Protocol):
+    """An engine that computes: it runs in a process of its own (:class:`~.process.EngineProcess`)."""
+
+    def prepare(self) -> None:
+        """Load what takes long.
+
+        :raises PromptError: something for it is missing.
+        """
+
+    def render(self, passage: Passage) -> Speech:
+        """Sound of ``passage`` without silence at its ends; may be called by several threads.
+
+        :raises SpeechError: the engine can't say it.
+        """
 
 
 def silence(seconds: float, rate: int) -> FloatArray:

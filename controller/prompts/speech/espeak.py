@@ -21,6 +21,8 @@ _log: Final = logging.getLogger(__name__)
 _VOICES: Final = {Language.CHINESE: "cmn-latn-pinyin+f3", Language.ENGLISH: "en-us+f3"}
 _WORDS_PER_MINUTE: Final = 150
 
+PROGRAM: Final = "espeak-ng"
+
 
 class EspeakEngine:
     """Says passages with espeak-ng.
@@ -29,18 +31,21 @@ class EspeakEngine:
     :param pinyin: pinyin with tone numbers of a Chinese text; pypinyin by default.
     """
 
-    def __init__(self, program: str = "espeak-ng", pinyin: Callable[[str], str] | None = None) -> None:
+    def __init__(self, program: str = PROGRAM, pinyin: Callable[[str], str] | None = None) -> None:
         self._program = program
         self._pinyin = pinyin or _pinyin
         _log.warning(
-            "Speech comes from espeak-ng: Chinese is hardly intelligible. Install the extra 'speech' and run "
-            "scripts/fetch-speech-models for a natural voice."
+            "Speech comes from espeak-ng: Chinese is hardly intelligible. Run `voicecall speech fetch` "
+            "for a natural voice."
         )
 
     @property
     def identity(self) -> str:
         """Program, voices and pace."""
         return f"espeak-ng/{'/'.join(_VOICES.values())}/{_WORDS_PER_MINUTE}"
+
+    async def prepare(self) -> None:
+        """Nothing takes long."""
 
     async def speak(self, passage: Passage) -> Speech:
         """Sound of ``passage``, usually at 22050 Hz.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -43,61 +41,44 @@ class _Loaded:
 
 
 class KokoroEngine:
-    """Speaks Chinese and English with a young female voice each.
+    """Speaks Chinese and English with a young female voice each. Blocks; threads may share it.
 
-    :param folder: the model folder that ``scripts/fetch-speech-models`` fills.
+    :param folder: the model folder that ``voicecall speech fetch`` fills.
     :param threads: CPU threads of one call of the model.
-    :param workers: calls of the model at the same time.
     :param speed: 1.0 is the pace of the training voices; smaller is slower.
     :param cache: a folder for jieba's prepared dictionary, which makes later starts faster.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        threads: int = 2,
-        workers: int = 1,
-        speed: float = 1.0,
-        cache: Path | None = None,
+        self, folder: str | Path, *, threads: int = 1, speed: float = 1.0, cache: str | Path | None = None
     ) -> None:
-        self._folder = folder
+        self._folder = Path(folder)
         self._threads = threads
         self._speed = speed
-        self._cache = cache
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="kokoro")
+        self._cache = None if cache is None else Path(cache)
         self._loading = threading.Lock()
         self._loaded: _Loaded | None = None
 
     @property
     def identity(self) -> str:
         """Model, voices and speed."""
-        voices = f"{models.CHINESE_VOICE.name}+{models.ENGLISH_VOICE.name}"
-        return f"kokoro/{models.MODEL.sha256[:16]}/{voices}/{self._speed:g}"
+        return identity(self._speed)
 
-    async def prepare(self) -> None:
+    def prepare(self) -> None:
         """Load the model before the first text needs it (2 to 4 s).
 
         :raises ModelError: a file is missing or isn't the pinned one.
         :raises MissingPackageError: the extra isn't installed.
         """
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._load)
+        self._load()
 
-    async def speak(self, passage: Passage) -> Speech:
+    def render(self, passage: Passage) -> Speech:
         """Sound of ``passage`` at 24 kHz.
 
         :raises UnreadableTextError: nothing in it has a sound.
         :raises SpeechEngineError: the model failed.
+        :raises ModelError: see :meth:`prepare`.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.render, passage)
-
-    async def close(self) -> None:
-        """Let running calls finish and drop the model."""
-        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
-        self._loaded = None
-
-    def render(self, passage: Passage) -> Speech:
-        """``speak`` for a thread that may block."""
         loaded = self._load()
         pieces = chunks(loaded.phonemes(passage))
         if not any(token_ids(piece.phonemes) for piece in pieces):
@@ -144,6 +125,12 @@ class KokoroEngine:
             Language.ENGLISH: _voice(models.checked(self._folder, models.ENGLISH_VOICE)),
         }
         return _Loaded(session, voices, ChineseFrontEnd.load(english, self._cache), english)
+
+
+def identity(speed: float = 1.0) -> str:
+    """Of the engine with this speed; needs no model."""
+    voices = f"{models.CHINESE_VOICE.name}+{models.ENGLISH_VOICE.name}"
+    return f"kokoro/{models.MODEL.sha256[:16]}/{voices}/{speed:g}"
 
 
 def _voice(path: Path) -> FloatArray:

@@ -1,7 +1,6 @@
 """The files of the embedded speech model: where each comes from and what it must be.
 
-A model folder holds the files of ``KOKORO_FILES`` under their names; the script ``fetch-speech-models`` fills
-it.
+A model folder holds the files of ``KOKORO_FILES`` under their names; ``voicecall speech fetch`` fills it.
 """
 
 from __future__ import annotations
@@ -121,7 +120,7 @@ def checked(folder: Path, file: ModelFile) -> Path:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(
-            f"The model file {file.name} can't be read in {folder}; scripts/fetch-speech-models fetches it"
+            f"The model file {file.name} can't be read in {folder}; `voicecall speech fetch` fetches it"
         ) from error
     if digest != file.sha256:
         raise ModelError(f"The model file {file.name} in {folder} is not the pinned one (SHA-256 {digest})")

@@ -56,6 +56,9 @@ class HttpSpeechEngine:
         voices = "+".join(f"{language}:{voice}" for language, voice in sorted(self._voices.items()))
         return f"http/{self._url}/{self._model}/{voices}/{self._speed:g}"
 
+    async def prepare(self) -> None:
+        """The server prepares itself."""
+
     async def speak(self, passage: Passage) -> Speech:
         """Sound of ``passage`` at the rate that the server chooses.
 

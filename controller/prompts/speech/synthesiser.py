@@ -1,31 +1,44 @@
-"""Text in, telephone sound out: the asynchronous face of the speech engines."""
+"""Text in, playable prompts out: the asynchronous face of the speech engines."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from controller.prompts import alaw, loudness, wav
-from controller.prompts.errors import SpeechBusyError, SpeechEngineError, UnreadableTextError
+from controller.prompts.errors import SpeechBusyError, SpeechEngineError, SpeechError, UnreadableTextError
 from controller.prompts.reading import Language, Passage, read_aloud
 from controller.prompts.resample import TELEPHONE_RATE, resample, to_int16
 from controller.prompts.speech.cache import SpeechCache, key_of
 from controller.prompts.speech.engine import Speech, SpeechEngine
 
 _log: Final = logging.getLogger(__name__)
-_RECIPE: Final = "1"  # changes whenever the same speech would come out as other bytes
+_RECIPE: Final = "2"  # changes whenever the same speech would come out as other bytes
 _PAUSE: Final = alaw.SILENCE * round(0.3 * TELEPHONE_RATE)
 _EDGE: Final = alaw.SILENCE * round(0.05 * TELEPHONE_RATE)
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenPrompt:
+    """A prompt that Asterisk can play."""
+
+    media: str
+    seconds: float
+    """How long it plays."""
+    conversion_seconds: float
+    """What making it took; 0 when it was there already."""
+
+
 class Synthesiser:
-    """Makes each passage once, keeps it, and puts passages together.
+    """Makes each prompt once and keeps it.
 
     :param engine: says what isn't in the cache.
     :param parallel: syntheses at the same time.
-    :param waiting: syntheses under way or waiting; above that a text is refused, as it would come too late.
+    :param waiting: prompts under way or waiting; above that one is refused, as it would come too late.
     :param timeout: seconds that one passage may take once it is its turn.
     """
 
@@ -43,46 +56,66 @@ class Synthesiser:
         self._turn = asyncio.Semaphore(parallel)
         self._waiting = waiting
         self._timeout = timeout
-        self._under_way: dict[str, asyncio.Task[bytes]] = {}
+        self._under_way: dict[str, asyncio.Task[SpokenPrompt]] = {}
+        self._warming: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def playable(self, texts: Sequence[Sequence[Passage]]) -> AsyncIterator[list[SpokenPrompt]]:
+        """A prompt for each text, with a pause between its passages; they stay until the end of the block.
+
+        :raises SpeechError: one of them can't be turned into sound.
+        """
+        keys = [self._key(passages) for passages in texts]
+        with self._cache.pinned(keys):
+            yield await asyncio.gather(*map(self._prompt, keys, texts))
 
     async def say(self, text: str, *, language: Language = Language.CHINESE) -> bytes:
         """A WAV file in the required form that says ``text`` by the reading rules.
 
         :param language: of a text without any letters, like "1234".
         :raises SpeechError: the text can't be turned into sound.
-        :raises SoundFileError: it would be longer than 2 MB of sound.
         """
-        return await self.say_passages(read_aloud(text, language=language))
+        passages = read_aloud(text, language=language)
+        async with self.playable([passages]):
+            sound = await asyncio.to_thread(self._cache.path(self._key(passages)).read_bytes)
+        return wav.write(sound)
 
-    async def say_passages(self, passages: Sequence[Passage]) -> bytes:
-        """A WAV file in the required form that says the passages, with a pause between them.
+    def warm(self) -> None:
+        """Let the engine load in the background what takes long, before the first text comes."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._warm(), name="speech-warming")
 
-        :raises SpeechError: one of them can't be turned into sound.
-        :raises SoundFileError: it would be longer than 2 MB of sound.
-        """
-        if not passages:
-            raise UnreadableTextError("Nothing in the text can be read aloud")
-        sounds = await asyncio.gather(*(self._sound(passage) for passage in passages))
-        return wav.write(_EDGE + _PAUSE.join(sounds) + _EDGE)
+    async def purge(self) -> None:
+        """Drop kept prompts that are too old or too many. Raises OSError."""
+        await asyncio.to_thread(self._cache.purge)
 
     async def close(self) -> None:
         """Give up what is under way and close the engine."""
-        tasks = list(self._under_way.values())
+        tasks: list[asyncio.Task[SpokenPrompt] | asyncio.Task[None]] = list(self._under_way.values())
+        if self._warming is not None:
+            tasks.append(self._warming)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._engine.close()
 
-    async def _sound(self, passage: Passage) -> bytes:
-        key = key_of(
-            _RECIPE, self._engine.identity, f"{loudness.TARGET_DBFS:g}", passage.language, passage.text
-        )
+    async def _warm(self) -> None:
+        try:
+            await self._engine.prepare()
+        except SpeechError as error:
+            _log.error("The speech engine can't be started: %s", error)
+
+    def _key(self, passages: Sequence[Passage]) -> str:
+        said = (part for passage in passages for part in (passage.language, passage.text))
+        return key_of(_RECIPE, self._engine.identity, f"{loudness.TARGET_DBFS:g}", *said)
+
+    async def _prompt(self, key: str, passages: Sequence[Passage]) -> SpokenPrompt:
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.create_task(self._made(key, passage), name=f"speech-{key[:8]}")
+            task = asyncio.create_task(self._made(key, passages), name=f"speech-{key[:8]}")
             self._under_way[key] = task
             task.add_done_callback(lambda done: self._finished(key, done))
-        # A caller that gives up must not take the sound away from the others who wait for it.
+        # A caller that gives up must not take the prompt away from the others who wait for it.
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -90,34 +123,50 @@ class Synthesiser:
                 raise SpeechEngineError("The speech engine is being closed") from None
             raise
 
-    def _finished(self, key: str, task: asyncio.Task[bytes]) -> None:
+    def _finished(self, key: str, task: asyncio.Task[SpokenPrompt]) -> None:
         del self._under_way[key]
         if not task.cancelled():
             task.exception()
 
-    async def _made(self, key: str, passage: Passage) -> bytes:
-        kept = await asyncio.to_thread(self._cache.get, key)
+    async def _made(self, key: str, passages: Sequence[Passage]) -> SpokenPrompt:
+        media = f"sound:{self._cache.path(key).absolute().with_suffix('')}"
+        kept = await asyncio.to_thread(self._cache.seconds, key)
         if kept is not None:
-            return kept
+            return SpokenPrompt(media, kept, 0.0)
+        if not passages:
+            raise UnreadableTextError("Nothing in the text can be read aloud")
         if len(self._under_way) > self._waiting:
-            raise SpeechBusyError(f"More than {self._waiting} syntheses are waiting")
+            raise SpeechBusyError(f"More than {self._waiting} prompts are being synthesised")
+        sounds, took = [], 0.0
+        for passage in passages:
+            sound, seconds = await self._sound(passage)
+            sounds.append(sound)
+            took += seconds
+        whole = _EDGE + _PAUSE.join(sounds) + _EDGE
+        return SpokenPrompt(media, await self._kept(key, whole), took)
+
+    async def _sound(self, passage: Passage) -> tuple[bytes, float]:
+        """A-law bytes of a passage, and the seconds that making them took."""
+        loop = asyncio.get_running_loop()
         async with self._turn:
+            started = loop.time()
             try:
                 async with asyncio.timeout(self._timeout):
                     speech = await self._engine.speak(passage)
             except TimeoutError as error:
                 raise SpeechEngineError(f"The speech engine took more than {self._timeout:g} s") from error
-        return await asyncio.to_thread(self._finish, key, speech)
+            sound = await asyncio.to_thread(telephone_sound, speech)
+            if not sound:
+                raise SpeechEngineError("The speech engine gave no sound")
+            return sound, loop.time() - started
 
-    def _finish(self, key: str, speech: Speech) -> bytes:
-        sound = telephone_sound(speech)
-        if not sound:
-            raise SpeechEngineError("The speech engine gave no sound")
+    async def _kept(self, key: str, sound: bytes) -> float:
+        if len(sound) > wav.MAX_BYTES:
+            raise SpeechEngineError(f"The prompt would have more than {wav.MAX_BYTES} bytes")
         try:
-            self._cache.put(key, sound)
+            return await asyncio.to_thread(self._cache.put, key, sound)
         except OSError as error:
-            _log.warning("A synthesised sound could not be kept: %s", error)
-        return sound
+            raise SpeechEngineError(f"A synthesised prompt can't be kept: {error.strerror}") from error
 
 
 def telephone_sound(speech: Speech) -> bytes:
