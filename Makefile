@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration run check bench requirements format
+.PHONY: help setup demo test unit integration listening run check bench requirements format
 
 BIN := .venv/bin
 
@@ -13,15 +13,19 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## Unit tests, then integration tests on a real Asterisk
+test: setup ## Unit tests, integration tests on a real Asterisk, and listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/integration -n 2
+	@$(BIN)/pytest tests/listening
 
 unit: setup ## Unit tests alone
 	@$(BIN)/pytest tests/unit -n 2
 
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 2
+
+listening: setup ## Listening tests alone: is the voice understood?
+	@$(BIN)/pytest tests/listening
 
 run: setup ## Run the platform in the foreground until Ctrl-C
 	@test -f voicecall.toml || $(BIN)/voicecall init

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 import uvloop
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from controller import speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
+from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
 from controller.prompts.library import PromptLibrary
-from controller.settings import Settings, load_settings
+from controller.settings import Settings
 from controller.settings_file import initial_settings, settings_table, settings_text
 from controller.store.database import Database
 from controller.store.schema import migrate
@@ -31,10 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="Settings file; else VOICECALL_CONFIG, else ./voicecall.toml."),
-]
+app.add_typer(speech_command.app, name="speech")
 
 
 def main() -> None:
@@ -42,32 +40,15 @@ def main() -> None:
     app()
 
 
-def _fail(text: str) -> typer.Exit:
-    typer.echo(text, err=True)
-    return typer.Exit(2)
-
-
-def _settings(path: Path | None) -> Settings:
-    try:
-        return load_settings(path)
-    except FileNotFoundError as error:
-        raise _fail(str(error)) from None
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise _fail("settings: " + "\nsettings: ".join(faults)) from None
-    except ValueError as error:
-        raise _fail(f"settings: {error}") from None
-
-
 @app.command()
 def serve(config: ConfigOption = None) -> None:
     """Run the controller in the foreground until SIGTERM or Ctrl-C; running calls may end first."""
-    settings = _settings(config)
+    settings = read_settings(config)
     set_up_logs()
     try:
         uvloop.run(_serve(settings))
     except (OSError, FleetError) as error:
-        raise _fail(f"can't serve: {error}") from None
+        raise failure(f"can't serve: {error}") from None
 
 
 async def _serve(settings: Settings) -> None:
@@ -117,12 +98,12 @@ def up(
     from testbed.asterisk import LauncherError
     from testbed.platform import run_platform
 
-    settings = _settings(config)
+    settings = read_settings(config)
     set_up_logs()
     try:
         uvloop.run(run_platform(settings, sip_port))
     except (LauncherError, FleetError, OSError) as error:
-        raise _fail(str(error)) from None
+        raise failure(str(error)) from None
 
 
 @app.command()
@@ -131,7 +112,7 @@ def init(
 ) -> None:
     """Write a settings file with every setting explained and passwords of its own."""
     if file.exists():
-        raise _fail(f"{file} is there already; it stays as it is")
+        raise failure(f"{file} is there already; it stays as it is")
     write_private(file, settings_text(initial_settings(Path("var").absolute())))
     typer.echo(f"{file} written")
 
@@ -142,7 +123,7 @@ def settings(
     config: ConfigOption = None,
 ) -> None:
     """Print the settings in force; secrets are masked."""
-    typer.echo(settings_table() if reference else _settings(config).model_dump_json(indent=2))
+    typer.echo(settings_table() if reference else read_settings(config).model_dump_json(indent=2))
 
 
 @app.command()
@@ -150,11 +131,11 @@ def apply(
     file: Annotated[Path, typer.Argument(help="What there shall be.")], config: ConfigOption = None
 ) -> None:
     """Declare accounts, apps, numbers, sounds, templates, trunks, routes; applying again changes nothing."""
-    settings = _settings(config)
+    settings = read_settings(config)
     try:
         changes = asyncio.run(apply_file(settings, file))
     except (declaration.DeclarationError, OSError) as error:
-        raise _fail(str(error)) from None
+        raise failure(str(error)) from None
     for change in changes:
         typer.echo(f"{change.what:9}  {change.kind:8}  {change.name}")
 
@@ -173,7 +154,7 @@ def doctor(config: ConfigOption = None) -> None:
     """Look for the usual misconfigurations; exit status 1 if something is wrong."""
     from controller.doctor import Level, examine
 
-    findings = asyncio.run(examine(_settings(config)))
+    findings = asyncio.run(examine(read_settings(config)))
     table = Table(box=None, show_header=False, pad_edge=False)
     colours = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
     for finding in findings:

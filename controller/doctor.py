@@ -21,7 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from controller.accounts.directory import directory_of
 from controller.asterisk.ami import AmiError, ami_session
 from controller.asterisk.routing import TrunkConfiguration
+from controller.prompts.errors import ModelError
+from controller.prompts.speech import models
 from controller.settings import Settings
+from controller.speech import choose
 from controller.store.database import Database
 from controller.store.directory import read_directory
 from controller.store.schema import revisions
@@ -80,6 +83,7 @@ async def examine(settings: Settings) -> list[Finding]:
             make=False,
         ),
     ]
+    findings.append(await speech(settings))
     findings += await asterisk(settings)
     return findings
 
@@ -149,6 +153,51 @@ async def database(settings: Settings) -> Finding:
     if present == newest:
         return _ok("database", f"can be reached, schema {present}")
     return _ok("database", f"can be reached; the next start brings its schema from {present} to {newest}")
+
+
+async def speech(settings: Settings) -> Finding:
+    """Templates and texts can be spoken, by which engine, and well."""
+    name, choice = "speech", choose(settings)
+    match choice.engine:
+        case None if settings.speech.engine == "off":
+            return _ok(name, "is off: requests with templates or texts are refused")
+        case None:
+            text = f"not available, requests with templates or texts are refused ({choice.reason})"
+            remedy = "run `voicecall speech fetch`, or set speech.engine"
+            level = Level.WARNING if settings.speech.engine == "auto" else Level.FAULT
+            return Finding(name, level, text, remedy)
+        case "kokoro":
+            return await asyncio.to_thread(_embedded_voice, settings.speech_model_dir)
+        case "http":
+            return await _speech_server(settings.speech.http_url)
+        case _:
+            return Finding(
+                name,
+                Level.WARNING,
+                "comes from espeak-ng: Chinese is hardly intelligible",
+                "run `voicecall speech fetch` for the embedded voice",
+            )
+
+
+def _embedded_voice(folder: Path) -> Finding:
+    try:
+        for file in models.KOKORO_FILES:
+            models.checked(folder, file)
+    except ModelError as error:
+        return _fault("speech", str(error), "remove the file and run `voicecall speech fetch`")
+    return _ok("speech", f"the embedded voice, model in {folder}")
+
+
+async def _speech_server(url: str) -> Finding:
+    try:
+        # Any answer will do: asking for speech could cost money.
+        async with _http() as http, http.get(url, allow_redirects=False):
+            return _ok("speech", f"{url} answers")
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        reason = str(error) or "no answer in time"
+        return _fault(
+            "speech", f"{url} can't be reached: {reason}", "start the server or set speech.http_url"
+        )
 
 
 async def asterisk(settings: Settings) -> list[Finding]:

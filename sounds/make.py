@@ -8,7 +8,6 @@ loud.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import numpy as np
 from controller.prompts import alaw, loudness, wav
 from controller.prompts.errors import PromptError
 from controller.prompts.resample import TELEPHONE_RATE, FloatArray, resample, to_float, to_int16
-from controller.prompts.speech.engine import Language, Passage, Speech, SpeechEngine
+from controller.prompts.speech.engine import BlockingEngine, Language, Passage, Speech
 from controller.prompts.speech.kokoro import KokoroEngine
 
 HERE: Final = Path(__file__).parent
@@ -162,13 +161,13 @@ def _bell(hertz: float) -> FloatArray:
     return bell
 
 
-async def make(engines: dict[float, SpeechEngine], only: str | None = None) -> list[str]:
+def make(engines: dict[float, BlockingEngine], only: str | None = None) -> list[str]:
     """Render what the recipe asks for and return the names of the files that changed."""
     spoken, tones = read_recipe()
     files: dict[str, bytes] = {}
     for prompt in spoken:
         if only is None or only in prompt.name:
-            speech = await engines[prompt.speed].speak(prompt.passage)
+            speech = engines[prompt.speed].render(prompt.passage)
             files[prompt.name] = for_the_phone(spoken_samples(speech, prompt))
     for tone in tones:
         if only is None or only in tone.name:
@@ -203,21 +202,17 @@ def complaints() -> list[str]:
     return wrong
 
 
-async def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.check:
         wrong = complaints()
         print("\n".join(wrong) or "The shipped prompts are those of the recipe.")
         return 1 if wrong else 0
     speeds = {prompt.speed for prompt in read_recipe()[0]}
-    engines: dict[float, SpeechEngine] = {
-        speed: KokoroEngine(arguments.models, speed=speed) for speed in speeds
+    engines: dict[float, BlockingEngine] = {
+        speed: KokoroEngine(arguments.models, threads=2, speed=speed) for speed in speeds
     }
-    try:
-        for name in await make(engines, arguments.only):
-            print(name)
-    finally:
-        for engine in engines.values():
-            await engine.close()
+    for name in make(engines, arguments.only):
+        print(name)
     return 0
 
 
@@ -227,7 +222,7 @@ def main() -> int:
     parser.add_argument("--models", type=Path, default=MODELS, help="folder of the speech model")
     parser.add_argument("--only", help="render only the files whose name has this in it")
     parser.add_argument("--check", action="store_true", help="look at the committed files, render nothing")
-    return asyncio.run(_run(parser.parse_args()))
+    return _run(parser.parse_args())
 
 
 if __name__ == "__main__":

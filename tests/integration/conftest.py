@@ -9,6 +9,7 @@ import pytest
 from integration.support import CALLED, QUICK, Bench, StartBench
 
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
+from testbed.ear import Ear
 from testbed.platform import platform
 from testbed.push_receiver import PushReceiver
 from testbed.softphone import Softphone
@@ -18,6 +19,12 @@ from testbed.softphone_plan import Answer, Plan
 @pytest.fixture(scope="session")
 def program() -> AsteriskProgram:
     return obtain_asterisk()
+
+
+@pytest.fixture(scope="session")
+def ear() -> Ear:
+    """Understands what a phone has heard."""
+    return Ear.open()
 
 
 @pytest.fixture

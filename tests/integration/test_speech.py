@@ -1,16 +1,26 @@
 """Templates and texts of notifications: from the wire to a real softphone, with every part real."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.support import Bench, StartBench
+from integration.support import APP_KEY, SECRET, Bench, StartBench
+from listening.judging import syllables
 from sqlalchemy import func, select
 
+from controller.prompts.reading import Language
 from controller.settings import SpeechSettings
 from controller.store.tables import Call
+from testbed.client import ApiClient
+from testbed.controller_process import controller_process
+from testbed.ear import Ear
 from testbed.listening import find, load_alaw, load_wav
+from testbed.platform import SPEECH_MODEL
 from testbed.push_receiver import StatusPush
 from testbed.softphone_plan import Answer, Digits
 from testbed.speech_server import SpeechServer
@@ -121,3 +131,280 @@ async def test_A2_1_given_all_kinds_of_items_in_one_list_when_played_then_each_i
     assert sorted(server.said) == ["Your code is ready.", "您好，您的快递已到达东门。"]
     assert cdr["ttsPlayTimes"] == 2
     assert statuses[-1].info["stateCode"] == 0
+
+
+WRONG_ITEMS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown template": ({"templateId": "nothing"}, "1012003", "The template ID does not exist."),
+    "another account's template": ({"templateId": "foreign"}, "1012003", "The template ID does not exist."),
+    "template in review": ({"templateId": "draft"}, "1012002", "The template ID is not approved."),
+    "too few values": ({"templateId": "parcel"}, "1012004", "1 variable(s), 0 value(s)"),
+    "null for no values": ({"templateId": "parcel", "templateParas": None}, "1012004", "0 value(s)"),
+    "too many values": ({"templateId": "draft2", "templateParas": ["1"]}, "1012003", "does not exist"),
+    "more values than variables": (
+        {"templateId": "parcel", "templateParas": ["东门", "西门"]},
+        "1012004",
+        "1 variable(s), 2 value(s)",
+    ),
+    "value too long": (
+        {"templateId": "parcel", "templateParas": ["九个字的值太长了吧"]},
+        "1012005",
+        "playInfoList[0] value 1 of templateParas does not meet template requirements.",
+    ),
+    "value of a wrong kind": (
+        {"templateId": "meeting", "templateParas": ["2026/11/05", "25:00", "1"]},
+        "1012005",
+        "playInfoList[0] value 2 of templateParas",
+    ),
+    "value that is no text": (
+        {"templateId": "meeting", "templateParas": ["2026/11/05", "14:30", None]},
+        "1012005",
+        "playInfoList[0] value 3 of templateParas",
+    ),
+    "values not a list": ({"templateId": "parcel", "templateParas": "东门"}, "1010002", "templateParas"),
+    "text too long": ({"ttsContent": "好" * 301}, "1010002", "playInfoList[0].ttsContent has 903 bytes"),
+    "text without words": ({"ttsContent": "。。。"}, "1010002", "playInfoList[0].ttsContent has nothing"),
+    "half a character": ({"ttsContent": "\ud83d"}, "1010002", "playInfoList[0].ttsContent"),
+    "half a character as a value": (
+        {"templateId": "parcel", "templateParas": ["\ud83d"]},
+        "1012005",
+        "playInfoList[0] value 1 of templateParas",
+    ),
+    "text that names no sound": ({"ttsContent": "none.wav"}, "1010002", "none.wav does not exist"),
+    "text and template": ({**EAST_GATE, "ttsContent": "x"}, "1010002", "exactly one"),
+}
+
+
+@pytest.mark.requirement("C6", "A4.5")
+async def test_C6_given_wrong_templates_values_and_texts_when_each_is_sent_then_it_is_refused_without_a_call(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer())
+
+    for name, (item, code, text) in WRONG_ITEMS.items():
+        answer = await b.client.notify(b.request(item))
+        assert (answer.status, answer.code) == (403, code), f"{name}: {answer.text}"
+        assert text in answer.description, name
+        assert "西门" not in answer.text
+    assert await calls_made(b) == 0
+    assert server.said == []
+
+    number = {"templateId": "meeting", "templateParas": ["2026/11/05", "14:30", 7]}
+    statuses, _cdr = await b.over(await b.notify(number))
+    assert statuses[-1].info["stateCode"] == 0
+    assert server.said == ["会议在二零二六年十一月五日，十四点三十分开始，编号七。"]
+
+
+@pytest.mark.requirement("D3")
+async def test_D3_given_the_same_text_again_when_called_then_it_is_from_the_cache_and_replays_count(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    again = Answer(digits=(Digits("1", after=1.3), Digits("2", after=1.3)))
+    b = await speaking(server.settings, [Answer(), again])
+
+    _statuses, first = await b.over(await b.notify(EAST_GATE))
+    replayed = {
+        **EAST_GATE,
+        "collectInd": 1,
+        "replayAfterCollection": "true",
+        "collectContentTriggerReplaying": "1",
+    }
+    _statuses, second = await b.over(await b.notify(replayed))
+
+    assert (first["ttsPlayTimes"], first["ttsTransDuration"]) == (1, 1)
+    assert (second["ttsPlayTimes"], second["ttsTransDuration"]) == (2, 0)
+    assert len(server.said) == 1
+
+
+@pytest.mark.requirement("A2.1", "D2")
+async def test_A2_1_given_an_engine_that_fails_when_a_text_is_to_be_said_then_8005_and_no_phone_rings(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer())
+    server.fails = True
+
+    statuses, cdr = await b.over(await b.notify({"notifyVoice": "one.wav"}, EAST_GATE))
+
+    assert kinds(statuses) == ["disconnect"]
+    assert statuses[-1].info["stateCode"] == 8005
+    assert (cdr["ulFailReason"], cdr["ttsPlayTimes"]) == (8005, 0)
+    assert "callOutStartTime" not in cdr
+    assert await b.controller.node.ari.channels.list() == []
+    server.fails = False
+    statuses, _cdr = await b.over(await b.notify(EAST_GATE))
+    assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("A2.1")
+async def test_A2_1_given_a_sound_that_vanished_when_its_turn_comes_after_a_text_then_the_call_ends_with_8007(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer())
+    for path in b.home.settings.prompt_dir.glob("*/*.alaw"):
+        path.unlink()
+
+    session = await b.notify(EAST_GATE, {"notifyVoice": "one.wav"}, {"ttsContent": "再见。"})
+    heard = load_wav(await (await b.phone.next_call()).recorded())
+    statuses, cdr = await b.over(session)
+
+    assert max(find(load_alaw(path), heard).correlation for path in spoken_files(b)) > 0.9
+    assert statuses[-1].info["stateCode"] == 8007
+    assert (cdr["ulFailReason"], cdr["ttsPlayTimes"]) == (8007, 1)
+
+
+@pytest.mark.requirement("A1.6", "D3")
+async def test_A1_6_given_a_text_that_is_being_synthesised_when_the_call_is_stopped_then_no_phone_rings(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer())
+    server.may_answer.clear()
+
+    session = await b.notify(EAST_GATE)
+    await asyncio.wait_for(server.asked.wait(), 5)
+    assert (await b.stop(session, APP_KEY)).code == "0"
+    statuses, cdr = await b.over(session)
+
+    assert kinds(statuses) == ["disconnect"]
+    assert statuses[-1].info["stateCode"] == 8017
+    assert cdr["ulFailReason"] == 1003
+    server.may_answer.set()
+    statuses, cdr = await b.over(await b.notify(EAST_GATE))
+    assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("B2", "E4")
+async def test_E4_given_a_text_that_is_being_synthesised_when_the_controller_ends_then_its_call_is_closed(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer(), controller=False)
+    server.may_answer.clear()
+
+    async with b.home.serving(APP_KEY, SECRET) as (_controller, client):
+        answer = await client.notify(b.request(EAST_GATE))
+        await asyncio.wait_for(server.asked.wait(), 5)
+    # The CDR is in the outbox: the next start delivers it.
+    await b.start_controller()
+    statuses, cdr = await b.over(answer.session_id)
+
+    assert kinds(statuses) == ["disconnect"]
+    assert statuses[-1].info["stateCode"] == 8000
+    assert cdr["ulFailReason"] == 8000
+
+
+@pytest.mark.requirement("D2")
+async def test_D2_given_no_engine_when_a_text_is_asked_for_then_it_is_refused_and_sounds_are_played(
+    speaking: StartSpeaking,
+) -> None:
+    b = await speaking(SpeechSettings(engine="off"), Answer())
+
+    for item in (EAST_GATE, {"ttsContent": "您好"}):
+        answer = await b.client.notify(b.request(item))
+        assert (answer.status, answer.code) == (403, "1010002")
+        assert "speech is not available here" in answer.description
+    statuses, _cdr = await b.over(await b.notify({"notifyVoice": "one.wav"}))
+    assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("E3", "D3")
+async def test_E3_given_a_spoken_text_when_the_call_is_over_then_it_is_in_no_log_line_and_not_in_the_database(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer(), controller=False)
+    secret_place, secret_text = "蓬莱阁", "紫薇花对紫薇郎"
+    directory = b.home.directory / "controller"
+
+    async with (
+        controller_process(b.home.settings, directory) as running,
+        ApiClient.open(running.url, APP_KEY, SECRET) as client,
+    ):
+        items = [{**EAST_GATE, "templateParas": [secret_place]}, {"ttsContent": secret_text}]
+        answer = await client.notify(b.request(*items))
+        await b.over(answer.session_id)
+        server.fails = True
+        failed = await client.notify(b.request({"ttsContent": f"再说{secret_text}"}))
+        await b.over(failed.session_id)
+
+    assert len(server.said) == 3
+    kept = [running.log, *b.home.settings.data_dir.glob("voicecall.db*")]
+    assert any(path.suffix == ".db" for path in kept)
+    for path in kept:
+        for words in (secret_place, secret_text):
+            content = path.read_bytes()
+            assert words.encode() not in content
+            assert words.encode("unicode-escape") not in content
+    for push in b.receiver.pushes:
+        assert secret_place not in push.body.decode() and secret_text not in push.body.decode()
+
+
+KOKORO = SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL))
+
+
+def speech_processes() -> list[int]:
+    """Process ids of the speech processes that this process has started."""
+    children = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
+    return [
+        int(pid)
+        for pid in chain.from_iterable(children)
+        if b"controller.prompts.speech.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+@pytest.mark.requirement("A2.1", "D1", "D2")
+async def test_D2_given_the_embedded_voice_when_a_template_is_played_then_the_phone_hears_its_words(
+    speaking: StartSpeaking, ear: Ear
+) -> None:
+    b = await speaking(KOKORO, Answer())
+
+    session = await b.notify({"templateId": "meeting", "templateParas": ["2026/11/05", "14:30", "3197"]})
+    call = await b.phone.next_call(timeout=60)
+    recording = load_wav(await call.recorded(timeout=30))
+    statuses, cdr = await b.over(session)
+
+    (spoken,) = spoken_files(b)
+    assert find(load_alaw(spoken), recording).correlation > 0.9
+    heard = ear.hear_samples(recording.samples, Language.CHINESE, "以下是普通话的句子。")
+    assert syllables(heard)[:2] == ["hui", "yi"], heard
+    assert syllables(heard)[-4:] == ["san", "yi", "jiu", "qi"], heard
+    assert statuses[-1].info["stateCode"] == 0
+    assert cdr["ttsTransDuration"] >= 1
+
+
+@pytest.mark.requirement("D2", "E4")
+async def test_D2_given_a_speech_process_that_is_killed_when_texts_are_wanted_then_they_are_said(
+    speaking: StartSpeaking,
+) -> None:
+    b = await speaking(KOKORO, Answer())
+
+    first = await b.notify({"ttsContent": "您好，请注意查收。"})
+    await _until(speech_processes)
+    (pid,) = speech_processes()
+    os.kill(pid, signal.SIGKILL)
+    _statuses, one = await b.over(first, timeout=60)
+    (again,) = speech_processes()
+    os.kill(again, signal.SIGKILL)
+    _statuses, two = await b.over(await b.notify({"ttsContent": "再见。"}), timeout=60)
+
+    assert (one["ulFailReason"], two["ulFailReason"]) == (0, 0)
+    assert len({pid, again, *speech_processes()}) == 3
+
+
+@pytest.mark.requirement("E4")
+async def test_E4_given_a_controller_that_is_killed_when_it_is_gone_then_so_is_its_speech_process(
+    speaking: StartSpeaking,
+) -> None:
+    b = await speaking(KOKORO, controller=False)
+
+    async with controller_process(b.home.settings, b.home.directory / "controller") as running:
+        children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
+        await _until(lambda: children.read_text().split())
+        (worker,) = map(int, children.read_text().split())
+        running.send(signal.SIGKILL)
+        await running.ended()
+
+    await _until(lambda: not Path(f"/proc/{worker}/cmdline").exists(), 20)
+
+
+async def _until(seen: Callable[[], object], timeout: float = 30) -> None:
+    """Other processes send no event: look again and again."""
+    async with asyncio.timeout(timeout):
+        while not seen():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)

@@ -3,8 +3,10 @@ import pytest
 from controller.prompts import wav
 from controller.prompts.reading import Language
 from controller.prompts.speech.synthesiser import Synthesiser
+from controller.share import shared
+from testbed.ear import Ear
 
-from .ear import ROOT, Ear, codes
+from .judging import codes
 
 CODES = codes(16, seed=2026)
 
@@ -14,10 +16,10 @@ CODES = codes(16, seed=2026)
 def test_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_heard(
     ear: Ear, language: Language
 ) -> None:
-    folder = ROOT / "sounds" / language
+    folder = shared("sounds") / language
     digits = [wav.read((folder / f"digit_{digit}.wav").read_bytes()) for digit in range(10)]
     # When a clip ends with the last digit, the recogniser likes to write that digit again and again.
-    pause = wav.read((ROOT / "sounds" / "silence_1s.wav").read_bytes())
+    pause = wav.read((shared("sounds") / "silence_1s.wav").read_bytes())
     heard = {}
     for code in CODES:
         said = b"".join(digits[int(digit)] for digit in code)

@@ -1,16 +1,15 @@
-from pathlib import Path
-
 import pytest
 
 from controller.prompts.speech import models
 from controller.prompts.speech.chinese import ChineseFrontEnd
 from controller.prompts.speech.english import EnglishFrontEnd
 from controller.prompts.speech.vocabulary import TOKENS
+from testbed.platform import SPEECH_MODEL
 
 
 @pytest.fixture(scope="module")
-def english(speech_model: Path) -> EnglishFrontEnd:
-    return EnglishFrontEnd.load(*(speech_model / file.name for file in models.ENGLISH_LEXICON))
+def english() -> EnglishFrontEnd:
+    return EnglishFrontEnd.load(*(SPEECH_MODEL / file.name for file in models.ENGLISH_LEXICON))
 
 
 def test_given_the_dictionaries_when_a_chinese_sentence_is_read_then_words_decide_the_readings(

@@ -4,11 +4,11 @@ from collections.abc import Callable
 import pytest
 
 from controller.prompts import wav
-from controller.prompts.optional import load
 from controller.prompts.reading import Language, read_aloud
 from controller.prompts.speech.synthesiser import Synthesiser
+from testbed.ear import Ear, digits_in
 
-from .ear import CHINESE_DIGITS, Ear, digits_in, edits
+from .judging import characters, edits, syllables
 
 CHINESE = (
     "您好，您的快递已到达东门，请尽快领取。",
@@ -32,15 +32,6 @@ ENGLISH = (
     "Thank you for calling. Have a nice day.",
 )
 HINT = "以下是普通话的句子。"
-
-
-def characters(text: str) -> list[str]:
-    return re.findall(r"[\u4e00-\u9fff]", "".join(CHINESE_DIGITS[int(c)] if c.isdigit() else c for c in text))
-
-
-def syllables(text: str) -> list[str]:
-    pypinyin = load("pypinyin")
-    return list(pypinyin.lazy_pinyin("".join(characters(text)), style=pypinyin.Style.NORMAL))
 
 
 def words(text: str) -> list[str]:

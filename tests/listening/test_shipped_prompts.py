@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -8,9 +6,11 @@ from controller.prompts.reading import Language
 from controller.prompts.resample import FloatArray, to_float
 from controller.prompts.speech.kokoro import KokoroEngine
 from sounds import make
+from testbed.ear import Ear
+from testbed.platform import SPEECH_MODEL
 
-from .ear import Ear
-from .test_sentences import HINT, error_rate, syllables, words
+from .judging import syllables
+from .test_sentences import HINT, error_rate, words
 
 SPOKEN = [prompt for prompt in make.read_recipe()[0] if not isinstance(prompt, make.Digit)]
 
@@ -36,10 +36,10 @@ def test_given_the_shipped_prompts_when_heard_then_they_say_what_the_recipe_says
 
 @pytest.mark.parametrize("name", ["zh/transferring.wav", "zh/digit_7.wav", "en/code_intro.wav"])
 def test_given_the_recipe_when_a_prompt_is_made_again_then_it_is_the_committed_sound(
-    speech_model: Path, name: str
+    name: str,
 ) -> None:
     prompt = next(prompt for prompt in make.read_recipe()[0] if prompt.name == name)
-    speech = KokoroEngine(speech_model, speed=prompt.speed).render(prompt.passage)
+    speech = KokoroEngine(SPEECH_MODEL, speed=prompt.speed).render(prompt.passage)
     again = decoded(make.for_the_phone(make.spoken_samples(speech, prompt)))
     committed = decoded((make.HERE / name).read_bytes())
     assert again.size == pytest.approx(committed.size, rel=0.01)

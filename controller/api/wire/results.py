@@ -69,6 +69,7 @@ class WireError(Exception):
     def __init__(self, code: str, detail: str = "", *, status: int | None = None) -> None:
         self.result = RESULTS[code]
         self.status = status or self.result.status
+        self.detail = detail
         text = self.result.text
         self.text = text.replace("%s", detail) if "%s" in text else f"{text}{detail}"
         super().__init__(f"{code} {self.text}")

@@ -172,15 +172,13 @@ async def test_given_no_voice_for_a_language_when_asked_then_it_is_a_speech_erro
         await engine.speak(HELLO)
 
 
-async def test_given_no_model_files_when_kokoro_is_prepared_then_the_script_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
+def test_given_no_model_files_when_kokoro_is_prepared_then_the_command_is_named(tmp_path: Path) -> None:
     engine = KokoroEngine(tmp_path)
-    with pytest.raises(ModelError, match="fetch-speech-models"):
-        await engine.prepare()
+    with pytest.raises(ModelError, match="voicecall speech fetch"):
+        engine.prepare()
     (tmp_path / "kokoro-v1.0.int8.onnx").write_bytes(b"another model")
     with pytest.raises(ModelError, match="not the pinned one"):
-        await engine.speak(HELLO)
-    await engine.close()
+        engine.render(HELLO)
 
 
 def test_given_engines_with_other_settings_when_compared_then_their_identities_differ(tmp_path: Path) -> None:

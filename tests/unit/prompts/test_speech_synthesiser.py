@@ -6,7 +6,7 @@ import pytest
 
 from controller.prompts import alaw, loudness, wav
 from controller.prompts.errors import SpeechBusyError, SpeechEngineError, UnreadableTextError
-from controller.prompts.reading import Language, Passage
+from controller.prompts.reading import Language, Passage, read_aloud
 from controller.prompts.resample import to_float
 from controller.prompts.speech.cache import SpeechCache
 from controller.prompts.speech.engine import Speech, SpeechEngine
@@ -26,7 +26,11 @@ class ToneEngine:
         self.go = asyncio.Event()
         self.go.set()
         self.amplitude = amplitude
+        self.prepared = False
         self.closed = False
+
+    async def prepare(self) -> None:
+        self.prepared = True
 
     async def speak(self, passage: Passage) -> Speech:
         self.said.append(passage)
@@ -150,16 +154,75 @@ async def test_given_nothing_to_say_when_said_then_it_is_an_error(cache: SpeechC
         await Synthesiser(ToneEngine(), cache).say(text)
 
 
-async def test_given_a_disk_that_fails_when_said_then_the_sound_comes_all_the_same(
-    cache: SpeechCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_given_a_disk_that_fails_when_said_then_it_is_a_speech_error_without_the_text(
+    cache: SpeechCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(cache, "put", full)
-    assert wav.check(await Synthesiser(ToneEngine(), cache).say("您好"))
-    assert "could not be kept" in caplog.text
-    assert "您好" not in caplog.text
+    with pytest.raises(SpeechEngineError, match="can't be kept: No space"):
+        await Synthesiser(ToneEngine(), cache).say("您好")
+
+
+@pytest.mark.requirement("D3")
+async def test_given_several_texts_when_made_playable_then_each_is_a_file_that_stays_and_took_its_time(
+    tmp_path: Path,
+) -> None:
+    engine = ToneEngine()
+    small = SpeechCache(tmp_path / "cache", max_bytes=1)
+    synthesiser = Synthesiser(engine, small)
+    texts = [read_aloud("您好。"), read_aloud("再见。请按1。"), read_aloud("您好。")]
+
+    async with synthesiser.playable(texts) as made:
+        await synthesiser.say("别的")
+        files = [Path(f"{prompt.media.removeprefix('sound:')}.alaw") for prompt in made]
+        assert all(file.is_file() for file in files)
+        assert [prompt.seconds for prompt in made] == [len(file.read_bytes()) / 8000 for file in files]
+    assert files[0] == files[2] != files[1]
+    assert all(prompt.conversion_seconds > 0 for prompt in made)
+    async with synthesiser.playable(texts[:1]) as (again,):
+        assert again.seconds == made[0].seconds
+    await synthesiser.purge()
+    assert len([file for file in (tmp_path / "cache").glob("*/*") if file.is_file()]) <= 1
+
+
+async def test_given_a_kept_prompt_when_made_playable_again_then_no_conversion_is_counted(
+    cache: SpeechCache,
+) -> None:
+    synthesiser = Synthesiser(ToneEngine(), cache)
+    async with synthesiser.playable([read_aloud("您好")]) as (first,):
+        pass
+    async with synthesiser.playable([read_aloud("您好")]) as (second,):
+        pass
+    assert (first.conversion_seconds > 0, second.conversion_seconds) == (True, 0.0)
+
+
+async def test_given_one_text_that_fails_when_several_are_made_playable_then_it_is_an_error_of_all(
+    cache: SpeechCache,
+) -> None:
+    synthesiser = Synthesiser(ToneEngine(), cache, parallel=2)
+    with pytest.raises(SpeechEngineError, match="broken"):
+        async with synthesiser.playable([read_aloud("坏"), read_aloud("好")]):
+            pytest.fail("must not get here")
+    await synthesiser.close()
+
+
+async def test_given_an_engine_when_warmed_then_it_is_prepared_once_and_trouble_is_logged(
+    cache: SpeechCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(ToneEngine):
+        async def prepare(self) -> None:
+            raise SpeechEngineError("no model")
+
+    for engine in (ToneEngine(), Broken()):
+        synthesiser = Synthesiser(engine, cache)
+        synthesiser.warm()
+        synthesiser.warm()
+        await asyncio.sleep(0)
+        await synthesiser.close()
+        assert engine.prepared is not isinstance(engine, Broken)
+    assert caplog.messages == ["The speech engine can't be started: no model"]
 
 
 async def test_given_a_silent_engine_when_said_then_it_is_an_error(cache: SpeechCache) -> None:

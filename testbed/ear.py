@@ -1,0 +1,69 @@
+"""Listens to what a phone hears, with a small speech recogniser that works offline (group `listening`)."""
+
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from controller.prompts import alaw
+from controller.prompts.optional import load
+from controller.prompts.reading import Language
+from controller.prompts.resample import TELEPHONE_RATE, FloatArray, resample, to_float
+
+LISTENING_MODEL = Path(__file__).parents[1] / ".cache" / "listening-model"
+"""The recogniser's model, which `make setup` fetches."""
+
+CHINESE_DIGITS = "零一二三四五六七八九"
+ENGLISH_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_RATE = 16000
+
+
+@dataclass
+class Ear:
+    """A recogniser: hears telephone sound, answers with text."""
+
+    model: Any
+
+    @classmethod
+    def open(cls, folder: Path = LISTENING_MODEL) -> Self:
+        """An ear with the model in `folder`. Raises MissingPackageError without the group `listening`."""
+        recogniser = load("faster_whisper", extra="listening")
+        return cls(recogniser.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2))
+
+    def hear(self, sound: bytes, language: Language, hint: str | None = None) -> str:
+        """What is said in A-law bytes of 8 kHz."""
+        return self.hear_samples(to_float(alaw.decode(sound)), language, hint)
+
+    def hear_samples(self, samples: FloatArray, language: Language, hint: str | None = None) -> str:
+        """What is said in samples (-1 to 1) of 8 kHz."""
+        heard = resample(samples.astype(np.float32), TELEPHONE_RATE, _RATE)
+        padded = np.pad(heard, (round(0.2 * _RATE), round(0.4 * _RATE)))
+        with warnings.catch_warnings():
+            # The recogniser's own arithmetic on silence warns.
+            warnings.simplefilter("ignore")
+            segments, _ = self.model.transcribe(
+                padded,
+                language=language.value,
+                beam_size=5,
+                temperature=0,
+                condition_on_previous_text=False,
+                initial_prompt=hint,
+            )
+            return "".join(segment.text for segment in segments)
+
+    def hear_digits(self, sound: bytes, language: Language) -> str:
+        """The digits that are said, and nothing else."""
+        hint = CHINESE_DIGITS if language is Language.CHINESE else " ".join(ENGLISH_DIGITS)
+        return digits_in(self.hear(sound, language, hint))
+
+
+def digits_in(text: str) -> str:
+    """Digits of a text in which they may be words."""
+    for value, word in enumerate(ENGLISH_DIGITS):
+        text = re.sub(rf"\b{word}\b", str(value), text, flags=re.IGNORECASE)
+    for value, word in enumerate(CHINESE_DIGITS):
+        text = text.replace(word, str(value))
+    return "".join(re.findall(r"[0-9]", text.replace("〇", "0")))
