@@ -183,6 +183,6 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
 ) -> None:
     """Make a real call to a real softphone and show what happens; exit status 0 only if all was right."""
-    from testbed.demo import run_demo
+    from testbed.demo.run import run_demo
 
     sys.exit(uvloop.run(run_demo(Console(highlight=False), directory.absolute())))

@@ -17,6 +17,7 @@ CALLNOTIFY = "/rest/httpsessions/callnotify/v2.0"
 CLICK2CALL = "/rest/httpsessions/click2Call/v2.0"
 CALLVERIFY = "/rest/httpsessions/callVerify/v1.0"
 CALLSTOP = "/rest/httpsessions/callStop/v2.0"
+RECORDING = "/rest/provision/voice/record/v1.0"
 
 
 @dataclass(frozen=True)
@@ -94,3 +95,15 @@ class ApiClient:
     async def notify(self, body: Mapping[str, Any], **headers: str | None) -> Answer:
         """Ask for a voice notification."""
         return await self.post(CALLNOTIFY, body, headers)
+
+    async def recording(self, name: str, domain: str = "voicecall") -> bytes | None:
+        """The recording that a CDR names, over its signed link; None as long as there is none."""
+        query = {"fileName": name, "recordDomain": domain}
+        headers = aksk_headers(self.app_key, self.secret)
+        async with self._http.get(RECORDING, params=query, headers=headers, allow_redirects=False) as answer:
+            if answer.status != 301:
+                return None
+            link = answer.headers["Location"]
+        async with self._http.get(link) as file:
+            file.raise_for_status()
+            return await file.read()

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from controller.prompts import alaw
 from controller.prompts.optional import load
 from controller.prompts.reading import Language
-from controller.prompts.resample import TELEPHONE_RATE, FloatArray, resample, to_float
+from controller.prompts.resample import TELEPHONE_RATE, resample, to_float
 
 LISTENING_MODEL = Path(__file__).parents[1] / ".cache" / "listening-model"
 """The recogniser's model, which `make setup` fetches."""
@@ -19,6 +20,7 @@ LISTENING_MODEL = Path(__file__).parents[1] / ".cache" / "listening-model"
 CHINESE_DIGITS = "零一二三四五六七八九"
 ENGLISH_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _RATE = 16000
+AnySamples = NDArray[np.floating[Any]]
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Ear:
         """What is said in A-law bytes of 8 kHz."""
         return self.hear_samples(to_float(alaw.decode(sound)), language, hint)
 
-    def hear_samples(self, samples: FloatArray, language: Language, hint: str | None = None) -> str:
+    def hear_samples(self, samples: AnySamples, language: Language, hint: str | None = None) -> str:
         """What is said in samples (-1 to 1) of 8 kHz."""
         heard = resample(samples.astype(np.float32), TELEPHONE_RATE, _RATE)
         padded = np.pad(heard, (round(0.2 * _RATE), round(0.4 * _RATE)))
@@ -56,8 +58,12 @@ class Ear:
 
     def hear_digits(self, sound: bytes, language: Language) -> str:
         """The digits that are said, and nothing else."""
+        return self.hear_digits_in(to_float(alaw.decode(sound)), language)
+
+    def hear_digits_in(self, samples: AnySamples, language: Language) -> str:
+        """The digits that are said in samples (-1 to 1) of 8 kHz, and nothing else."""
         hint = CHINESE_DIGITS if language is Language.CHINESE else " ".join(ENGLISH_DIGITS)
-        return digits_in(self.hear(sound, language, hint))
+        return digits_in(self.hear_samples(samples, language, hint))
 
 
 def digits_in(text: str) -> str:
@@ -67,3 +73,33 @@ def digits_in(text: str) -> str:
     for value, word in enumerate(CHINESE_DIGITS):
         text = text.replace(word, str(value))
     return "".join(re.findall(r"[0-9]", text.replace("〇", "0")))
+
+
+def characters(text: str) -> list[str]:
+    """The Chinese characters of a text, digits among them."""
+    return re.findall(r"[\u4e00-\u9fff]", "".join(CHINESE_DIGITS[int(c)] if c.isdigit() else c for c in text))
+
+
+def syllables(text: str) -> list[str]:
+    """Its syllables in pinyin without tones: what can be heard of it."""
+    pypinyin = load("pypinyin")
+    return list(pypinyin.lazy_pinyin("".join(characters(text)), style=pypinyin.Style.NORMAL))
+
+
+def edits(heard: list[str], said: list[str]) -> int:
+    """How many insertions, deletions and substitutions lie between two sequences (Levenshtein)."""
+    row = list(range(len(said) + 1))
+    for line, item in enumerate(heard, 1):
+        previous, row[0] = row[0], line
+        for column, other in enumerate(said, 1):
+            previous, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, previous + (item != other)),
+            )
+    return row[-1]
+
+
+def share_understood(said: str, heard: str) -> float:
+    """How much of a Chinese text (0 to 1) was understood: its syllables, whatever their tones."""
+    wanted = syllables(said)
+    return max(0.0, 1 - edits(syllables(heard), wanted) / len(wanted))

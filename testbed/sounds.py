@@ -1,5 +1,8 @@
 """Prompts for tests: each seed sounds like no other, so that a recording tells which prompt was heard."""
 
+import wave
+from pathlib import Path
+
 import numpy as np
 
 from controller.prompts import alaw, wav
@@ -17,3 +20,13 @@ def distinct_prompt(seed: int, seconds: float = 1.0) -> bytes:
     samples = np.fft.irfft(np.where(band, phases, 0), size)
     scaled = np.clip(samples / np.std(samples) * _PEAK / 3, -_PEAK, _PEAK)
     return wav.write(alaw.encode(scaled.astype(np.int16)))
+
+
+def as_pcm(sound_file: Path, directory: Path) -> Path:
+    """A sound file of the platform as a softphone plays it: 16-bit PCM, in `directory`."""
+    directory.mkdir(exist_ok=True)
+    path = directory / sound_file.name
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, wav.RATE, 0, "NONE", ""))
+        file.writeframes(alaw.decode(wav.read(sound_file.read_bytes())).astype("<i2").tobytes())
+    return path

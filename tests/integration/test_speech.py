@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from integration.support import APP_KEY, SECRET, Bench, StartBench
-from listening.judging import syllables
 from sqlalchemy import func, select
 
 from controller.prompts.reading import Language
@@ -18,7 +17,7 @@ from controller.settings import SpeechSettings
 from controller.store.tables import Call
 from testbed.client import ApiClient
 from testbed.controller_process import controller_process
-from testbed.ear import Ear
+from testbed.ear import Ear, syllables
 from testbed.listening import find, load_alaw, load_wav
 from testbed.platform import SPEECH_MODEL
 from testbed.push_receiver import StatusPush

@@ -6,9 +6,7 @@ import pytest
 from controller.prompts import wav
 from controller.prompts.reading import Language, read_aloud
 from controller.prompts.speech.synthesiser import Synthesiser
-from testbed.ear import Ear, digits_in
-
-from .judging import characters, edits, syllables
+from testbed.ear import Ear, characters, digits_in, edits, syllables
 
 CHINESE = (
     "您好，您的快递已到达东门，请尽快领取。",

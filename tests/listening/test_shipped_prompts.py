@@ -6,10 +6,9 @@ from controller.prompts.reading import Language
 from controller.prompts.resample import FloatArray, to_float
 from controller.prompts.speech.kokoro import KokoroEngine
 from sounds import make
-from testbed.ear import Ear
+from testbed.ear import Ear, syllables
 from testbed.platform import SPEECH_MODEL
 
-from .judging import syllables
 from .test_sentences import HINT, error_rate, words
 
 SPOKEN = [prompt for prompt in make.read_recipe()[0] if not isinstance(prompt, make.Digit)]

@@ -1,0 +1,79 @@
+"""The whole demo: set the stage, make the three calls at once, judge, take everything down."""
+
+import asyncio
+import shutil
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from testbed.asterisk import LauncherError, host_name_resolves, obtain_asterisk
+from testbed.controller_process import ControllerFailed, controller_process
+from testbed.demo import callback as callback_part
+from testbed.demo import notification as notification_part
+from testbed.demo import verification as verification_part
+from testbed.demo.report import Report
+from testbed.demo.stage import NOTIFIED, VERIFIED, Refused, Stage, declaration, shown_pushes
+from testbed.ear import Ear
+from testbed.platform import platform
+from testbed.push_receiver import PushReceiver
+from testbed.softphone import PhoneError, Softphone
+
+_PLANS = {NOTIFIED: notification_part.PLAN, VERIFIED: verification_part.PLAN, **callback_part.PLANS}
+
+
+async def run_demo(console: Console, directory: Path) -> int:
+    """The whole demo; returns the exit status. Everything that it starts it stops."""
+    report = Report(console)
+    try:
+        await _demo(report, directory)
+    except (LauncherError, ControllerFailed, PhoneError, Refused, TimeoutError) as error:
+        report.summary()
+        console.print(f"[red]The demo could not be completed:[/] {error or type(error).__name__}")
+        return 1
+    report.summary()
+    return 0 if report.passed else 1
+
+
+async def _demo(report: Report, directory: Path) -> None:
+    if not host_name_resolves():
+        report.step("[yellow]This machine can't resolve its own host name; calls will be slow to start.[/]")
+    program = await asyncio.to_thread(obtain_asterisk, report.step)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    async with AsyncExitStack() as stack:
+        home = await stack.enter_async_context(platform(directory, program))
+        phones = await _started(stack, directory)
+        receiver = await stack.enter_async_context(PushReceiver.start())
+        version = ".".join(map(str, program.version))
+        report.step(f"Asterisk {version}, {len(phones)} softphones and a push receiver are up")
+        await home.declare(declaration(phones))
+        controller = await stack.enter_async_context(
+            controller_process(home.settings, directory / "controller")
+        )
+        report.step(f"Controller is ready at {controller.url} (embedded SQLite)")
+        ear = asyncio.create_task(asyncio.to_thread(Ear.open))
+        stage = Stage(report, home.settings, controller.url, receiver, phones, ear)
+        async with shown_pushes(report, receiver):
+            await _three_calls(stage, directory)
+    report.step("Everything that was started has been stopped")
+
+
+async def _started(stack: AsyncExitStack, directory: Path) -> dict[str, Softphone]:
+    """The phones, by number."""
+    starting = [
+        stack.enter_async_context(Softphone.start(plan=plan, directory=directory / f"phone-{number[1:]}"))
+        for number, plan in _PLANS.items()
+    ]
+    return dict(zip(_PLANS, await asyncio.gather(*starting), strict=True))
+
+
+async def _three_calls(stage: Stage, directory: Path) -> None:
+    """One call of each service, at once. Raises the first thing that went wrong."""
+    try:
+        async with asyncio.TaskGroup() as calls:
+            calls.create_task(notification_part.notification(stage.part("notification")))
+            calls.create_task(verification_part.verification(stage.part("verification")))
+            calls.create_task(callback_part.callback(stage.part("callback"), directory))
+    except* Exception as group:
+        raise group.exceptions[0] from None

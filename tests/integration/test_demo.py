@@ -1,0 +1,27 @@
+"""The demo as a newcomer runs it."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from testbed.asterisk import AsteriskProgram
+
+
+async def test_given_this_machine_when_the_demo_runs_then_every_service_passes_every_check(
+    program: AsteriskProgram, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "controller", "demo", "--directory", str(tmp_path / "demo")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 150)
+    lines = output.decode().splitlines()
+
+    assert process.returncode == 0, "\n".join(lines)
+    passed = [line.split()[1] for line in lines if line.startswith("ok ")]
+    assert {service: passed.count(service) for service in sorted(set(passed))} == {
+        "callback": 10,
+        "notification": 7,
+        "verification": 7,
+    }
