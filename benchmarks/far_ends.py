@@ -1,0 +1,84 @@
+"""The phones of the calls: one SIPp for each leg, the same for the product and for bare Asterisk."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.services import Service
+from controller.prompts import wav
+from testbed.sipp import SCENARIOS, Sipp
+from testbed.sounds import distinct_prompt
+
+_INVITE = re.compile(r"^\S+\t\S+\t([0-9.]+)\tR\t.*\tINVITE sip:([+0-9]+)@")
+_TIMEWAIT = re.compile("<timewait .*/>")
+_STATISTICS_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class FarEnds:
+    """Phones for every call; leg 0 is called first."""
+
+    sipps: Sequence[Sipp]
+    directory: Path
+    prefixes: Sequence[str]
+
+    @property
+    def pids(self) -> list[int]:
+        return [sipp.pid for sipp in self.sipps]
+
+    def numbers(self, call: int) -> list[str]:
+        """The numbers of a call's legs."""
+        return [f"{prefix}{call:07}" for prefix in self.prefixes]
+
+    def uris(self, call: int) -> list[str]:
+        return [sipp.uri(number) for sipp, number in zip(self.sipps, self.numbers(call), strict=True)]
+
+    def over(self) -> int:
+        """Calls that have ended well so far."""
+        return min(sipp.statistics().successful for sipp in self.sipps)
+
+    def failed(self) -> int:
+        return sum(sipp.statistics().failed for sipp in self.sipps)
+
+    def invited_at(self) -> dict[str, float]:
+        """Called number -> wall-clock time of its INVITE; only of far ends that are `timed`."""
+        times: dict[str, float] = {}
+        for index in range(len(self.sipps)):
+            for line in (self.directory / f"leg{index}" / "sipp.messages").read_text("utf-8").splitlines():
+                if found := _INVITE.match(line):
+                    times.setdefault(found[2], float(found[1]))
+        return times
+
+
+@asynccontextmanager
+async def far_ends(
+    service: Service, directory: Path, command: Sequence[str], *, timed: bool = False
+) -> AsyncIterator[FarEnds]:
+    """Far ends below `directory`; those that are `timed` write down every message, which costs time."""
+    async with AsyncExitStack() as stack:
+        sipps = []
+        for index, far_end in enumerate(service.far_ends):
+            own = directory / f"leg{index}"
+            own.mkdir(parents=True)
+            (own / "sound.alaw").write_bytes(wav.read(distinct_prompt(2, 1.0)))
+            sipp = Sipp.start(
+                _scenario(far_end.scenario, own),
+                directory=own,
+                command=command,
+                talking=far_end.talks,
+                echo=far_end.echoes,
+                statistics_every=_STATISTICS_EVERY,
+                extra=["-trace_shortmsg", "-shortmessage_file", "sipp.messages"] if timed else [],
+            )
+            sipps.append(await stack.enter_async_context(sipp))
+        area = 138 if timed else 139
+        yield FarEnds(sipps, directory, [f"+86{area}{index}" for index in range(len(sipps))])
+
+
+def _scenario(name: str, directory: Path) -> Path:
+    """A scenario whose calls count as over when they are, not when repeated messages can no longer come."""
+    path = directory / f"{name}.xml"
+    path.write_text(_TIMEWAIT.sub("", (SCENARIOS / path.name).read_text("utf-8")), "utf-8")
+    return path
