@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from controller.prompts import wav
 from testbed.asterisk import LauncherError, obtain_asterisk
-from testbed.listening import load_wav, tone_share
+from testbed.listening import find, load_wav, tone_share
 from testbed.sipp import Load, Sipp, SippError
 from testbed.softphone import PhoneError, PhoneTimeoutError, Registration, Softphone
 from testbed.softphone_plan import Answer, Talk, Tone
+from testbed.sounds import distinct_prompt
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +90,35 @@ async def test_given_a_busy_far_end_when_called_then_the_caller_gets_486(
         assert (await (await phone.dial(far_end.uri("1"))).ended()).status == 486
         counted = await far_end.stop()
     assert (counted.created, counted.successful, counted.failed) == (1, 1, 0)
+
+
+async def test_given_a_far_end_that_plays_when_a_phone_calls_it_then_it_hears_the_sound(
+    command: Sequence[str], tmp_path: Path, phone: Softphone
+) -> None:
+    sound_file = distinct_prompt(7, 0.5)
+    (tmp_path / "sound.alaw").write_bytes(wav.read(sound_file))
+    (tmp_path / "sound.wav").write_bytes(sound_file)
+    async with Sipp.start("answer_and_play", directory=tmp_path, command=command) as far_end:
+        call = await phone.dial(far_end.uri("1"), talk=Talk(hang_up_after=1.5))
+        heard = load_wav(await call.recorded())
+        assert (await far_end.stop()).successful == 1
+    # Twice: it is played over and over.
+    found = find(load_wav(tmp_path / "sound.wav"), heard)
+    assert found.correlation > 0.9
+    again = find(load_wav(tmp_path / "sound.wav"), heard.part(found.offset + 0.4))
+    assert again.correlation > 0.9
+
+
+async def test_given_a_far_end_that_hangs_up_when_a_phone_calls_it_then_it_does_so_in_time(
+    command: Sequence[str], tmp_path: Path, phone: Softphone
+) -> None:
+    async with Sipp.start("answer_and_hang_up", directory=tmp_path, command=command, talking=0.5) as far_end:
+        call = await phone.dial(far_end.uri("1"))
+        answered, ended = await call.answered(), await call.ended()
+        assert not ended.by_phone
+        assert 0.4 < ended.at - answered.at < 2.0
+        counted = await far_end.stop()
+    assert (counted.successful, counted.failed, counted.unexpected_messages) == (1, 0, 0)
 
 
 async def test_given_a_far_end_that_rings_when_its_time_is_over_then_it_answers(
