@@ -13,7 +13,7 @@ import uvloop
 
 from benchmarks.bare import bare_asterisk
 from benchmarks.load import Search, Side, Trial, likely_rate, run
-from benchmarks.product import product
+from benchmarks.product import Use, product
 from benchmarks.services import SERVICES, SOUNDS, Service
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 from testbed.sounds import distinct_prompt
@@ -29,11 +29,12 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
     }
     async with (
         bare_asterisk(directory / "bare", program, service, sounds) as bare,
-        product(directory / "product", program, service, sounds) as whole,
+        product(directory / "product", program, [Use(service), Use(service, traced=True)], sounds) as uses,
     ):
-        bare_best, best = await _highest_rates([bare, whole.fast])
-        steady = await _shown(whole.timed, _STEADY_RATE, _STEADY_SECONDS)
-        delays = whole.timed.invite_delays()
+        fast, timed = uses
+        bare_best, best = await _highest_rates([bare, fast])
+        steady = await _shown(timed, _STEADY_RATE, _STEADY_SECONDS)
+        delays = timed.invite_delays()
     return {
         "bench": service.name,
         "bare_cps": round(bare_best.rate, 1),

@@ -73,7 +73,7 @@ async def bare_asterisk(
 ) -> AsyncIterator[BareAsterisk]:
     """An Asterisk of its own and far ends."""
     assert program.sipp is not None
-    async with far_ends(service, directory / "phones", program.sipp) as phones:
+    async with far_ends(service, directory / "phones", program.sipp, prefix="+86139") as phones:
         files = [
             ("pjsip.d/bench.conf", _ENDPOINT),
             ("manager.d/bench.conf", _MANAGER),

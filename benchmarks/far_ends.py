@@ -8,10 +8,10 @@ from pathlib import Path
 
 from benchmarks.services import Service
 from controller.prompts import wav
-from testbed.sipp import SCENARIOS, Sipp
+from testbed.sip_message import SipMessage
+from testbed.sipp import SCENARIOS, Sipp, TracedMessage
 from testbed.sounds import distinct_prompt
 
-_INVITE = re.compile(r"^\S+\t\S+\t([0-9.]+)\tR\t.*\tINVITE sip:([+0-9]+)@")
 _TIMEWAIT = re.compile("<timewait .*/>")
 _STATISTICS_EVERY = 0.2
 
@@ -21,7 +21,6 @@ class FarEnds:
     """Phones for every call; leg 0 is called first."""
 
     sipps: Sequence[Sipp]
-    directory: Path
     prefixes: Sequence[str]
 
     @property
@@ -42,21 +41,23 @@ class FarEnds:
     def failed(self) -> int:
         return sum(sipp.statistics().failed for sipp in self.sipps)
 
+    def messages(self) -> list[TracedMessage]:
+        """What was said so far; only of far ends that are `traced`."""
+        return [message for sipp in self.sipps for message in sipp.messages()]
+
     def invited_at(self) -> dict[str, float]:
-        """Called number -> wall-clock time of its INVITE; only of far ends that are `timed`."""
-        times: dict[str, float] = {}
-        for index in range(len(self.sipps)):
-            for line in (self.directory / f"leg{index}" / "sipp.messages").read_text("utf-8").splitlines():
-                if found := _INVITE.match(line):
-                    times.setdefault(found[2], float(found[1]))
-        return times
+        """Called number -> wall-clock time of its INVITE; only of far ends that are `traced`."""
+        read = [(traced.at, SipMessage(traced.text)) for traced in self.messages() if traced.received]
+        # An INVITE that is repeated doesn't come later.
+        return {message.request_user: at for at, message in reversed(read) if message.opens_dialog}
 
 
 @asynccontextmanager
 async def far_ends(
-    service: Service, directory: Path, command: Sequence[str], *, timed: bool = False
+    service: Service, directory: Path, command: Sequence[str], *, prefix: str, traced: bool = False
 ) -> AsyncIterator[FarEnds]:
-    """Far ends below `directory`; those that are `timed` write down every message, which costs time."""
+    """Far ends below `directory`, whose numbers begin with `prefix`; those that are `traced` write down every
+    message, which costs time."""
     async with AsyncExitStack() as stack:
         sipps = []
         for index, far_end in enumerate(service.far_ends):
@@ -70,11 +71,10 @@ async def far_ends(
                 talking=far_end.talks,
                 echo=far_end.echoes,
                 statistics_every=_STATISTICS_EVERY,
-                extra=["-trace_shortmsg", "-shortmessage_file", "sipp.messages"] if timed else [],
+                trace_messages=traced,
             )
             sipps.append(await stack.enter_async_context(sipp))
-        area = 138 if timed else 139
-        yield FarEnds(sipps, directory, [f"+86{area}{index}" for index in range(len(sipps))])
+        yield FarEnds(sipps, [f"{prefix}{index}" for index in range(len(sipps))])
 
 
 def _scenario(name: str, directory: Path) -> Path:

@@ -1,7 +1,7 @@
 """The product at work: everything that a customer gets, asked for over its HTTP API."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from testbed.client import encoded_url
 from testbed.controller_process import ControllerProcess, controller_process
 from testbed.platform import Platform, platform
 
-_APP_KEY, _SECRET = "bench-app", "bench-app-secret"
+_SECRET = "bench-app-secret"
 
 
 class Product(Side):
@@ -34,7 +34,7 @@ class Product(Side):
         self._service = service
         self._phones = phones
         self._sink = sink
-        self._customer = Customer(controller.url, service.path, _APP_KEY, _SECRET)
+        self._customer = Customer(controller.url, service.path, f"bench-{service.name}", _SECRET)
 
     def prepare(self, calls: int) -> None:
         addresses = {
@@ -74,55 +74,81 @@ class Product(Side):
 
 
 @dataclass(frozen=True)
-class UnderTest:
-    """The same platform with two sets of phones."""
+class Use:
+    """A service and phones for it; those that are `traced` tell when each INVITE came."""
 
-    fast: Product
-    timed: Product
-    """Its phones write down when each INVITE came."""
+    service: Service
+    traced: bool = False
 
 
 @asynccontextmanager
 async def product(
-    directory: Path, program: AsteriskProgram, service: Service, sounds: Mapping[str, bytes]
-) -> AsyncIterator[UnderTest]:
-    """The whole platform, with the settings it is shipped with."""
+    directory: Path,
+    program: AsteriskProgram,
+    uses: Sequence[Use],
+    sounds: Mapping[str, bytes],
+    declared: str = "",
+) -> AsyncIterator[list[Product]]:
+    """The whole platform with the settings it is shipped with, once, and a side for each use of it.
+
+    `declared` is added to the declaration of the account.
+    """
     directory.mkdir(parents=True)
     for name, sound_file in sounds.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     assert program.sipp is not None
-    async with (
-        PushSink.start() as sink,
-        platform(directory, program) as home,
-        far_ends(service, directory / "phones", program.sipp) as fast,
-        far_ends(service, directory / "timed", program.sipp, timed=True) as timed,
-    ):
-        await home.declare(_declaration(service, [fast, timed], sounds))
-        async with controller_process(home.settings, directory / "controller") as controller:
-            yield UnderTest(
-                Product(home, controller, service, fast, sink),
-                Product(home, controller, service, timed, sink),
+    async with AsyncExitStack() as stack:
+        home = await stack.enter_async_context(platform(directory, program))
+        phones, sinks = [], []
+        for index, use in enumerate(uses):
+            ends = far_ends(
+                use.service,
+                directory / f"phones{index}",
+                program.sipp,
+                prefix=f"+8613{index}",
+                traced=use.traced,
             )
+            phones.append(await stack.enter_async_context(ends))
+            sinks.append(await stack.enter_async_context(PushSink.start()))
+        await home.declare(_declaration(uses, phones, sounds, declared))
+        controller = await stack.enter_async_context(
+            controller_process(home.settings, directory / "controller")
+        )
+        yield [
+            Product(home, controller, use.service, ends, sink)
+            for use, ends, sink in zip(uses, phones, sinks, strict=True)
+        ]
 
 
-def _declaration(service: Service, phones: list[FarEnds], sounds: Mapping[str, bytes]) -> str:
-    parts = [_ACCOUNT.format(service=service.name)]
-    parts += [_SOUND.format(name=name) for name in sounds]
-    parts += [
+def _declaration(
+    uses: Sequence[Use], phones: Sequence[FarEnds], sounds: Mapping[str, bytes], more: str
+) -> str:
+    services = dict.fromkeys(use.service.name for use in uses)
+    routes = (
         _ROUTE.format(prefix=prefix, contact=sipp.uri("{number}"))
         for ends in phones
         for prefix, sipp in zip(ends.prefixes, ends.sipps, strict=True)
-    ]
-    return "".join(parts)
+    )
+    return "".join(
+        [
+            _ACCOUNT,
+            *(_APP.format(service=service) for service in services),
+            *(_SOUND.format(name=name) for name in sounds),
+            more,
+            *routes,
+        ]
+    )
 
 
 _ACCOUNT = f"""
 [[accounts]]
 id = "bench"
 numbers = ["{SHOWN}"]
+"""
 
+_APP = f"""
 [[accounts.apps]]
-key = "{_APP_KEY}"
+key = "bench-{{service}}"
 secret = "{_SECRET}"
 service = "{{service}}"
 max_calls = 65535

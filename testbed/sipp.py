@@ -14,11 +14,13 @@ import contextlib
 import csv
 import ctypes
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from testbed.ports import reserved_ports
@@ -26,6 +28,7 @@ from testbed.ports import reserved_ports
 SCENARIOS = Path(__file__).parent / "scenarios"
 _PR_SET_PDEATHSIG = 1
 _TAIL = 2000
+_MESSAGE = re.compile(r"^-{20,} (\S+)\n\w+ message (received|sent) .*\n\n", re.MULTILINE)
 _LAST_ROWS = 16384
 """Bytes at the end of a statistics file that hold its last row for certain."""
 
@@ -62,6 +65,15 @@ class SippStatistics:
             retransmissions=number("Retransmissions(C)"),
             values=dict(row),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TracedMessage:
+    """A SIP message that SIPp has seen; `at` is in seconds since 1970."""
+
+    at: float
+    received: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,15 @@ class Sipp:
         # The first of them may be cut off, the last one half written.
         whole = [row for row in rows if len(row) == len(head)]
         return SippStatistics.of_row(dict(zip(head, whole[-1], strict=True)) if whole else {})
+
+    def messages(self) -> list[TracedMessage]:
+        """Every message so far, if it was started with `trace_messages`."""
+        text = (self._directory / f"{self._name}.messages").read_text("utf-8")
+        _, *parts = _MESSAGE.split(text)
+        return [
+            TracedMessage(datetime.fromisoformat(at).timestamp(), way == "received", message)
+            for at, way, message in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        ]
 
     def errors(self) -> str:
         """What SIPp complained of."""

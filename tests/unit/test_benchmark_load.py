@@ -51,7 +51,9 @@ async def test_given_a_side_that_keeps_up_when_a_trial_is_run_then_nothing_is_wr
     assert trial.counts == {"cdrs": 120}
 
 
-async def test_given_a_side_that_falls_behind_when_a_trial_is_run_then_it_fails_though_all_calls_end() -> None:
+async def test_given_a_side_that_falls_behind_when_a_trial_is_run_then_it_fails_though_all_calls_end() -> (
+    None
+):
     trial = await run(Pretended(capacity=60), RATE, SECONDS)
     assert list(trial.faults) == ["seconds slower"]
 

@@ -11,6 +11,7 @@ import pytest
 from controller.prompts import wav
 from testbed.asterisk import LauncherError, obtain_asterisk
 from testbed.listening import find, load_wav, tone_share
+from testbed.sip_message import SipMessage
 from testbed.sipp import Load, Sipp, SippError
 from testbed.softphone import PhoneError, PhoneTimeoutError, Registration, Softphone
 from testbed.softphone_plan import Answer, Talk, Tone
@@ -112,13 +113,20 @@ async def test_given_a_far_end_that_plays_when_a_phone_calls_it_then_it_hears_th
 async def test_given_a_far_end_that_hangs_up_when_a_phone_calls_it_then_it_does_so_in_time(
     command: Sequence[str], tmp_path: Path, phone: Softphone
 ) -> None:
-    async with Sipp.start("answer_and_hang_up", directory=tmp_path, command=command, talking=0.5) as far_end:
+    far_end_that_hangs_up = Sipp.start(
+        "answer_and_hang_up", directory=tmp_path, command=command, talking=0.5, trace_messages=True
+    )
+    async with far_end_that_hangs_up as far_end:
         call = await phone.dial(far_end.uri("1"))
         answered, ended = await call.answered(), await call.ended()
         assert not ended.by_phone
         assert 0.4 < ended.at - answered.at < 2.0
         counted = await far_end.stop()
     assert (counted.successful, counted.failed, counted.unexpected_messages) == (1, 0, 0)
+    traced = far_end.messages()
+    said = [(message.received, SipMessage(message.text).method) for message in traced]
+    assert said == [(True, "INVITE"), (False, "SIP/2.0"), (True, "ACK"), (False, "BYE"), (True, "SIP/2.0")]
+    assert 0.4 < traced[3].at - traced[2].at < 2.0
 
 
 async def test_given_a_far_end_that_rings_when_its_time_is_over_then_it_answers(
