@@ -12,24 +12,19 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.bare import bare_asterisk
-from benchmarks.load import Search, Side, Trial, likely_rate, run
+from benchmarks.load import Search, Side, Trial, likely_rate, milliseconds, run
 from benchmarks.product import Use, product
-from benchmarks.services import SERVICES, SOUNDS, Service
+from benchmarks.services import SERVICES, Service
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
-from testbed.sounds import distinct_prompt
 
-_WARM_UP_RATE, _WARM_UP_SECONDS = 20.0, 3.0
 _STEADY_RATE, _STEADY_SECONDS = 30.0, 15.0
 
 
 async def measure(service: Service, directory: Path, program: AsteriskProgram) -> dict[str, object]:
     """All figures of one service."""
-    sounds = {
-        name: distinct_prompt(seed, seconds) for seed, (name, seconds) in enumerate(SOUNDS.items(), start=1)
-    }
     async with (
-        bare_asterisk(directory / "bare", program, service, sounds) as bare,
-        product(directory / "product", program, [Use(service), Use(service, traced=True)], sounds) as uses,
+        bare_asterisk(directory / "bare", program, service) as bare,
+        product(directory / "product", program, [Use(service), Use(service, traced=True)]) as uses,
     ):
         fast, timed = uses
         bare_best, best = await _highest_rates([bare, fast])
@@ -41,8 +36,7 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
         "product_cps": round(best.rate, 1),
         "ratio": round(best.rate / bare_best.rate, 3),
         "cpu_ms_per_call": round(best.cpu_ms["controller"], 2),
-        "invite_ms_p50": round(1000 * delays[len(delays) // 2], 1),
-        "invite_ms_p99": round(1000 * delays[int(len(delays) * 0.99)], 1),
+        **milliseconds("invite", delays),
         "calls": best.calls,
         "disconnects": best.counts["disconnects"],
         "cdrs": best.counts["cdrs"],
@@ -61,9 +55,7 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
 
 async def _highest_rates(sides: list[Side]) -> list[Trial]:
     """The best trial of each side. They take turns, so that a machine that changes changes for both."""
-    searches = [
-        (side, Search(likely_rate(await _shown(side, _WARM_UP_RATE, _WARM_UP_SECONDS)))) for side in sides
-    ]
+    searches = [(side, Search(await likely_rate(side))) for side in sides]
     while unfinished := [(side, search) for side, search in searches if not search.done]:
         for side, search in unfinished:
             search.learn(await _shown(side, search.rate))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.far_ends import FarEnds, far_ends
 from benchmarks.load import Side
-from benchmarks.services import Service
+from benchmarks.services import SOUNDS, Service
 from controller.prompts import wav
 from controller.share import shared
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk
@@ -69,7 +69,7 @@ class BareAsterisk(Side):
 
 @asynccontextmanager
 async def bare_asterisk(
-    directory: Path, program: AsteriskProgram, service: Service, sounds: Mapping[str, bytes]
+    directory: Path, program: AsteriskProgram, service: Service
 ) -> AsyncIterator[BareAsterisk]:
     """An Asterisk of its own and far ends."""
     assert program.sipp is not None
@@ -77,7 +77,7 @@ async def bare_asterisk(
         files = [
             ("pjsip.d/bench.conf", _ENDPOINT),
             ("manager.d/bench.conf", _MANAGER),
-            ("extensions.d/bench.conf", _dialplan(directory, service, sounds, phones)),
+            ("extensions.d/bench.conf", _dialplan(directory, service, phones)),
         ]
         async with running_asterisk(
             directory / "asterisk", program, extra_files=files, known_endpoints=["bench"]
@@ -94,12 +94,12 @@ async def bare_asterisk(
                 writer.close()
 
 
-def _dialplan(directory: Path, service: Service, sounds: Mapping[str, bytes], phones: FarEnds) -> str:
+def _dialplan(directory: Path, service: Service, phones: FarEnds) -> str:
     """The service's dialplan, and beside it the sound files in the form that the product plays too."""
     folder = directory / "sounds"
     shipped = shared("sounds")
     files = {path.relative_to(shipped): path.read_bytes() for path in shipped.rglob("*.wav")}
-    files |= {Path(f"{name}.wav"): sound_file for name, sound_file in sounds.items()}
+    files |= {Path(f"{name}.wav"): sound_file for name, sound_file in SOUNDS.items()}
     for name, sound_file in files.items():
         path = (folder / name).with_suffix(".alaw")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -41,15 +41,23 @@ class FarEnds:
     def failed(self) -> int:
         return sum(sipp.statistics().failed for sipp in self.sipps)
 
-    def messages(self) -> list[TracedMessage]:
-        """What was said so far; only of far ends that are `traced`."""
-        return [message for sipp in self.sipps for message in sipp.messages()]
+    def messages(self, since: float) -> list[tuple[TracedMessage, SipMessage]]:
+        """What was said from a moment on (wall clock), and its parts; only of far ends that are `traced`."""
+        return [
+            (traced, SipMessage(traced.text))
+            for sipp in self.sipps
+            for traced in sipp.messages()
+            if traced.at >= since
+        ]
 
-    def invited_at(self) -> dict[str, float]:
-        """Called number -> wall-clock time of its INVITE; only of far ends that are `traced`."""
-        read = [(traced.at, SipMessage(traced.text)) for traced in self.messages() if traced.received]
+    def invited_at(self, since: float) -> dict[str, float]:
+        """Called number -> wall-clock time of its INVITE."""
         # An INVITE that is repeated doesn't come later.
-        return {message.request_user: at for at, message in reversed(read) if message.opens_dialog}
+        return {
+            message.request_user: traced.at
+            for traced, message in reversed(self.messages(since))
+            if traced.received and message.opens_dialog
+        }
 
 
 @asynccontextmanager

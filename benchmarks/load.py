@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks.usage import CORES, Usage
 
-TRIAL_SECONDS = 10.0
+_TRIAL_SECONDS = 9.0
 _SAMPLE_EVERY = 0.1
 _GROWTH = 0.1
 """Seconds by which calls may take longer in the last third of a trial than in the middle one."""
@@ -27,8 +27,9 @@ _COMPLETE_WITHIN = 4.0
 _SETTLE_WITHIN = 20.0
 """Seconds that calls which were late get to end before the next trial."""
 
-_STEP = 1.2
-_CLOSE_ENOUGH = 1.06
+_SHORT_RATE, _SHORT_SECONDS = 50.0, 4.0
+_STEP = 1.25
+_CLOSE_ENOUGH = 1.07
 _LOWEST_RATE = 5.0
 
 
@@ -89,7 +90,7 @@ class Trial:
         )
 
 
-async def run(side: Side, rate: float, seconds: float = TRIAL_SECONDS) -> Trial:
+async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial:
     """Ask for calls at `rate` a second for some seconds, and wait for their end."""
     calls = round(rate * seconds)
     side.prepare(calls)
@@ -211,6 +212,16 @@ class Search:
             raise RuntimeError(f"not even {trial.rate:.1f} calls a second work without faults: {trial}")
 
 
-def likely_rate(trial: Trial) -> float:
-    """Where to begin: most of what the machine could do at the processor time a call of a gentle trial."""
-    return 0.8 * 1000 * CORES / sum(trial.cpu_ms.values())
+async def likely_rate(side: Side) -> float:
+    """Where to begin: most of what the machine could do at the processor time a call of a short trial."""
+    trial = await run(side, _SHORT_RATE, _SHORT_SECONDS)
+    return 0.9 * 1000 * CORES / sum(trial.cpu_ms.values())
+
+
+def milliseconds(name: str, delays: Sequence[float]) -> dict[str, float]:
+    """The keys `name`_ms_p50 and `name`_ms_p99 of delays in seconds."""
+    ordered = sorted(delays)
+    return {
+        f"{name}_ms_p{percent}": round(1000 * ordered[len(ordered) * percent // 100], 1)
+        for percent in (50, 99)
+    }

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.customer import Customer
 from benchmarks.far_ends import FarEnds, far_ends
 from benchmarks.load import Side
-from benchmarks.services import SHOWN, Service
+from benchmarks.services import SHOWN, SOUNDS, Service
 from benchmarks.sink import PushSink
 from testbed.asterisk import AsteriskProgram
 from testbed.client import encoded_url
@@ -66,11 +66,12 @@ class Product(Side):
         }
 
     def invite_delays(self) -> list[float]:
-        """Seconds from each request of the last trial to the INVITE of its first leg, in rising order."""
-        invited = self._phones.invited_at()
-        numbers = (self._phones.numbers(call)[0] for call in range(len(self._customer.asked_at)))
-        asked = zip(numbers, self._customer.asked_at, strict=True)
-        return sorted(invited[number] - moment for number, moment in asked if number in invited)
+        """Seconds from each request of the last trial to the INVITE of its first leg."""
+        asked_at = self._customer.asked_at
+        invited = self._phones.invited_at(since=asked_at[0])
+        numbers = (self._phones.numbers(call)[0] for call in range(len(asked_at)))
+        asked = zip(numbers, asked_at, strict=True)
+        return [invited[number] - moment for number, moment in asked if number in invited]
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,6 @@ async def product(
     directory: Path,
     program: AsteriskProgram,
     uses: Sequence[Use],
-    sounds: Mapping[str, bytes],
     declared: str = "",
 ) -> AsyncIterator[list[Product]]:
     """The whole platform with the settings it is shipped with, once, and a side for each use of it.
@@ -94,7 +94,7 @@ async def product(
     `declared` is added to the declaration of the account.
     """
     directory.mkdir(parents=True)
-    for name, sound_file in sounds.items():
+    for name, sound_file in SOUNDS.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     assert program.sipp is not None
     async with AsyncExitStack() as stack:
@@ -110,7 +110,7 @@ async def product(
             )
             phones.append(await stack.enter_async_context(ends))
             sinks.append(await stack.enter_async_context(PushSink.start()))
-        await home.declare(_declaration(uses, phones, sounds, declared))
+        await home.declare(_declaration(uses, phones, declared))
         controller = await stack.enter_async_context(
             controller_process(home.settings, directory / "controller")
         )
@@ -120,9 +120,7 @@ async def product(
         ]
 
 
-def _declaration(
-    uses: Sequence[Use], phones: Sequence[FarEnds], sounds: Mapping[str, bytes], more: str
-) -> str:
+def _declaration(uses: Sequence[Use], phones: Sequence[FarEnds], more: str) -> str:
     services = dict.fromkeys(use.service.name for use in uses)
     routes = (
         _ROUTE.format(prefix=prefix, contact=sipp.uri("{number}"))
@@ -133,7 +131,7 @@ def _declaration(
         [
             _ACCOUNT,
             *(_APP.format(service=service) for service in services),
-            *(_SOUND.format(name=name) for name in sounds),
+            *(_SOUND.format(name=name) for name in SOUNDS),
             more,
             *routes,
         ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from testbed.client import CALLNOTIFY, CALLVERIFY, CLICK2CALL
+from testbed.sounds import distinct_prompt
 
 SHOWN = "+8657126880001"
 
@@ -37,8 +38,8 @@ class Service:
     the sound files of the account and the shipped prompts, `{second}` the address of the second leg."""
 
 
-SOUNDS = {"prompt": 1.0, "tone": 0.3}
-"""Sound files of the account: seconds."""
+SOUNDS = {"prompt": distinct_prompt(1, 1.0), "tone": distinct_prompt(2, 0.3)}
+"""Sound files of the account."""
 
 NOTIFICATION = Service(
     name="notification",
