@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.services import Service
+from benchmarks.services import FarEnd, Service
 from controller.prompts import wav
 from testbed.sip_message import SipMessage
 from testbed.sipp import SCENARIOS, Sipp, TracedMessage
@@ -33,6 +33,10 @@ class FarEnds:
 
     def uris(self, call: int) -> list[str]:
         return [sipp.uri(number) for sipp, number in zip(self.sipps, self.numbers(call), strict=True)]
+
+    def called(self) -> int:
+        """Calls that have come so far."""
+        return min(sipp.statistics().created for sipp in self.sipps)
 
     def over(self) -> int:
         """Calls that have ended well so far."""
@@ -73,7 +77,7 @@ async def far_ends(
             own.mkdir(parents=True)
             (own / "sound.alaw").write_bytes(wav.read(distinct_prompt(2, 1.0)))
             sipp = Sipp.start(
-                _scenario(far_end.scenario, own),
+                _scenario(far_end, own),
                 directory=own,
                 command=command,
                 talking=far_end.talks,
@@ -85,8 +89,11 @@ async def far_ends(
         yield FarEnds(sipps, [f"{prefix}{index}" for index in range(len(sipps))])
 
 
-def _scenario(name: str, directory: Path) -> Path:
+def _scenario(far_end: FarEnd, directory: Path) -> Path:
     """A scenario whose calls count as over when they are, not when repeated messages can no longer come."""
-    path = directory / f"{name}.xml"
-    path.write_text(_TIMEWAIT.sub("", (SCENARIOS / path.name).read_text("utf-8")), "utf-8")
+    path = directory / f"{far_end.scenario}.xml"
+    text = _TIMEWAIT.sub("", (SCENARIOS / path.name).read_text("utf-8"))
+    if far_end.media_port is not None:
+        text = text.replace("[media_port]", str(far_end.media_port))
+    path.write_text(text, "utf-8")
     return path

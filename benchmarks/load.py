@@ -99,7 +99,7 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
     began = time.perf_counter()
     stretch = _Stretch(side, calls)
     late = await stretch.ask_for_all(rate)
-    await _until(lambda: stretch.over() >= calls, _OVER_WITHIN)
+    await until(lambda: stretch.over() >= calls, _OVER_WITHIN)
     unfinished = calls - stretch.over()
     missing = await stretch.missing(there)
     used = Usage.now(roles).since(usage)
@@ -112,7 +112,7 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
         **{f"missing {name}": much for name, much in missing.items()},
         **{name: much - faults[name] for name, much in side.faults().items()},
     }
-    await _until(lambda: stretch.over() >= calls, _SETTLE_WITHIN)
+    await until(lambda: stretch.over() >= calls, _SETTLE_WITHIN)
     return Trial(
         rate,
         calls,
@@ -168,11 +168,11 @@ class _Stretch:
             now = self._side.left_behind()
             return {name: there + self._calls * each - now[name][0] for name, (there, each) in before.items()}
 
-        await _until(lambda: not any(lacking().values()), _COMPLETE_WITHIN)
+        await until(lambda: not any(lacking().values()), _COMPLETE_WITHIN)
         return lacking()
 
 
-async def _until(done: Callable[[], bool], time_limit: float) -> None:
+async def until(done: Callable[[], bool], time_limit: float) -> None:
     """Wait for counters that others count, no longer than the time limit in seconds."""
     deadline = time.perf_counter() + time_limit
     while not done():

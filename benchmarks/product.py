@@ -31,8 +31,8 @@ class Product(Side):
             "asterisk": [home.asterisk.process.pid],
             "far end": phones.pids,
         }
+        self.phones = phones
         self._service = service
-        self._phones = phones
         self._sink = sink
         self._customer = Customer(controller.url, service.path, f"bench-{service.name}", _SECRET)
 
@@ -42,7 +42,7 @@ class Product(Side):
             "feeUrl": encoded_url(self._sink.url("/f")),
         }
         self._customer.prepare(
-            {**self._service.request(*self._phones.numbers(call)), **addresses} for call in range(calls)
+            {**self._service.request(*self.phones.numbers(call)), **addresses} for call in range(calls)
         )
 
     def ask(self, call: int) -> None:
@@ -55,7 +55,7 @@ class Product(Side):
         return {
             "refused": self._customer.refused,
             "abnormal": self._sink.abnormal,
-            "failed at the far end": self._phones.failed(),
+            "failed at the far end": self.phones.failed(),
         }
 
     def left_behind(self) -> Mapping[str, tuple[int, int]]:
@@ -68,8 +68,8 @@ class Product(Side):
     def invite_delays(self) -> list[float]:
         """Seconds from each request of the last trial to the INVITE of its first leg."""
         asked_at = self._customer.asked_at
-        invited = self._phones.invited_at(since=asked_at[0])
-        numbers = (self._phones.numbers(call)[0] for call in range(len(asked_at)))
+        invited = self.phones.invited_at(since=asked_at[0])
+        numbers = (self.phones.numbers(call)[0] for call in range(len(asked_at)))
         asked = zip(numbers, asked_at, strict=True)
         return [invited[number] - moment for number, moment in asked if number in invited]
 

@@ -19,6 +19,8 @@ class FarEnd:
     """Seconds after which a phone that hangs up does so."""
     echoes: bool = False
     """Sends back what it hears."""
+    media_port: int | None = None
+    """Where it wants its sound; none: at SIPp."""
 
 
 @dataclass(frozen=True)
