@@ -24,8 +24,8 @@ _OVER_WITHIN = 5.0
 _COMPLETE_WITHIN = 4.0
 """Seconds from the end of the calls in which their pushes must be there: CDRs gather for up to 2."""
 
-_SETTLE_WITHIN = 20.0
-"""Seconds that calls which were late get to end before the next trial."""
+_SETTLE_STEP, _SETTLE_STEPS = 3.0, 7
+"""What is late gets time before the next trial: so many seconds so many times, as long as something comes."""
 
 _SHORT_RATE, _SHORT_SECONDS = 50.0, 4.0
 _STEP = 1.25
@@ -95,13 +95,13 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
     calls = round(rate * seconds)
     side.prepare(calls)
     roles = {**side.roles, "harness": [os.getpid()]}
-    faults, there, usage = side.faults(), side.left_behind(), Usage.now(roles)
+    faults, usage = side.faults(), Usage.now(roles)
     began = time.perf_counter()
     stretch = _Stretch(side, calls)
     late = await stretch.ask_for_all(rate)
     await until(lambda: stretch.over() >= calls, _OVER_WITHIN)
     unfinished = calls - stretch.over()
-    missing = await stretch.missing(there)
+    missing = await stretch.missing()
     used = Usage.now(roles).since(usage)
     elapsed = time.perf_counter() - began
     middle, last = stretch.call_seconds(rate, 1), stretch.call_seconds(rate, 2)
@@ -112,7 +112,7 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
         **{f"missing {name}": much for name, much in missing.items()},
         **{name: much - faults[name] for name, much in side.faults().items()},
     }
-    await until(lambda: stretch.over() >= calls, _SETTLE_WITHIN)
+    await stretch.settle()
     return Trial(
         rate,
         calls,
@@ -120,7 +120,7 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
         call_seconds=last,
         cpu_ms={role: 1000 * much / calls for role, much in used.roles.items()},
         others=used.others / (elapsed * CORES),
-        counts={name: calls * each - missing[name] for name, (_, each) in there.items()},
+        counts={name: calls * each - missing[name] for name, (_, each) in side.left_behind().items()},
     )
 
 
@@ -132,6 +132,7 @@ class _Stretch:
         self._calls = calls
         self._asked = 0
         self._over_before = side.over()
+        self._there = side.left_behind()
         self._samples: list[tuple[int, int]] = []
 
     def over(self) -> int:
@@ -161,15 +162,27 @@ class _Stretch:
         under_way = [count for asked, count in self._samples if begin < asked <= end]
         return sum(under_way) / len(under_way) / rate if under_way else math.inf
 
-    async def missing(self, before: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    async def missing(self) -> dict[str, int]:
         """Wait for what the calls leave behind; returns what has not come."""
+        await until(lambda: not any(self._lacking().values()), _COMPLETE_WITHIN)
+        return self._lacking()
 
-        def lacking() -> dict[str, int]:
-            now = self._side.left_behind()
-            return {name: there + self._calls * each - now[name][0] for name, (there, each) in before.items()}
+    async def settle(self) -> None:
+        """Wait for what is late, so that the next trial doesn't count it."""
+        for _ in range(_SETTLE_STEPS):
+            before = self._outstanding()
+            await until(lambda: not any(self._outstanding()), _SETTLE_STEP)
+            if self._outstanding() == before or not any(self._outstanding()):
+                return
 
-        await until(lambda: not any(lacking().values()), _COMPLETE_WITHIN)
-        return lacking()
+    def _outstanding(self) -> list[int]:
+        return [self._calls - self.over(), *self._lacking().values()]
+
+    def _lacking(self) -> dict[str, int]:
+        now = self._side.left_behind()
+        return {
+            name: there + self._calls * each - now[name][0] for name, (there, each) in self._there.items()
+        }
 
 
 async def until(done: Callable[[], bool], time_limit: float) -> None:

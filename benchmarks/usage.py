@@ -29,7 +29,7 @@ class Usage:
 
     @property
     def others(self) -> float:
-        """Seconds that went to processes of no role, and to interrupts."""
+        """Seconds that went to processes of no role, or were taken away by a host."""
         return max(self.machine - sum(self.roles.values()), 0.0)
 
 
@@ -39,8 +39,8 @@ def _process_seconds(pid: int) -> float:
 
 
 def _machine_seconds() -> float:
-    """User, nice, system, interrupts, and what a host took away; all that is neither idle nor waiting."""
-    user, nice, system, _idle, _waiting, hard, soft, stolen = map(
+    """What processes used and what a host took away: no interrupts, which are mostly our own packets."""
+    user, nice, system, _idle, _waiting, _hard, _soft, stolen = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     )
-    return (user + nice + system + hard + soft + stolen) / _TICKS
+    return (user + nice + system + stolen) / _TICKS

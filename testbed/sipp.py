@@ -183,7 +183,8 @@ class Sipp:
 
     def messages(self) -> list[TracedMessage]:
         """Every message so far, if it was started with `trace_messages`."""
-        text = (self._directory / f"{self._name}.messages").read_text("utf-8")
+        # As bytes: the lines of a SIP message end as they did on the wire.
+        text = (self._directory / f"{self._name}.messages").read_bytes().decode("utf-8")
         _, *parts = _MESSAGE.split(text)
         return [
             TracedMessage(datetime.fromisoformat(at).timestamp(), way == "received", message)

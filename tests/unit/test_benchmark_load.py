@@ -62,6 +62,7 @@ async def test_given_a_side_that_loses_cdrs_when_a_trial_is_run_then_their_numbe
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("benchmarks.load._COMPLETE_WITHIN", 0.2)
+    monkeypatch.setattr("benchmarks.load._SETTLE_STEP", 0.1)
     trial = await run(Pretended(capacity=1000, loses=3), RATE, SECONDS)
     assert trial.faults == {"missing cdrs": 3}
     assert trial.counts == {"cdrs": 117}
