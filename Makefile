@@ -45,7 +45,8 @@ format: setup ## Format the code
 
 bench: setup ## Measure against bare Asterisk; prints one JSON line each
 	@$(BIN)/python -m benchmarks.start
-	@$(BIN)/python -m benchmarks.notification
+	@$(BIN)/python -m benchmarks.against_bare notification callback verification
+	@$(BIN)/python -m benchmarks.speech
 
 requirements: setup ## The requirement numbers that no test shows
 	@$(BIN)/python scripts/requirements.py

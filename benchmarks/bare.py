@@ -1,14 +1,16 @@
-"""The yardstick: bare Asterisk, calls originated over AMI into a dialplan that plays the prompt."""
+"""The yardstick: bare Asterisk, calls originated over AMI into a dialplan that does the work of a service."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks.load import OVER_WITHIN, Trial, cpu_seconds, pace, until
+from benchmarks.far_ends import FarEnds, far_ends
+from benchmarks.load import Side
+from benchmarks.services import SOUNDS, Service
+from controller.prompts import wav
+from controller.share import shared
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk
-from testbed.sipp import Sipp
 
 _ENDPOINT = """
 [bench]
@@ -22,90 +24,89 @@ direct_media = no
 
 _DIALPLAN = """
 [bench]
-exten => s,1,Playback({prompt})
+exten => _X.,1,{application}
  same => n,Hangup()
 """
 
-_MANAGER = """
+_SECRET = "bench-secret"
+_MANAGER = f"""
 [bench]
-secret = {secret}
+secret = {_SECRET}
 read = none
 write = originate
 """
 
 
-class BareAsterisk:
-    """Asterisk with nothing beside it."""
+class BareAsterisk(Side):
+    """Asterisk with nothing beside it; a call is over when its far ends have seen its end."""
 
-    def __init__(self, asterisk: RunningAsterisk, far_end: Sipp, writer: asyncio.StreamWriter) -> None:
-        self._asterisk = asterisk
-        self._far_end = far_end
-        self._writer = writer
+    name = "bare"
 
-    async def run(self, rate: float, calls: int) -> Trial:
-        """One stretch of load; a call is over when the far end has seen its BYE."""
-        before = self._far_end.statistics()
-        cpu = cpu_seconds(self._asterisk.process.pid)
-        began = time.perf_counter()
-        await pace(rate, calls, self._originate)
-        asked = time.perf_counter()
+    def __init__(self, asterisk: RunningAsterisk, phones: FarEnds, ami: asyncio.StreamWriter) -> None:
+        self.roles = {"asterisk": [asterisk.process.pid], "far end": phones.pids}
+        self._phones = phones
+        self._ami = ami
+        self._actions: list[bytes] = []
 
-        def over() -> bool:
-            return self._far_end.statistics().successful - before.successful >= calls
-
-        in_time = await until(over, OVER_WITHIN)
-        seconds = time.perf_counter() - began
-        after = self._far_end.statistics()
-        done = after.successful - before.successful
-        # The statistics are a second old at most; time beyond the load itself is not counted as load.
-        late = asked - began > calls / rate * 1.05 + 0.1
-        return Trial(
-            rate,
-            calls,
-            failures=(calls - done if not in_time else 0) + after.failed - before.failed + int(late),
-            seconds=seconds,
-            asterisk_cpu_ms_per_call=1000 * (cpu_seconds(self._asterisk.process.pid) - cpu) / calls,
-        )
-
-    async def _originate(self, index: int) -> None:
-        number = f"+861390{index:07}"
-        self._writer.write(
+    def prepare(self, calls: int) -> None:
+        self._actions = [
             (
-                "Action: Originate\r\nAsync: true\r\nContext: bench\r\nExten: s\r\nPriority: 1\r\n"
-                f"Codecs: alaw\r\nChannel: PJSIP/bench/sip:{number}@{self._far_end.contact[4:]}\r\n\r\n"
+                "Action: Originate\r\nAsync: true\r\nContext: bench\r\nPriority: 1\r\nCodecs: alaw\r\n"
+                f"Exten: {call:07}\r\nChannel: PJSIP/bench/{self._phones.uris(call)[0]}\r\n\r\n"
             ).encode()
-        )
+            for call in range(calls)
+        ]
+
+    def ask(self, call: int) -> None:
+        self._ami.write(self._actions[call])
+
+    def over(self) -> int:
+        return self._phones.over()
+
+    def faults(self) -> Mapping[str, int]:
+        return {"failed at the far end": self._phones.failed()}
 
 
 @asynccontextmanager
 async def bare_asterisk(
-    directory: Path, program: AsteriskProgram, prompt: bytes
+    directory: Path, program: AsteriskProgram, service: Service
 ) -> AsyncIterator[BareAsterisk]:
-    """An Asterisk of its own and a far end."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "prompt.alaw").write_bytes(prompt)
-    secret = "bench-secret"
-    files = [
-        ("pjsip.d/bench.conf", _ENDPOINT),
-        ("manager.d/bench.conf", _MANAGER.format(secret=secret)),
-        ("extensions.d/bench.conf", _DIALPLAN.format(prompt=directory / "prompt")),
-    ]
+    """An Asterisk of its own and far ends."""
     assert program.sipp is not None
-    async with (
-        running_asterisk(
+    async with far_ends(service, directory / "phones", program.sipp, prefix="+86139") as phones:
+        files = [
+            ("pjsip.d/bench.conf", _ENDPOINT),
+            ("manager.d/bench.conf", _MANAGER),
+            ("extensions.d/bench.conf", _dialplan(directory, service, phones)),
+        ]
+        async with running_asterisk(
             directory / "asterisk", program, extra_files=files, known_endpoints=["bench"]
-        ) as asterisk,
-        Sipp.start("answer", directory=directory / "sipp", command=program.sipp) as far_end,
-    ):
-        port = asterisk.configuration.ami_port
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"Action: Login\r\nUsername: bench\r\nSecret: {secret}\r\nEvents: off\r\n\r\n".encode())
-        reading = asyncio.create_task(_drain(reader))
-        try:
-            yield BareAsterisk(asterisk, far_end, writer)
-        finally:
-            reading.cancel()
-            writer.close()
+        ) as asterisk:
+            reader, writer = await asyncio.open_connection("127.0.0.1", asterisk.configuration.ami_port)
+            writer.write(
+                f"Action: Login\r\nUsername: bench\r\nSecret: {_SECRET}\r\nEvents: off\r\n\r\n".encode()
+            )
+            reading = asyncio.create_task(_drain(reader))
+            try:
+                yield BareAsterisk(asterisk, phones, writer)
+            finally:
+                reading.cancel()
+                writer.close()
+
+
+def _dialplan(directory: Path, service: Service, phones: FarEnds) -> str:
+    """The service's dialplan, and beside it the sound files in the form that the product plays too."""
+    folder = directory / "sounds"
+    shipped = shared("sounds")
+    files = {path.relative_to(shipped): path.read_bytes() for path in shipped.rglob("*.wav")}
+    files |= {Path(f"{name}.wav"): sound_file for name, sound_file in SOUNDS.items()}
+    for name, sound_file in files.items():
+        path = (folder / name).with_suffix(".alaw")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(wav.read(sound_file))
+    last = len(phones.sipps) - 1
+    second = phones.sipps[last].uri(f"{phones.prefixes[last]}${{EXTEN}}")
+    return _DIALPLAN.format(application=service.dialplan.format(sounds=folder, second=second))
 
 
 async def _drain(reader: asyncio.StreamReader) -> None:

@@ -1,91 +1,240 @@
-"""Load at a given rate, and the search for the highest rate without failures."""
+"""A stretch of load, what is wrong with it, and the search for the highest rate at which nothing is."""
 
 import asyncio
+import math
 import os
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-TRIAL_SECONDS = 6.0
-OVER_WITHIN = 3.0
-"""Seconds from the last request in which all calls must be over: their prompt of 1 s, and no backlog."""
+from benchmarks.usage import CORES, Usage
 
-CDRS_WITHIN = 4.0
-"""Seconds from the end of the calls in which their CDRs must be there: they gather for up to 2."""
+_TRIAL_SECONDS = 9.0
+_SAMPLE_EVERY = 0.1
+_GROWTH = 0.1
+"""Seconds by which calls may take longer in the last third of a trial than in the middle one."""
 
-_STEP_UP = 1.3
-_REFINEMENTS = 2
+_LATE = 0.1
+"""Seconds by which the requests themselves may come too late."""
+
+_OVER_WITHIN = 5.0
+"""Seconds from the last request in which all calls must be over."""
+
+_COMPLETE_WITHIN = 4.0
+"""Seconds from the end of the calls in which their pushes must be there: CDRs gather for up to 2."""
+
+_SETTLE_STEP, _SETTLE_STEPS = 3.0, 7
+"""What is late gets time before the next trial: so many seconds so many times, as long as something comes."""
+
+_SHORT_RATE, _SHORT_SECONDS = 50.0, 4.0
+_STEP = 1.25
+_CLOSE_ENOUGH = 1.07
+_LOWEST_RATE = 5.0
 
 
-@dataclass
+class Side(ABC):
+    """Who is under load. What it counts runs on from trial to trial."""
+
+    name: str
+    roles: Mapping[str, Sequence[int]]
+    """Role -> ids of its processes."""
+
+    @abstractmethod
+    def prepare(self, calls: int) -> None:
+        """Make everything ready that can be made before the load begins."""
+
+    @abstractmethod
+    def ask(self, call: int) -> None:
+        """Ask for a call, without waiting for it."""
+
+    @abstractmethod
+    def over(self) -> int:
+        """Calls that have ended."""
+
+    @abstractmethod
+    def faults(self) -> Mapping[str, int]:
+        """What went wrong: name -> how often."""
+
+    def left_behind(self) -> Mapping[str, tuple[int, int]]:
+        """What calls leave behind: name -> (how many there are, how many belong to one call)."""
+        return {}
+
+
+@dataclass(frozen=True)
 class Trial:
     """One stretch of load."""
 
     rate: float
     calls: int
-    failures: int
-    seconds: float
-    """From the first request to the end of the last call."""
-    cpu_ms_per_call: float = 0.0
-    asterisk_cpu_ms_per_call: float = 0.0
-    counts: dict[str, int] = field(default_factory=dict)
+    faults: Mapping[str, float]
+    """What was wrong: name -> how much; empty if nothing was."""
+    call_seconds: float
+    """From the request to the end of a call, in the last third of the trial."""
+    cpu_ms: Mapping[str, float]
+    """Role -> processor time a call, in milliseconds."""
+    others: float
+    """Share of the machine that went to strangers."""
+    counts: Mapping[str, int]
 
     @property
     def passed(self) -> bool:
-        return self.failures == 0
+        return not self.faults
+
+    def __str__(self) -> str:
+        verdict = ", ".join(f"{name} {much:g}" for name, much in self.faults.items()) or "ok"
+        cpu = ", ".join(f"{role} {used:.2f}" for role, used in self.cpu_ms.items())
+        return (
+            f"{self.rate:6.1f} calls/s: {verdict} ({self.calls} calls of {self.call_seconds:.2f} s; "
+            f"CPU ms a call: {cpu}; others {self.others:.0%} of the machine)"
+        )
 
 
-Run = Callable[[float, int], Awaitable[Trial]]
-
-
-async def pace(rate: float, calls: int, start_one: Callable[[int], Awaitable[None]]) -> None:
-    """Start `calls` calls at `rate` a second, whatever becomes of them; returns when all are asked for."""
+async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial:
+    """Ask for calls at `rate` a second for some seconds, and wait for their end."""
+    calls = round(rate * seconds)
+    side.prepare(calls)
+    roles = {**side.roles, "harness": [os.getpid()]}
+    faults, usage = side.faults(), Usage.now(roles)
     began = time.perf_counter()
-    tasks = []
-    for index in range(calls):
-        ahead = began + index / rate - time.perf_counter()
-        if ahead > 0:
-            await asyncio.sleep(ahead)
-        tasks.append(asyncio.create_task(start_one(index)))  # type: ignore[arg-type]
-    await asyncio.gather(*tasks)
+    stretch = _Stretch(side, calls)
+    late = await stretch.ask_for_all(rate)
+    await until(lambda: stretch.over() >= calls, _OVER_WITHIN)
+    unfinished = calls - stretch.over()
+    missing = await stretch.missing()
+    used = Usage.now(roles).since(usage)
+    elapsed = time.perf_counter() - began
+    middle, last = stretch.call_seconds(rate, 1), stretch.call_seconds(rate, 2)
+    found = {
+        "unfinished": unfinished,
+        "seconds slower": round(last - middle, 2) if last - middle > _GROWTH else 0,
+        "seconds late": round(late, 2) if late > _LATE else 0,
+        **{f"missing {name}": much for name, much in missing.items()},
+        **{name: much - faults[name] for name, much in side.faults().items()},
+    }
+    await stretch.settle()
+    return Trial(
+        rate,
+        calls,
+        faults={name: much for name, much in found.items() if much},
+        call_seconds=last,
+        cpu_ms={role: 1000 * much / calls for role, much in used.roles.items()},
+        others=used.others / (elapsed * CORES),
+        counts={name: calls * each - missing[name] for name, (_, each) in side.left_behind().items()},
+    )
 
 
-async def until(done: Callable[[], bool], time_limit: float) -> bool:
-    """Wait for counters that others count; True if it was in time."""
+class _Stretch:
+    """The calls of one trial."""
+
+    def __init__(self, side: Side, calls: int) -> None:
+        self._side = side
+        self._calls = calls
+        self._asked = 0
+        self._over_before = side.over()
+        self._there = side.left_behind()
+        self._samples: list[tuple[int, int]] = []
+
+    def over(self) -> int:
+        return self._side.over() - self._over_before
+
+    async def ask_for_all(self, rate: float) -> float:
+        """Ask at an even pace, whatever becomes of the calls; returns how late the last request was."""
+        began = time.perf_counter()
+        watching = asyncio.create_task(self._watch())
+        for call in range(self._calls):
+            ahead = began + call / rate - time.perf_counter()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            self._side.ask(call)
+            self._asked = call + 1
+        watching.cancel()
+        return time.perf_counter() - began - (self._calls - 1) / rate
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_SAMPLE_EVERY)
+            self._samples.append((self._asked, self._asked - self.over()))
+
+    def call_seconds(self, rate: float, third: int) -> float:
+        """How long calls take in a third (0 to 2) of the trial: calls under way, by calls a second."""
+        begin, end = (self._calls * part / 3 for part in (third, third + 1))
+        under_way = [count for asked, count in self._samples if begin < asked <= end]
+        return sum(under_way) / len(under_way) / rate if under_way else math.inf
+
+    async def missing(self) -> dict[str, int]:
+        """Wait for what the calls leave behind; returns what has not come."""
+        await until(lambda: not any(self._lacking().values()), _COMPLETE_WITHIN)
+        return self._lacking()
+
+    async def settle(self) -> None:
+        """Wait for what is late, so that the next trial doesn't count it."""
+        for _ in range(_SETTLE_STEPS):
+            before = self._outstanding()
+            await until(lambda: not any(self._outstanding()), _SETTLE_STEP)
+            if self._outstanding() == before or not any(self._outstanding()):
+                return
+
+    def _outstanding(self) -> list[int]:
+        return [self._calls - self.over(), *self._lacking().values()]
+
+    def _lacking(self) -> dict[str, int]:
+        now = self._side.left_behind()
+        return {
+            name: there + self._calls * each - now[name][0] for name, (there, each) in self._there.items()
+        }
+
+
+async def until(done: Callable[[], bool], time_limit: float) -> None:
+    """Wait for counters that others count, no longer than the time limit in seconds."""
     deadline = time.perf_counter() + time_limit
     while not done():
         if time.perf_counter() > deadline:
-            return False
-        await asyncio.sleep(0.02)
-    return True
+            return
+        await asyncio.sleep(_SAMPLE_EVERY)
 
 
-async def highest_rate(run: Run, first: float, report: Callable[[Trial], None]) -> Trial:
-    """The best trial without failures: rates rise by steps until one fails, then the gap is halved."""
-    best: Trial | None = None
-    rate, failed = first, None
-    while failed is None:
-        trial = await run(rate, round(rate * TRIAL_SECONDS))
-        report(trial)
+class Search:
+    """Looks for the highest rate without faults: by steps until one rate passes and a higher one does not,
+    then between the two."""
+
+    def __init__(self, first_rate: float) -> None:
+        self.rate = first_rate
+        self.best: Trial | None = None
+        self._failed: float | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.best is not None and (
+            self._failed is not None and self._failed <= self.best.rate * _CLOSE_ENOUGH
+        )
+
+    def learn(self, trial: Trial) -> None:
+        """Take in what a trial at `rate` has shown, and choose the next rate."""
         if trial.passed:
-            best, rate = trial, rate * _STEP_UP
+            self.best = trial
         else:
-            failed = rate
-    if best is None:
-        raise RuntimeError(f"not even {first} calls a second work without failures")
-    for _ in range(_REFINEMENTS):
-        middle = (best.rate + failed) / 2
-        trial = await run(middle, round(middle * TRIAL_SECONDS))
-        report(trial)
-        if trial.passed:
-            best = trial
+            self._failed = trial.rate
+        if self.best is None:
+            self.rate = trial.rate / _STEP
+        elif self._failed is None:
+            self.rate = trial.rate * _STEP
         else:
-            failed = middle
-    return best
+            self.rate = (self.best.rate + self._failed) / 2
+        if self.rate < _LOWEST_RATE:
+            raise RuntimeError(f"not even {trial.rate:.1f} calls a second work without faults: {trial}")
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+async def likely_rate(side: Side) -> float:
+    """Where to begin: most of what the machine could do at the processor time a call of a short trial."""
+    trial = await run(side, _SHORT_RATE, _SHORT_SECONDS)
+    return 0.9 * 1000 * CORES / sum(trial.cpu_ms.values())
+
+
+def milliseconds(name: str, delays: Sequence[float]) -> dict[str, float]:
+    """The keys `name`_ms_p50 and `name`_ms_p99 of delays in seconds."""
+    ordered = sorted(delays)
+    return {
+        f"{name}_ms_p{percent}": round(1000 * ordered[len(ordered) * percent // 100], 1)
+        for percent in (50, 99)
+    }

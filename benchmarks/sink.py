@@ -3,15 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
+
+class _StatusInfo(msgspec.Struct):
+    stateCode: int = 0  # noqa: N815
+
+
+class _Push(msgspec.Struct):
+    """What is counted of a push; the rest is skipped."""
+
+    eventType: str  # noqa: N815
+    statusInfo: _StatusInfo | None = None  # noqa: N815
+    feeLst: list[msgspec.Raw] = []  # noqa: N815
+
+
+_DECODER = msgspec.json.Decoder(_Push)
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class PushSink:
-    """What has arrived."""
+    """What has arrived: status pushes, among them disconnects, those that tell of trouble, and CDRs."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -23,18 +37,15 @@ class PushSink:
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def reset(self) -> None:
-        self.statuses = self.disconnects = self.abnormal = self.cdrs = 0
-
     def count(self, body: bytes) -> None:
-        message: dict[str, Any] = msgspec.json.decode(body)
-        if message["eventType"] == "fee":
-            self.cdrs += len(message["feeLst"])
+        push = _DECODER.decode(body)
+        if push.eventType == "fee":
+            self.cdrs += len(push.feeLst)
             return
         self.statuses += 1
-        if message["eventType"] == "disconnect":
+        if push.eventType == "disconnect":
             self.disconnects += 1
-            self.abnormal += message["statusInfo"]["stateCode"] != 0
+            self.abnormal += push.statusInfo is None or push.statusInfo.stateCode != 0
 
     @classmethod
     @asynccontextmanager

@@ -5,8 +5,8 @@
         counted = await far_end.stop()
         assert (counted.successful, counted.failed) == (100, 0)
 
-The scenarios of `testbed/scenarios` go by name: the far ends `answer`, `ringing_then_answer` and `busy`, and
-the caller `call`.
+The scenarios of `testbed/scenarios` go by name: the far ends `answer`, `answer_and_play`,
+`answer_and_hang_up`, `ringing_then_answer` and `busy`, and the caller `call`.
 """
 
 import asyncio
@@ -14,11 +14,13 @@ import contextlib
 import csv
 import ctypes
 import os
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from testbed.ports import reserved_ports
@@ -26,6 +28,10 @@ from testbed.ports import reserved_ports
 SCENARIOS = Path(__file__).parent / "scenarios"
 _PR_SET_PDEATHSIG = 1
 _TAIL = 2000
+_MESSAGE = re.compile(r"^-{20,} (\S+)\n\w+ message (received|sent) .*\n\n", re.MULTILINE)
+_LAST_ROWS = 16384
+"""Bytes at the end of a statistics file that hold its last row for certain."""
+
 _ORDERLY_ENDS = (0, 1, 97, 99)  # all calls successful, some failed, ended by a command, no calls at all
 
 
@@ -59,6 +65,15 @@ class SippStatistics:
             retransmissions=number("Retransmissions(C)"),
             values=dict(row),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TracedMessage:
+    """A SIP message that SIPp has seen; `at` is in seconds since 1970."""
+
+    at: float
+    received: bool
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,7 @@ class Sipp:
         talking: float = 0.0,
         echo: bool = False,
         trace_messages: bool = False,
+        statistics_every: float = 1.0,
         extra: Sequence[str] = (),
         name: str | None = None,
         start_limit: float = 10,
@@ -112,7 +128,8 @@ class Sipp:
 
         A caller needs `remote` ("host:port"), `load` and perhaps the `number` to call; a far end may have a
         `load` too, whose `calls` end it. `ringing` and `talking` are seconds, for the scenarios that know
-        them. With `echo` what is heard goes back to its sender. `extra` are further words for SIPp.
+        them. With `echo` what is heard goes back to its sender. `statistics()` are renewed every so many
+        seconds. `extra` are further words for SIPp.
         """
         path = scenario if isinstance(scenario, Path) else SCENARIOS / f"{scenario}.xml"
         name = name or path.stem
@@ -125,7 +142,7 @@ class Sipp:
             words += ["-p", str(port or free_port), "-mp", str(media_port)]
             words += ["-s", number, "-d", str(round(talking * 1000))]
             words += ["-nostdin", "-aa", "-trace_err", "-error_file", f"{name}.errors"]
-            words += ["-trace_stat", "-stf", f"{name}.csv", "-fd", "1"]
+            words += ["-trace_stat", "-stf", f"{name}.csv", "-fd", f"{round(statistics_every * 1000)}ms"]
             words += [] if load is None else load.arguments()
             words += [] if ringing is None else ["-recv_timeout", str(round(ringing * 1000))]
             words += ["-rtp_echo"] if echo else []
@@ -151,15 +168,28 @@ class Sipp:
         return f"sip:{number}@{self._address}:{self.port}"
 
     def statistics(self) -> SippStatistics:
-        """The counts of at most a second ago, or the final ones once SIPp has ended."""
+        """The counts of at most `statistics_every` ago, or the final ones once SIPp has ended."""
         path = self._directory / f"{self._name}.csv"
         if not path.exists():
             return SippStatistics.of_row({})
-        with path.open(newline="") as lines:
-            rows = list(csv.reader(lines, delimiter=";"))
-        # The last line may be half written.
-        whole = [row for row in rows if len(row) == len(rows[0])]
-        return SippStatistics.of_row(dict(zip(whole[0], whole[-1], strict=True)) if len(whole) > 1 else {})
+        with path.open("rb") as file:
+            names = file.readline()
+            file.seek(max(file.tell(), path.stat().st_size - _LAST_ROWS))
+            lines = (names + file.read()).decode().splitlines()
+        head, *rows = csv.reader(lines, delimiter=";")
+        # The first of them may be cut off, the last one half written.
+        whole = [row for row in rows if len(row) == len(head)]
+        return SippStatistics.of_row(dict(zip(head, whole[-1], strict=True)) if whole else {})
+
+    def messages(self) -> list[TracedMessage]:
+        """Every message so far, if it was started with `trace_messages`."""
+        # As bytes: the lines of a SIP message end as they did on the wire.
+        text = (self._directory / f"{self._name}.messages").read_bytes().decode("utf-8")
+        _, *parts = _MESSAGE.split(text)
+        return [
+            TracedMessage(datetime.fromisoformat(at).timestamp(), way == "received", message)
+            for at, way, message in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        ]
 
     def errors(self) -> str:
         """What SIPp complained of."""

@@ -6,10 +6,13 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from controller.prompts import alaw, wav
 from testbed.asterisk import LauncherError, obtain_asterisk
 from testbed.listening import load_wav, tone_share
+from testbed.sip_message import SipMessage
 from testbed.sipp import Load, Sipp, SippError
 from testbed.softphone import PhoneError, PhoneTimeoutError, Registration, Softphone
 from testbed.softphone_plan import Answer, Talk, Tone
@@ -88,6 +91,38 @@ async def test_given_a_busy_far_end_when_called_then_the_caller_gets_486(
         assert (await (await phone.dial(far_end.uri("1"))).ended()).status == 486
         counted = await far_end.stop()
     assert (counted.created, counted.successful, counted.failed) == (1, 1, 0)
+
+
+async def test_given_a_far_end_that_plays_when_a_phone_calls_it_then_it_hears_the_sound_over_and_over(
+    command: Sequence[str], tmp_path: Path, phone: Softphone
+) -> None:
+    moments = np.arange(wav.RATE // 10) / wav.RATE
+    tone = (8000 * np.sin(2 * np.pi * 440 * moments)).astype(np.int16)
+    (tmp_path / "sound.alaw").write_bytes(alaw.encode(tone))
+    async with Sipp.start("answer_and_play", directory=tmp_path, command=command) as far_end:
+        call = await phone.dial(far_end.uri("1"), talk=Talk(hang_up_after=1.0))
+        heard = load_wav(await call.recorded())
+        assert (await far_end.stop()).successful == 1
+    assert tone_share(heard, 440, 0.2, 0.6) > 0.9
+
+
+async def test_given_a_far_end_that_hangs_up_when_a_phone_calls_it_then_it_does_so_in_time(
+    command: Sequence[str], tmp_path: Path, phone: Softphone
+) -> None:
+    far_end_that_hangs_up = Sipp.start(
+        "answer_and_hang_up", directory=tmp_path, command=command, talking=0.5, trace_messages=True
+    )
+    async with far_end_that_hangs_up as far_end:
+        call = await phone.dial(far_end.uri("1"))
+        answered, ended = await call.answered(), await call.ended()
+        assert not ended.by_phone
+        assert 0.4 < ended.at - answered.at < 2.0
+        counted = await far_end.stop()
+    assert (counted.successful, counted.failed, counted.unexpected_messages) == (1, 0, 0)
+    traced = far_end.messages()
+    said = [(message.received, SipMessage(message.text).header("CSeq").split()[1]) for message in traced]
+    assert said == [(True, "INVITE"), (False, "INVITE"), (True, "ACK"), (False, "BYE"), (True, "BYE")]
+    assert 0.4 < traced[3].at - traced[2].at < 2.0
 
 
 async def test_given_a_far_end_that_rings_when_its_time_is_over_then_it_answers(

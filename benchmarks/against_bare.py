@@ -1,0 +1,85 @@
+"""The services against bare Asterisk: the same calls, the same phones, in one run.
+
+`python -m benchmarks.against_bare notification` (or callback, verification; several) prints one JSON line for
+each, and on standard error what every trial showed. docs/benchmarks.md says how to read them.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.bare import bare_asterisk
+from benchmarks.load import Search, Side, Trial, likely_rate, milliseconds, run
+from benchmarks.product import Use, product
+from benchmarks.services import SERVICES, Service
+from testbed.asterisk import AsteriskProgram, obtain_asterisk
+
+_STEADY_RATE, _STEADY_SECONDS = 30.0, 15.0
+
+
+async def measure(service: Service, directory: Path, program: AsteriskProgram) -> dict[str, object]:
+    """All figures of one service."""
+    async with (
+        bare_asterisk(directory / "bare", program, service) as bare,
+        product(directory / "product", program, [Use(service), Use(service, traced=True)]) as uses,
+    ):
+        fast, timed = uses
+        bare_best, best = await _highest_rates([bare, fast])
+        steady = await _shown(timed, _STEADY_RATE, _STEADY_SECONDS)
+        delays = timed.invite_delays()
+    return {
+        "bench": service.name,
+        "bare_cps": round(bare_best.rate, 1),
+        "product_cps": round(best.rate, 1),
+        "ratio": round(best.rate / bare_best.rate, 3),
+        "cpu_ms_per_call": round(best.cpu_ms["controller"], 2),
+        **milliseconds("invite", delays),
+        "calls": best.calls,
+        "disconnects": best.counts["disconnects"],
+        "cdrs": best.counts["cdrs"],
+        "call_s_bare": round(bare_best.call_seconds, 2),
+        "call_s_product": round(best.call_seconds, 2),
+        "asterisk_cpu_ms_per_call_bare": round(bare_best.cpu_ms["asterisk"], 2),
+        "asterisk_cpu_ms_per_call_product": round(best.cpu_ms["asterisk"], 2),
+        "harness_cpu_ms_per_call_bare": round(_harness_cpu(bare_best), 2),
+        "harness_cpu_ms_per_call": round(_harness_cpu(best), 2),
+        "others_cpu_share_bare": round(bare_best.others, 3),
+        "others_cpu_share": round(best.others, 3),
+        "latency_calls": steady.calls,
+        "latency_faults": dict(steady.faults),
+    }
+
+
+async def _highest_rates(sides: list[Side]) -> list[Trial]:
+    """The best trial of each side. They take turns, so that a machine that changes changes for both."""
+    searches = [(side, Search(await likely_rate(side))) for side in sides]
+    while unfinished := [(side, search) for side, search in searches if not search.done]:
+        for side, search in unfinished:
+            search.learn(await _shown(side, search.rate))
+    return [search.best for _side, search in searches if search.best is not None]
+
+
+async def _shown(side: Side, *load: float) -> Trial:
+    trial = await run(side, *load)
+    print(f"{side.name:8}{trial}", file=sys.stderr, flush=True)
+    return trial
+
+
+def _harness_cpu(trial: Trial) -> float:
+    return trial.cpu_ms["harness"] + trial.cpu_ms["far end"]
+
+
+def main() -> None:
+    program = obtain_asterisk(lambda line: print(line, file=sys.stderr))
+    for name in sys.argv[1:]:
+        print(f"{name}:", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix=f"vc-bench-{name}-") as directory:
+            figures = uvloop.run(measure(SERVICES[name], Path(directory), program))
+        print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

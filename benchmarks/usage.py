@@ -1,0 +1,46 @@
+"""Who uses how much of the processor."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+CORES = os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Seconds of processor time so far: of each role, and of the whole machine."""
+
+    roles: Mapping[str, float]
+    machine: float
+
+    @classmethod
+    def now(cls, roles: Mapping[str, Iterable[int]]) -> "Usage":
+        """`roles` names the processes that belong together."""
+        seconds = {role: sum(_process_seconds(pid) for pid in pids) for role, pids in roles.items()}
+        return cls(seconds, _machine_seconds())
+
+    def since(self, before: "Usage") -> "Usage":
+        """What was used between two moments."""
+        roles = {role: seconds - before.roles[role] for role, seconds in self.roles.items()}
+        return Usage(roles, self.machine - before.machine)
+
+    @property
+    def others(self) -> float:
+        """Seconds that went to processes of no role, or were taken away by a host."""
+        return max(self.machine - sum(self.roles.values()), 0.0)
+
+
+def _process_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _machine_seconds() -> float:
+    """What processes used and what a host took away: no interrupts, which are mostly our own packets."""
+    user, nice, system, _idle, _waiting, _hard, _soft, stolen = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + stolen) / _TICKS
