@@ -4,6 +4,7 @@ docs/reference/configuration.md is made from the descriptions here.
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,6 +42,9 @@ class HttpSettings(_Section):
     address: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
     max_body: int = Field(65536, ge=1024, description="Largest request body, in bytes.")
+    trusted_proxies: list[IPv4Network | IPv6Network] = Field(
+        [], description="Networks of reverse proxies whose X-Forwarded-For and -Proto are believed."
+    )
 
 
 class AuthenticationSettings(_Section):
@@ -52,6 +56,16 @@ class AuthenticationSettings(_Section):
     created_zones: list[float] = Field(
         [0, 8],
         description="Zones in which `Created` may be given, in hours east of UTC; all end in Z.",
+    )
+    token_hours: Annotated[float, Field(gt=0)] = Field(
+        48, description="Hours that the token of a login or refresh is good for."
+    )
+    lock_after: int = Field(
+        100, ge=1, description="Wrong digests, passwords or tokens after which an address is locked."
+    )
+    lock_window: Seconds = Field(600, description="Seconds within which they are counted.")
+    lock_minutes: Annotated[float, Field(gt=0)] = Field(
+        30, description="Minutes that an address stays locked."
     )
 
 

@@ -15,10 +15,12 @@ from aiohttp import web
 
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.agi import agi_server
+from controller.api.remote import Remote
 from controller.api.server import make_app
-from controller.api.wire.authentication import Authenticator
+from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
 from controller.api.wire.handlers import WireApi
 from controller.api.wire.plans import Planner
+from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
@@ -129,11 +131,8 @@ async def running_controller(
             clock,
             timedelta(minutes=settings.recordings.link_minutes),
         )
-        wire = WireApi(
-            Authenticator(settings.authentication, clock), directory, planner, calls, database, signer
-        )
-        downloads = RecordingDownloads(database, signer, settings.recording_dir)
-        app = make_app([*wire.routes(), *downloads.routes()], lambda: node.available, settings.http)
+        routes = _routes(settings, clock, database, directory, planner, calls, signer)
+        app = make_app(routes, lambda: node.available, settings.http)
         url = await stack.enter_async_context(_served(app, settings))
         yield Controller(settings, url, node, calls, database, directory)
 
@@ -143,6 +142,30 @@ async def _changed(directory: Directory, node: Node, speech: Synthesiser | None)
     if speech is not None and directory.templates:
         speech.warm()
     await _configure(node, directory)
+
+
+def _routes(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    directory: LiveDirectory,
+    planner: Planner,
+    calls: CallService,
+    signer: LinkSigner,
+) -> list[web.RouteDef]:
+    """Everything that is served."""
+    proofs = settings.authentication
+    remote = Remote(settings.http.trusted_proxies)
+    tokens = TokenDesk(database, clock, timedelta(hours=proofs.token_hours))
+    lockout = Lockout(
+        proofs.lock_after, timedelta(seconds=proofs.lock_window), timedelta(minutes=proofs.lock_minutes)
+    )
+    authenticator = Authenticator(proofs, clock, tokens, lockout)
+    return [
+        *WireApi(authenticator, directory, planner, calls, database, signer, remote).routes(),
+        *TokenApi(directory, tokens, authenticator, remote).routes(),
+        *RecordingDownloads(database, signer, settings.recording_dir).routes(),
+    ]
 
 
 async def _configure(node: Node, directory: Directory) -> None:

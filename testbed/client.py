@@ -68,6 +68,19 @@ def aksk_headers(
     }
 
 
+def wsse_headers(app_key: str, secret: str, *, of_hex_text: bool = False) -> dict[str, str]:
+    """The headers of the years 2019 to 2021; demos of that time encode the hex text of the digest."""
+    nonce, created = secrets.token_hex(16), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    digest = hashlib.sha256((nonce + created + secret).encode())
+    encoded = base64.b64encode(digest.hexdigest().encode() if of_hex_text else digest.digest()).decode()
+    return {
+        "Content-Type": "application/json; charset=UTF-8",
+        "Authorization": 'WSSE realm="SDP", profile="UsernameToken", type="Appkey"',
+        "X-WSSE": f'UsernameToken Username="{app_key}",PasswordDigest="{encoded}",'
+        f'Nonce="{nonce}",Created="{created}"',
+    }
+
+
 class ApiClient:
     """Requests of one application."""
 

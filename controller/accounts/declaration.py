@@ -49,6 +49,13 @@ class _Declared(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class DeclaredLogin(_Declared):
+    """With what programs of the token generation log in."""
+
+    user: str = Field(min_length=1)
+    password: SecretStr = Field(min_length=8)
+
+
 class DeclaredApp(_Declared):
     """An application."""
 
@@ -61,6 +68,7 @@ class DeclaredApp(_Declared):
     max_calls: int = Field(10, ge=0, le=65535)
     status_url: PushUrl | None = None
     fee_url: PushUrl | None = None
+    login: DeclaredLogin | None = None
 
 
 class DeclaredSound(_Declared):
@@ -278,6 +286,8 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         max_calls=app.max_calls,
         status_url=app.status_url,
         fee_url=app.fee_url,
+        login_user=app.login.user if app.login else None,
+        login_password=app.login.password.get_secret_value() if app.login else None,
     )
 
 

@@ -24,13 +24,21 @@ from controller.prompts.library import StoredPrompt
 from controller.prompts.templates import Template, parse
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
-from controller.store.tables import Service
+from controller.store.tables import App, Service
 from controller.store.tables import Template as TemplateRow
 
 log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL = 1.0
 """Seconds until a change made by another process is in force."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """With what the oldest clients log in."""
+
+    username: str
+    password: SecretStr
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Application:
     secret: SecretStr
     status_url: str | None
     fee_url: str | None
+    login: Login | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 SecretStr(row.secret),
                 row.status_url,
                 row.fee_url,
+                _login(row),
             )
             for row in rows.apps.values()
         },
@@ -150,6 +160,12 @@ def _voice_template(row: TemplateRow) -> VoiceTemplate | None:
             extra={"account": row.account_id, "template": row.id, "error": str(error)},
         )
         return None
+
+
+def _login(row: App) -> Login | None:
+    if row.login_user is None or row.login_password is None:
+        return None
+    return Login(row.login_user, SecretStr(row.login_password))
 
 
 OnChange = Callable[[Directory], Awaitable[None]]

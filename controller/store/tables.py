@@ -55,6 +55,19 @@ class App(SQLModel, table=True):
     max_calls: int = 10
     status_url: str | None = None
     fee_url: str | None = None
+    login_user: str | None = None
+    login_password: str | None = None
+
+
+class AccessToken(SQLModel, table=True):
+    """The token of an app whose programs log in, as the oldest ones do; only digests of it are kept."""
+
+    __tablename__ = "access_token"
+
+    app_key: str = Field(foreign_key="app.key", primary_key=True)
+    access_digest: str = Field(unique=True, max_length=64)
+    refresh_digest: str = Field(max_length=64)
+    expires_at: datetime = _time()
 
 
 class Number(SQLModel, table=True):

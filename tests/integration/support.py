@@ -25,6 +25,9 @@ SHOWN = "+8657126880001"
 CALLED = "+8613900001111"
 APP_KEY, SECRET = "test-app", "test-app-secret"
 
+LOGIN_USER, LOGIN_PASSWORD = "test-user", "raw password+"
+"""With what programs of the token generation log in."""
+
 SECOND_SHOWN = "+8657126880002"
 SECOND = "+8613900002222"
 """Of a callback: the number shown to B, and B."""
@@ -147,6 +150,7 @@ numbers = ["{SHOWN}", "{SECOND_SHOWN}"]
 key = "{APP_KEY}"
 secret = "{SECRET}"
 service = "notification"
+login = {{ user = "{LOGIN_USER}", password = "{LOGIN_PASSWORD}" }}
 {settings}
 
 [[accounts.apps]]

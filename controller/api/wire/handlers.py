@@ -16,6 +16,7 @@ from controller.accounts.errors import (
     TemplateNotApproved,
     WrongService,
 )
+from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
 from controller.api.wire.body import WireModel, parse_body
 from controller.api.wire.plans import Planner
@@ -27,6 +28,7 @@ from controller.api.wire.requests import (
     StartRequest,
 )
 from controller.api.wire.results import WireError, invalid_request
+from controller.api.wire.token_handlers import access_token
 from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
 from controller.calls.call import CallRequest, Plan
 from controller.calls.service import CallService, ShuttingDown
@@ -40,6 +42,7 @@ from controller.store.tables import Service
 
 DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown)
 
+_SESSIONS = "/rest/httpsessions"
 _SERVICE_UNAVAILABLE = 503
 Body = TypeVar("Body", bound=WireModel)
 
@@ -90,6 +93,7 @@ class WireApi:
         calls: CallService,
         database: Database,
         signer: LinkSigner,
+        remote: Remote,
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
@@ -97,17 +101,22 @@ class WireApi:
         self._calls = calls
         self._database = database
         self._signer = signer
+        self._remote = remote
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""
-        sessions = "/rest/httpsessions"
+        # Test accounts of the cloud were told to call the sandbox.
         return [
-            web.post(f"{sessions}/callnotify/v2.0", self.call_notify),
-            web.post(f"{sessions}/callnotify/v1.0", self.call_notify),
-            web.post(f"{sessions}/click2Call/v2.0", self.click_to_call),
-            web.post(f"{sessions}/callVerify/v1.0", self.call_verify),
-            web.post(f"{sessions}/callStop/v2.0", self.call_stop),
-            web.get("/rest/provision/voice/record/v1.0", self.recording),
+            route
+            for start in ("", "/sandbox")
+            for route in (
+                web.post(f"{start}{_SESSIONS}/callnotify/v2.0", self.call_notify),
+                web.post(f"{start}{_SESSIONS}/callnotify/v1.0", self.call_notify),
+                web.post(f"{start}{_SESSIONS}/click2Call/v2.0", self.click_to_call),
+                web.post(f"{start}{_SESSIONS}/callVerify/v1.0", self.call_verify),
+                web.post(f"{start}{_SESSIONS}/callStop/v2.0", self.call_stop),
+                web.get(f"{start}/rest/provision/voice/record/v1.0", self.recording),
+            )
         ]
 
     async def call_notify(self, request: web.Request) -> web.Response:
@@ -141,7 +150,7 @@ class WireApi:
 
     async def recording(self, request: web.Request) -> web.Response:
         """Where a recording can be downloaded: 301 to a signed link that expires."""
-        who = self._authenticator.authenticate(request.headers, self._directory.now)
+        who = await self._who(request, self._directory.now)
         for name in ("fileName", "recordDomain"):
             if not 1 <= len(request.query.get(name, "")) <= 128:
                 raise invalid_request(f"{name} must be a string of 1 to 128 characters")
@@ -149,12 +158,18 @@ class WireApi:
             self._database, self._signer, who.application.account_id, request.query["fileName"]
         )
         # Nothing but the header: clients take its absence of a body as success.
-        return web.Response(status=301, headers={"Location": f"{request.scheme}://{request.host}{path}"})
+        return web.Response(status=301, headers={"Location": f"{self._remote.base_url(request)}{path}"})
 
     async def _read(self, request: web.Request, kind: type[Body]) -> tuple[Directory, Authenticated, Body]:
         directory = self._directory.now
-        who = self._authenticator.authenticate(request.headers, directory)
+        who = await self._who(request, directory)
         return directory, who, parse_body(await request.read(), kind)
+
+    async def _who(self, request: web.Request, directory: Directory) -> Authenticated:
+        address = self._remote.address(request)
+        return await self._authenticator.authenticate(
+            request.headers, access_token(request), address, directory
+        )
 
     async def _start(
         self, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan

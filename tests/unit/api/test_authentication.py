@@ -1,12 +1,17 @@
-"""X-AKSK: the document's vector, every missing part, time, replay."""
+"""X-AKSK and X-WSSE: the document's vectors, every missing part, time, replay, lock-out."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory
-from controller.api.wire.authentication import Authenticator, NonceMemory, parse_headers, password_digest
+from controller.api.wire.authentication import Authenticated, Authenticator, Lockout, TokenDesk
+from controller.api.wire.authentication.digests import aksk_digest, wsse_digests
+from controller.api.wire.authentication.headers import parse_headers
+from controller.api.wire.authentication.nonces import NonceMemory
 from controller.api.wire.results import WireError
 from controller.settings import AuthenticationSettings
 from controller.store.calls import NonceUse
@@ -39,7 +44,7 @@ def directory(*, active: bool = True) -> Directory:
 def aksk(
     username: str = "app-1", digest: str | None = None, nonce: str = NONCE, created: str = CREATED
 ) -> str:
-    digest = digest or password_digest(SECRET, nonce, created)
+    digest = digest or aksk_digest(SECRET, nonce, created)
     return (
         f'UsernameToken Username="{username}", PasswordDigest="{digest}", '
         f'Nonce="{nonce}", Created="{created}"'
@@ -51,25 +56,38 @@ def headers(x_aksk: str | None = None, authorization: str | None = AUTHORIZATION
     return made if authorization is None else {**made, "Authorization": authorization}
 
 
-def authenticator(now: datetime = NOW) -> Authenticator:
-    return Authenticator(AuthenticationSettings(), FixedClock(now))
+@dataclass
+class Gate:
+    """An authenticator of header schemes; what tokens need is tested beside them."""
 
+    clock: FixedClock = field(default_factory=FixedClock)
+    lock_after: int = 100
 
-def code_of(sent: dict[str, str], now: datetime = NOW, *, active: bool = True) -> str:
-    with pytest.raises(WireError) as refused:
-        authenticator(now).authenticate(sent, directory(active=active))
-    return refused.value.result.code
+    def __post_init__(self) -> None:
+        lockout = Lockout(self.lock_after, timedelta(minutes=10), timedelta(minutes=30))
+        tokens = TokenDesk(cast(Any, None), self.clock, timedelta(hours=48))
+        self.authenticator = Authenticator(AuthenticationSettings(), self.clock, tokens, lockout)
+
+    async def lets_in(
+        self, sent: dict[str, str], *, active: bool = True, address: str = "192.0.2.1"
+    ) -> Authenticated:
+        return await self.authenticator.authenticate(sent, None, address, directory(active=active))
+
+    async def code_of(self, sent: dict[str, str], *, active: bool = True, address: str = "192.0.2.1") -> str:
+        with pytest.raises(WireError) as refused:
+            await self.lets_in(sent, active=active, address=address)
+        return refused.value.result.code
 
 
 def test_given_the_documents_vector_when_digested_then_it_is_the_documents_digest() -> None:
-    assert password_digest(SECRET, NONCE, CREATED) == DIGEST
+    assert aksk_digest(SECRET, NONCE, CREATED) == DIGEST
 
 
-def test_given_a_right_request_when_authenticated_then_the_app_and_its_nonce_are_known() -> None:
-    found = authenticator().authenticate(headers(), directory())
+async def test_given_a_right_request_when_authenticated_then_the_app_and_its_nonce_are_known() -> None:
+    found = await Gate().lets_in(headers())
 
     assert found.application.key == "app-1"
-    assert found.nonce.nonce == NONCE
+    assert found.nonce is not None and found.nonce.nonce == NONCE
 
 
 @pytest.mark.parametrize(
@@ -80,8 +98,8 @@ def test_given_a_right_request_when_authenticated_then_the_app_and_its_nonce_are
         f'UsernameToken Created="{CREATED}",Nonce="{NONCE}",PasswordDigest="{DIGEST}",Username="app-1"',
     ],
 )
-def test_given_other_spacing_case_or_order_when_authenticated_then_it_is_taken(x_aksk: str) -> None:
-    assert authenticator().authenticate(headers(x_aksk), directory()).application.key == "app-1"
+async def test_given_other_spacing_case_or_order_when_authenticated_then_it_is_taken(x_aksk: str) -> None:
+    assert (await Gate().lets_in(headers(x_aksk))).application.key == "app-1"
 
 
 @pytest.mark.parametrize(
@@ -110,14 +128,14 @@ def test_given_other_spacing_case_or_order_when_authenticated_then_it_is_taken(x
         (headers(aksk(created="yesterday")), "1010013"),
     ],
 )
-def test_given_a_fault_in_the_headers_when_authenticated_then_its_code(
+async def test_given_a_fault_in_the_headers_when_authenticated_then_its_code(
     sent: dict[str, str], code: str
 ) -> None:
-    assert code_of(sent) == code
+    assert await Gate().code_of(sent) == code
 
 
-def test_given_an_app_that_is_switched_off_when_authenticated_then_1010008() -> None:
-    assert code_of(headers(), active=False) == "1010008"
+async def test_given_an_app_that_is_switched_off_when_authenticated_then_1010008() -> None:
+    assert await Gate().code_of(headers(), active=False) == "1010008"
 
 
 @pytest.mark.parametrize(
@@ -133,37 +151,40 @@ def test_given_an_app_that_is_switched_off_when_authenticated_then_1010008() -> 
         (timedelta(hours=-8), False),
     ],
 )
-def test_given_created_off_by_some_time_when_authenticated_then_utc_and_beijing_are_taken(
+async def test_given_created_off_by_some_time_when_authenticated_then_utc_and_beijing_are_taken(
     offset: timedelta, accepted: bool
 ) -> None:
     sent = headers(aksk(created=(NOW + offset).strftime("%Y-%m-%dT%H:%M:%SZ")))
 
     if accepted:
-        authenticator().authenticate(sent, directory())
+        await Gate().lets_in(sent)
     else:
-        assert code_of(sent) == "1010013"
+        assert await Gate().code_of(sent) == "1010013"
 
 
-def test_given_a_used_nonce_when_sent_again_then_it_is_refused() -> None:
-    gate = authenticator()
-    gate.authenticate(headers(), directory())
+async def test_given_a_used_nonce_when_sent_again_then_it_is_refused() -> None:
+    gate = Gate()
+    await gate.lets_in(headers())
 
     with pytest.raises(WireError) as refused:
-        gate.authenticate(headers(), directory())
+        await gate.lets_in(headers())
 
     assert refused.value.result.code == "1023006"
     assert "Nonce" in refused.value.detail
 
 
-def test_given_a_created_in_utc_when_its_nonce_is_kept_then_until_no_zone_would_let_it_through() -> None:
+async def test_given_a_created_in_utc_when_its_nonce_is_kept_then_until_no_zone_would_let_it_through() -> (
+    None
+):
     clock = FixedClock()
-    gate = Authenticator(AuthenticationSettings(), clock)
-    nonce = gate.authenticate(headers(aksk(created="2024-05-06T15:08:09Z")), directory()).nonce
+    gate = Gate(clock)
+    nonce = (await gate.lets_in(headers(aksk(created="2024-05-06T15:08:09Z")))).nonce
 
+    assert nonce is not None
     assert nonce.expires_at == datetime(2024, 5, 6, 15, 13, 9, tzinfo=UTC)
     clock.time = nonce.expires_at - timedelta(seconds=1)
     with pytest.raises(WireError) as refused:
-        gate.authenticate(headers(aksk(created="2024-05-06T15:08:09Z")), directory())
+        await gate.lets_in(headers(aksk(created="2024-05-06T15:08:09Z")))
     assert "Nonce" in refused.value.detail
 
 
@@ -181,3 +202,97 @@ def test_given_headers_in_lower_case_when_parsed_by_the_server_then_values_are_u
     parsed = parse_headers(headers())
 
     assert (parsed.username, parsed.digest, parsed.nonce, parsed.created) == ("app-1", DIGEST, NONCE, CREATED)
+
+
+WSSE_AUTHORIZATION = 'WSSE realm="SDP", profile="UsernameToken", type="Appkey"'
+WSSE_RAW = "pBxD+SGHUzHVCl78CVGi12b9qEk+hybUl+CRfTJtxSs="
+WSSE_HEX = "YTQxYzQzZjkyMTg3NTMzMWQ1MGE1ZWZjMDk1MWEyZDc2NmZkYTg0OTNlODcyNmQ0OTdlMDkxN2QzMjZkYzUyYg=="
+
+
+def wsse(digest: str = WSSE_RAW, authorization: str = WSSE_AUTHORIZATION) -> dict[str, str]:
+    return {"Authorization": authorization, "X-WSSE": aksk(digest=digest).replace(", ", ",")}
+
+
+def test_given_the_documents_wsse_vector_when_digested_then_both_encodings_are_the_documents() -> None:
+    assert wsse_digests(SECRET, NONCE, CREATED) == (WSSE_RAW, WSSE_HEX)
+
+
+@pytest.mark.parametrize("digest", [WSSE_RAW, WSSE_HEX])
+async def test_given_a_wsse_request_of_either_encoding_when_authenticated_then_the_app_is_known(
+    digest: str,
+) -> None:
+    assert (await Gate().lets_in(wsse(digest))).application.key == "app-1"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (wsse(authorization='Basic realm="SDP"'), "1023013"),
+        (wsse(authorization='WSSE profile="UsernameToken",type="Appkey"'), "1023007"),
+        (wsse(authorization='WSSE realm="SDP",type="Appkey"'), "1023008"),
+        (wsse(authorization='WSSE realm="SDP",profile="UsernameToken",type="X"'), "1023011"),
+        ({"X-WSSE": aksk(digest=WSSE_RAW)}, "1023006"),
+        ({"Authorization": WSSE_AUTHORIZATION}, "1023026"),
+        ({**wsse(), "X-WSSE": aksk(digest=WSSE_RAW).replace("Username=", "User=")}, "1023027"),
+        ({**wsse(), "X-WSSE": aksk(digest=WSSE_RAW).replace("Nonce=", "Once=")}, "1023028"),
+        ({**wsse(), "X-WSSE": aksk(digest=WSSE_RAW).replace("Created=", "Made=")}, "1023029"),
+        ({**wsse(), "X-WSSE": aksk(digest=WSSE_RAW).replace("PasswordDigest=", "D=")}, "1023030"),
+        ({**wsse(), "X-WSSE": aksk(digest=WSSE_RAW).replace("UsernameToken ", "")}, "1023031"),
+        (wsse(digest=DIGEST), "1023006"),
+        (headers(aksk(digest=WSSE_RAW)), "1023006"),
+    ],
+)
+async def test_given_a_fault_in_wsse_headers_when_authenticated_then_its_code(
+    sent: dict[str, str], code: str
+) -> None:
+    assert await Gate().code_of(sent) == code
+
+
+async def test_given_too_many_wrong_digests_when_the_right_one_comes_then_1020176_for_half_an_hour() -> None:
+    gate = Gate(lock_after=3)
+    for nonce in ("n1", "n2", "n3"):
+        assert await gate.code_of(headers(aksk(nonce=nonce, digest="AAAA"))) == "1023006"
+
+    assert await gate.code_of(headers()) == "1020176"
+    assert (await gate.lets_in(headers(), address="192.0.2.2")).application.key == "app-1"
+    gate.clock.time += timedelta(minutes=29)
+    assert await gate.code_of(headers()) == "1020176"
+    gate.clock.time += timedelta(minutes=1)
+    fresh = gate.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert (await gate.lets_in(headers(aksk(nonce="n4", created=fresh)))).application.key == "app-1"
+
+
+async def test_given_requests_that_are_no_guesses_when_many_are_refused_then_no_address_is_locked() -> None:
+    gate = Gate(lock_after=2)
+    await gate.lets_in(headers())
+
+    for sent in (headers(), headers(), headers(aksk(created="yesterday")), {}, {}):
+        await gate.code_of(sent)
+
+    assert (await gate.lets_in(headers(aksk(nonce="n1")))).application.key == "app-1"
+
+
+def test_given_addresses_of_one_ipv6_network_when_they_fail_then_the_network_is_locked() -> None:
+    lockout = Lockout(2, timedelta(minutes=10), timedelta(minutes=30))
+    lockout.failed("2001:db8::1", NOW)
+    lockout.failed("2001:db8::2", NOW)
+
+    assert lockout.is_locked("2001:db8::3", NOW)
+    assert not lockout.is_locked("2001:db8:0:1::3", NOW)
+
+
+def test_given_failures_far_apart_when_counted_then_no_address_is_locked() -> None:
+    lockout = Lockout(2, timedelta(minutes=10), timedelta(minutes=30))
+    lockout.failed("192.0.2.1", NOW)
+    lockout.failed("192.0.2.1", NOW + timedelta(minutes=11))
+
+    assert not lockout.is_locked("192.0.2.1", NOW + timedelta(minutes=11))
+
+
+def test_given_more_addresses_than_are_remembered_when_they_fail_then_memory_stays_bounded() -> None:
+    lockout = Lockout(1, timedelta(minutes=10), timedelta(minutes=30), capacity=2)
+    for last in range(1, 4):
+        lockout.failed(f"192.0.2.{last}", NOW)
+
+    assert not lockout.is_locked("192.0.2.1", NOW)
+    assert lockout.is_locked("192.0.2.3", NOW)

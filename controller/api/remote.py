@@ -1,0 +1,42 @@
+"""Who is at the other end of a request, also behind proxies - but only those that the operator trusts."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from aiohttp import web
+
+Network = IPv4Network | IPv6Network
+
+
+class Remote:
+    """Reads X-Forwarded-For and X-Forwarded-Proto of requests that come from a trusted proxy."""
+
+    def __init__(self, trusted_proxies: Iterable[Network]) -> None:
+        self._trusted = tuple(trusted_proxies)
+
+    def address(self, request: web.Request) -> str:
+        """The client's address: the last one in the chain that is no trusted proxy."""
+        peer = request.remote or ""
+        if not self._is_trusted(peer):
+            return peer
+        chain = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+        for hop in reversed([hop.strip() for hop in chain if hop.strip()]):
+            if not self._is_trusted(hop):
+                return hop
+            peer = hop
+        return peer
+
+    def base_url(self, request: web.Request) -> str:
+        """Scheme, host and port as the client wrote them."""
+        scheme = request.scheme
+        if self._is_trusted(request.remote or ""):
+            forwarded = request.headers.get("X-Forwarded-Proto", scheme).strip().lower()
+            scheme = forwarded if forwarded in ("http", "https") else scheme
+        return f"{scheme}://{request.host}"
+
+    def _is_trusted(self, text: str) -> bool:
+        try:
+            address = ip_address(text)
+        except ValueError:
+            return False
+        return any(address.version == network.version and address in network for network in self._trusted)

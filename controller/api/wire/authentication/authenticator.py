@@ -1,0 +1,121 @@
+"""Says who sent a request, whichever of the three ways it goes about it.
+
+Digests are compared in constant time; `Created` may be in one of several zones, all written with Z; a nonce
+is taken once. The nonce of a request that starts a call is kept in the database with that call, so that
+neither a restart nor a second controller lets it through again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from controller.accounts.directory import Application, Directory
+from controller.accounts.errors import AppInactive, AppUnknown
+from controller.api.wire.authentication.digests import aksk_digest, matches, wsse_digests
+from controller.api.wire.authentication.headers import AKSK, Credentials, parse_headers
+from controller.api.wire.authentication.lockout import Lockout, WrongProof
+from controller.api.wire.authentication.nonces import NonceMemory
+from controller.api.wire.authentication.tokens import TokenDesk
+from controller.api.wire.results import WireError
+from controller.clock import Clock
+from controller.settings import AuthenticationSettings
+from controller.store.calls import NonceUse
+
+_CREATED = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Authenticated:
+    """Who sent a request, and the nonce that it has used up (a token has none)."""
+
+    application: Application
+    nonce: NonceUse | None
+
+
+class Authenticator:
+    """Says who sent a request, or why that can't be said."""
+
+    def __init__(
+        self, settings: AuthenticationSettings, clock: Clock, tokens: TokenDesk, lockout: Lockout
+    ) -> None:
+        self._clock = clock
+        self._tolerance = timedelta(seconds=settings.created_tolerance)
+        self._zones = [timedelta(hours=hours) for hours in settings.created_zones]
+        self._nonces = NonceMemory()
+        self._tokens = tokens
+        self._lockout = lockout
+
+    async def authenticate(
+        self, headers: Mapping[str, str], token: str | None, address: str, directory: Directory
+    ) -> Authenticated:
+        """Who sent it, by its access token if it has one, else by its headers.
+
+        Raises WireError: 10230xx, 1010003, 1010004, 1010005, 1010008, 1010013 or 1020176.
+        """
+        async with self.guarded(address):
+            if token is not None:
+                # Clients with a token may send a left-over password in Authorization.
+                return Authenticated(await self._tokens.authenticate(directory, token), None)
+            return self._by_digest(parse_headers(headers), directory)
+
+    def guarded(self, address: str) -> "_Guard":
+        """A block in which a wrong proof counts against the address. Raises WireError 1020176 if locked."""
+        return _Guard(self._lockout, self._clock, address)
+
+    def _by_digest(self, given: Credentials, directory: Directory) -> Authenticated:
+        now = self._clock.now()
+        created = self._created(given.created, now)
+        try:
+            application = directory.application(given.username)
+        except AppUnknown:
+            raise WrongProof("1010003") from None
+        secret = application.secret.get_secret_value()
+        if not _right(given, secret):
+            raise WrongProof("1023006", "PasswordDigest is wrong.")
+        if not application.active:
+            raise WireError("1010008") from AppInactive()
+        # The last moment at which one of the zones would still let this request through.
+        expires_at = created + self._tolerance - min(self._zones)
+        nonce = NonceUse(application.key, given.nonce, expires_at)
+        if not self._nonces.use(nonce, now):
+            raise replayed_nonce()
+        return Authenticated(application, nonce)
+
+    def _created(self, text: str, now: datetime) -> datetime:
+        """The clock reading in the header, zone unknown. Raises WireError if no zone makes it recent."""
+        try:
+            created = datetime.strptime(text, _CREATED).replace(tzinfo=UTC)
+        except ValueError:
+            raise WireError("1010013", "Created is not of the form yyyy-MM-dd'T'HH:mm:ss'Z'.") from None
+        if all(abs(created - zone - now) > self._tolerance for zone in self._zones):
+            raise WireError("1010013")
+        return created
+
+
+class _Guard:
+    """A block in which somebody proves who they are."""
+
+    def __init__(self, lockout: Lockout, clock: Clock, address: str) -> None:
+        self._lockout = lockout
+        self._clock = clock
+        self._address = address
+
+    async def __aenter__(self) -> None:
+        if self._lockout.is_locked(self._address, self._clock.now()):
+            raise WireError("1020176")
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, WrongProof):
+            self._lockout.failed(self._address, self._clock.now())
+
+
+def _right(given: Credentials, secret: str) -> bool:
+    if given.scheme is AKSK:
+        return matches(aksk_digest(secret, given.nonce, given.created), given.digest)
+    expected = wsse_digests(secret, given.nonce, given.created)
+    return any(matches(digest, given.digest) for digest in expected)
+
+
+def replayed_nonce() -> WireError:
+    """The refusal of a nonce that was used before."""
+    return WireError("1023006", "Nonce has been used before.")

@@ -1,0 +1,25 @@
+"""The password digests of both header schemes."""
+
+import base64
+import hashlib
+import hmac
+
+
+def aksk_digest(secret: str, nonce: str, created: str) -> str:
+    """Base64 of HMAC-SHA256 with the secret as key over nonce and created (2.1)."""
+    mac = hmac.new(secret.encode(), (nonce + created).encode(), hashlib.sha256).digest()
+    return base64.b64encode(mac).decode()
+
+
+def wsse_digests(secret: str, nonce: str, created: str) -> tuple[str, str]:
+    """Base64 of SHA-256 over nonce, created and secret: of its bytes and of its hex text (2.3).
+
+    Clients of both kinds are in the field.
+    """
+    digest = hashlib.sha256((nonce + created + secret).encode()).digest()
+    return base64.b64encode(digest).decode(), base64.b64encode(digest.hex().encode()).decode()
+
+
+def matches(expected: str, given: str) -> bool:
+    """Comparison in constant time."""
+    return hmac.compare_digest(expected.encode(), given.encode())

@@ -1,0 +1,120 @@
+"""Access tokens of the oldest clients: login, refresh, logout. Source: wire API document, section 3.
+
+Only digests of tokens are kept. Of an app only the newest token is good: a login or refresh ends the one
+before.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from controller.accounts.directory import Application, Directory
+from controller.accounts.errors import AppUnknown
+from controller.api.wire.authentication.digests import matches
+from controller.api.wire.authentication.lockout import WrongProof
+from controller.api.wire.results import WireError
+from controller.clock import Clock
+from controller.store import tokens as rows
+from controller.store.database import Database
+from controller.store.tables import AccessToken
+
+_BYTES = 32
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What a login or refresh gives; `lifetime` in seconds."""
+
+    access: str
+    refresh: str
+    lifetime: int
+
+
+class TokenDesk:
+    """Gives, renews, recognises and takes back tokens."""
+
+    def __init__(self, database: Database, clock: Clock, lifetime: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._lifetime = lifetime
+
+    async def login(self, directory: Directory, app_key: str, username: str, password: str) -> Tokens:
+        """Raises WireError 1010002, 1010003 or 1010008."""
+        application = _application(directory, app_key)
+        login = application.login
+        # Compared in any case, so that the time taken tells nothing.
+        right_user = matches(login.username if login else "", username)
+        right_password = matches(login.password.get_secret_value() if login else "", password)
+        if login is None or not (right_user and right_password):
+            raise WrongProof("1010002", "The username or password is wrong.")
+        return await self._issue(application)
+
+    async def refresh(
+        self, directory: Directory, app_key: str, app_secret: str, refresh_token: str
+    ) -> Tokens:
+        """Raises WireError 1010003, 1010004, 1010008 or 1010009."""
+        application = _application(directory, app_key)
+        if not matches(application.secret.get_secret_value(), app_secret):
+            raise WrongProof("1010009")
+        found = await self._database.read(lambda session: rows.of_app(session, application.key))
+        if found is None or not matches(found.refresh_digest, _digest(refresh_token)):
+            raise WrongProof("1010004")
+        return await self._issue(application)
+
+    async def logout(self, directory: Directory, token: str) -> None:
+        """Raises WireError 1010004."""
+        application = await self.authenticate(directory, token)
+        await self._database.write(lambda session: rows.remove(session, application.key))
+
+    async def authenticate(self, directory: Directory, token: str) -> Application:
+        """The app that a token was given to. Raises WireError 1010004, 1010005 (expired) or 1010008."""
+        digest = _digest(token)
+        found = await self._database.read(lambda session: rows.with_access(session, digest))
+        if found is None or found.app_key not in directory.applications:
+            raise WrongProof("1010004")
+        if found.expires_at <= self._clock.now():
+            raise WireError("1010005")
+        return _application(directory, found.app_key)
+
+    async def _issue(self, application: Application) -> Tokens:
+        # Safe in a query as they are: old clients don't escape them.
+        given = Tokens(
+            secrets.token_urlsafe(_BYTES),
+            secrets.token_urlsafe(_BYTES),
+            round(self._lifetime.total_seconds()),
+        )
+        row = AccessToken(
+            app_key=application.key,
+            access_digest=_digest(given.access),
+            refresh_digest=_digest(given.refresh),
+            expires_at=self._clock.now() + self._lifetime,
+        )
+        await self._database.write(lambda session: rows.replace(session, row))
+        return given
+
+
+def _application(directory: Directory, app_key: str) -> Application:
+    try:
+        application = directory.application(app_key)
+    except AppUnknown:
+        raise WrongProof("1010003") from None
+    if not application.active:
+        raise WireError("1010008")
+    return application
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def token_answer(given: Tokens) -> Mapping[str, str]:
+    """The body of the answer; every value is a string, which clients rely on."""
+    return {
+        "access_token": given.access,
+        "refresh_token": given.refresh,
+        "expires_in": str(given.lifetime),
+        "resultcode": "0",
+        "resultdesc": "Succeed",
+    }

@@ -1,0 +1,90 @@
+"""The token API of the oldest clients. Source: wire API document, section 3.
+
+They send next to nothing right: no Content-Type, a raw password in Authorization, parameters in the query or
+in the body. All of it is taken.
+"""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from controller.accounts.directory import LiveDirectory
+from controller.api.remote import Remote
+from controller.api.wire.authentication import Authenticator, TokenDesk
+from controller.api.wire.authentication.tokens import token_answer
+from controller.api.wire.results import WireError, invalid_request
+
+_SUCCEEDED = {"resultcode": "0", "resultdesc": "Succeed"}
+
+
+class TokenApi:
+    """Login, refresh, logout."""
+
+    def __init__(
+        self, directory: LiveDirectory, tokens: TokenDesk, authenticator: Authenticator, remote: Remote
+    ) -> None:
+        self._directory = directory
+        self._tokens = tokens
+        self._authenticator = authenticator
+        self._remote = remote
+
+    def routes(self) -> list[web.RouteDef]:
+        """What the server serves."""
+        return [
+            web.post("/rest/fastlogin/v1.0", self.login),
+            web.post("/omp/oauth/refresh", self.refresh),
+            web.post("/rest/logout/v1.0", self.logout),
+            web.post("/rest/refreshkey/v2.0", self.refresh_key),
+        ]
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Give a token for a user name and a password."""
+        app_key, username = (_parameter(request.query, name) for name in ("app_key", "username"))
+        password = request.headers.get("Authorization", "")
+        async with self._authenticator.guarded(self._remote.address(request)):
+            given = await self._tokens.login(self._directory.now, app_key, username, password)
+        return web.json_response(token_answer(given))
+
+    async def refresh(self, request: web.Request) -> web.Response:
+        """Give a new token for the refresh token of the one before."""
+        values = {**await request.post(), **request.query}
+        app_key, app_secret, refresh_token = (
+            _parameter(values, name) for name in ("app_key", "app_secret", "refresh_token")
+        )
+        if values.get("grant_type") != "refresh_token":
+            raise invalid_request("grant_type must be refresh_token")
+        async with self._authenticator.guarded(self._remote.address(request)):
+            given = await self._tokens.refresh(self._directory.now, app_key, app_secret, refresh_token)
+        return web.json_response(token_answer(given))
+
+    async def logout(self, request: web.Request) -> web.Response:
+        """Take a token back."""
+        token = access_token(request)
+        async with self._authenticator.guarded(self._remote.address(request)):
+            if token is None:
+                raise WireError("1010004")
+            await self._tokens.logout(self._directory.now, token)
+        return web.json_response(_SUCCEEDED)
+
+    async def refresh_key(self, request: web.Request) -> web.Response:
+        """Old clients renew a key of the cloud's object storage; there is none here to renew."""
+        token = access_token(request)
+        async with self._authenticator.guarded(self._remote.address(request)):
+            if token is None:
+                raise WireError("1010004")
+            await self._tokens.authenticate(self._directory.now, token)
+        return web.json_response(_SUCCEEDED)
+
+
+def access_token(request: web.Request) -> str | None:
+    """The token in the query; clients leave its + unescaped, which reads as a space."""
+    token = request.query.get("access_token")
+    return token.replace(" ", "+") if token else None
+
+
+def _parameter(values: Mapping[str, object], name: str) -> str:
+    """A parameter that must be there. Raises WireError."""
+    value = values.get(name)
+    if not isinstance(value, str) or not value:
+        raise invalid_request(f"{name} is missing")
+    return value.replace(" ", "+")

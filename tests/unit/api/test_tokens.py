@@ -1,0 +1,158 @@
+"""Access tokens: only the newest is good, for 48 hours; nothing but digests is kept."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from controller.accounts.directory import Application, Directory, Login
+from controller.api.wire.authentication.tokens import TokenDesk, Tokens, token_answer
+from controller.api.wire.results import WireError
+from controller.store.database import Database
+from controller.store.schema import migrate
+from controller.store.tables import Account, App, Service
+
+USER, PASSWORD, SECRET = "sp-user", "raw-password", "s3cret-APP-0001"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class Bench:
+    """A desk, its clock, and a directory of two apps: one that logs in, one that can't."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clock = Clock()
+        self.desk = TokenDesk(database, self.clock, timedelta(hours=48))
+        self.directory = Directory(
+            1,
+            {
+                "app-1": self._app("app-1", Login(USER, SecretStr(PASSWORD))),
+                "app-2": self._app("app-2", None),
+            },
+        )
+
+    @staticmethod
+    def _app(key: str, login: Login | None) -> Application:
+        secret = SecretStr(SECRET)
+        return Application(key, "sp", Service.CALLBACK, True, False, 10, secret, None, None, login)
+
+    async def login(self, app_key: str = "app-1", user: str = USER, password: str = PASSWORD) -> Tokens:
+        return await self.desk.login(self.directory, app_key, user, password)
+
+    async def refresh(self, token: str, secret: str = SECRET) -> Tokens:
+        return await self.desk.refresh(self.directory, "app-1", secret, token)
+
+    async def app_of(self, token: str) -> str:
+        return (await self.desk.authenticate(self.directory, token)).key
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    url = f"sqlite:///{tmp_path}/test.db"
+    migrate(url)
+    async with Database(url, synchronous="NORMAL") as database:
+
+        def declare(session) -> None:
+            session.add(Account(id="sp"))
+            session.flush()
+            for key in ("app-1", "app-2"):
+                session.add(App(key=key, account_id="sp", service="callback", secret=SECRET))
+
+        await database.write(declare)
+        yield Bench(database)
+
+
+async def refused(doing) -> str:
+    with pytest.raises(WireError) as error:
+        await doing
+    return error.value.result.code
+
+
+async def test_given_user_and_password_when_logged_in_then_the_token_is_the_apps(bench: Bench) -> None:
+    given = await bench.login()
+
+    assert await bench.app_of(given.access) == "app-1"
+
+
+async def test_given_a_login_when_answered_then_every_value_is_text_and_safe_in_a_query(
+    bench: Bench,
+) -> None:
+    answer = token_answer(await bench.login())
+
+    assert {type(value) for value in answer.values()} == {str}
+    assert (answer["expires_in"], answer["resultcode"], answer["resultdesc"]) == ("172800", "0", "Succeed")
+    for name in ("access_token", "refresh_token"):
+        assert answer[name].replace("-", "").replace("_", "").isalnum()
+        assert len(answer[name]) <= 180
+
+
+@pytest.mark.parametrize(
+    ("app_key", "user", "password", "code"),
+    [
+        ("app-1", USER, "wrong", "1010002"),
+        ("app-1", "wrong", PASSWORD, "1010002"),
+        ("app-2", "", "", "1010002"),
+        ("app-3", USER, PASSWORD, "1010003"),
+    ],
+)
+async def test_given_a_wrong_login_when_asked_for_a_token_then_its_code(
+    bench: Bench, app_key: str, user: str, password: str, code: str
+) -> None:
+    assert await refused(bench.login(app_key, user, password)) == code
+
+
+async def test_given_a_second_login_when_the_first_token_is_used_then_1010004(bench: Bench) -> None:
+    first = await bench.login()
+    second = await bench.login()
+
+    assert await refused(bench.app_of(first.access)) == "1010004"
+    assert await bench.app_of(second.access) == "app-1"
+
+
+async def test_given_a_refresh_when_done_then_a_new_pair_takes_the_place_of_the_old_one(bench: Bench) -> None:
+    first = await bench.login()
+    second = await bench.refresh(first.refresh)
+
+    assert await bench.app_of(second.access) == "app-1"
+    assert await refused(bench.app_of(first.access)) == "1010004"
+    assert await refused(bench.refresh(first.refresh)) == "1010004"
+
+
+async def test_given_a_wrong_secret_when_refreshed_then_1010009(bench: Bench) -> None:
+    first = await bench.login()
+
+    assert await refused(bench.refresh(first.refresh, "wrong")) == "1010009"
+
+
+async def test_given_48_hours_when_they_are_over_then_1010005_and_a_refresh_helps(bench: Bench) -> None:
+    first = await bench.login()
+    bench.clock.time += timedelta(hours=48)
+
+    assert await refused(bench.app_of(first.access)) == "1010005"
+    assert await bench.app_of((await bench.refresh(first.refresh)).access) == "app-1"
+
+
+async def test_given_a_logout_when_the_token_is_used_then_1010004(bench: Bench) -> None:
+    given = await bench.login()
+    await bench.desk.logout(bench.directory, given.access)
+
+    assert await refused(bench.app_of(given.access)) == "1010004"
+
+
+async def test_given_a_token_when_kept_then_the_database_has_only_its_digest(
+    bench: Bench, tmp_path: Path
+) -> None:
+    given = await bench.login()
+
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("test.db*"))
+    assert given.access.encode() not in kept
+    assert given.refresh.encode() not in kept
