@@ -85,6 +85,7 @@ class Door:
             plan=Notification((PlayItem(prompt),)),
             status_url=application.status_url,
             fee_url=application.fee_url,
+            bind_number=application.bind_number,
         )
         accepted = await self._calls.start(request, None, application.max_calls)
         return accepted.session_id

@@ -130,7 +130,7 @@ async def running_controller(
             timedelta(minutes=settings.recordings.link_minutes),
         )
         wire = WireApi(
-            Authenticator(settings.authentication, clock), directory, planner, calls, database, signer
+            Authenticator(settings.authentication, clock), directory, planner, calls, database, signer, random
         )
         downloads = RecordingDownloads(database, signer, settings.recording_dir)
         app = make_app([*wire.routes(), *downloads.routes()], lambda: node.available, settings.http)

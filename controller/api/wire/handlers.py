@@ -1,5 +1,6 @@
 """The handlers: from a request on the wire to a call, and back to an answer on the wire."""
 
+from random import Random
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -90,6 +91,7 @@ class WireApi:
         calls: CallService,
         database: Database,
         signer: LinkSigner,
+        random: Random,
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
@@ -97,6 +99,7 @@ class WireApi:
         self._calls = calls
         self._database = database
         self._signer = signer
+        self._random = random
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""
@@ -113,22 +116,22 @@ class WireApi:
     async def call_notify(self, request: web.Request) -> web.Response:
         """Voice notification."""
         directory, who, body = await self._read(request, CallNotifyRequest)
-        directory.check_may_call(who.application, Service.NOTIFICATION, body.displayNbr)
+        body = self._admit(directory, who.application, Service.NOTIFICATION, body, "displayNbr")
         plan = self._planner.notification(directory, who.application, body)
         return await self._start(who, body, body.calleeNbr, plan)
 
     async def call_verify(self, request: web.Request) -> web.Response:
         """Voice verification code."""
         directory, who, body = await self._read(request, CallVerifyRequest)
-        directory.check_may_call(who.application, Service.VERIFICATION, body.displayNbr)
+        body = self._admit(directory, who.application, Service.VERIFICATION, body, "displayNbr")
         plan = self._planner.verification(directory, who.application, body)
         return await self._start(who, body, body.calleeNbr, plan)
 
     async def click_to_call(self, request: web.Request) -> web.Response:
         """Voice callback: the first phone that is called is the caller's."""
         directory, who, body = await self._read(request, Click2CallRequest)
-        shown = (body.displayNbr, body.displayCalleeNbr)
-        directory.check_may_call(who.application, Service.CALLBACK, *shown)
+        shown = ("displayNbr", "displayCalleeNbr")
+        body = self._admit(directory, who.application, Service.CALLBACK, body, *shown)
         plan = self._planner.callback(directory, who.application, body)
         return await self._start(who, body, body.callerNbr, plan)
 
@@ -156,6 +159,16 @@ class WireApi:
         who = self._authenticator.authenticate(request.headers, directory)
         return directory, who, parse_body(await request.read(), kind)
 
+    def _admit(
+        self, directory: Directory, application: Application, service: Service, body: Body, *shown: str
+    ) -> Body:
+        """The request if it may be made, with the numbers that are really shown."""
+        directory.check_may_call(application, service)
+        numbers = {
+            name: directory.number_to_show(application, getattr(body, name), self._random) for name in shown
+        }
+        return body.model_copy(update=numbers)
+
     async def _start(
         self, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan
     ) -> web.Response:
@@ -169,6 +182,7 @@ class WireApi:
             user_data=body.userData,
             status_url=body.statusUrl or application.status_url,
             fee_url=body.feeUrl or application.fee_url,
+            bind_number=application.bind_number,
         )
         accepted = await self._calls.start(call, who.nonce, application.max_calls)
         answer: dict[str, Any] = {
