@@ -15,6 +15,9 @@ from controller.prompts.shipped import ShippedPrompts
 from controller.store import errors as store
 from controller.store.tables import Service
 
+AGI_VARIABLE = "VOICECALL_AGI"
+"""Where Asterisk's dialplan finds the address of the door."""
+
 UNALLOCATED, REJECTED = 1, 21
 """Causes of Q.850."""
 

@@ -24,7 +24,7 @@ from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
-from controller.door import Door
+from controller.door import AGI_VARIABLE, Door
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
@@ -120,7 +120,7 @@ async def running_controller(
         library = PromptLibrary(settings.prompt_dir)
         shipped = ShippedPrompts(library, shared("sounds"))
         door = Door(directory, node, calls, library, shipped, settings.agi.language, random)
-        node.global_variables["VOICECALL_AGI"] = await stack.enter_async_context(_opened(door, settings.agi))
+        node.global_variables[AGI_VARIABLE] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
         planner = Planner(library, shipped, speaks=speech is not None)
