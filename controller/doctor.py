@@ -7,20 +7,24 @@ import asyncio
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 from sqlalchemy.exc import SQLAlchemyError
 
-from controller.accounts.directory import directory_of
+from controller.accounts.declaration import simulated_clashes
+from controller.accounts.directory import Directory, directory_of
+from controller.agi import answers
 from controller.asterisk.ami import AmiError, ami_session
 from controller.asterisk.routing import TrunkConfiguration
+from controller.door import AGI_VARIABLE
 from controller.prompts.errors import ModelError
 from controller.prompts.speech import models
 from controller.settings import Settings
@@ -69,7 +73,9 @@ async def examine(settings: Settings) -> list[Finding]:
         host_name(socket.gethostname(), lambda name: socket.getaddrinfo(name, None)),
         writable("data directory", settings.data_dir.absolute(), "set data_dir to a folder you may write to"),
         await port(settings),
+        await agi_port(settings),
         await database(settings),
+        await simulated_numbers(settings),
         writable(
             "recording directory",
             settings.asterisk.recording_dir,
@@ -120,19 +126,33 @@ def writable(name: str, directory: Path, remedy: str, *, make: bool = True) -> F
 async def port(settings: Settings) -> Finding:
     """The HTTP port is free, or this very program has it."""
     address, number = settings.http.address, settings.http.port
+    serves = partial(_is_voicecall, f"http://{address}:{number}")
+    return await _port("http", address, number, serves)
+
+
+async def agi_port(settings: Settings) -> Finding:
+    """The port of the dialplan's door is free, or a controller has it."""
+    address, number = settings.agi.address, settings.agi.port
+    if not settings.agi.enabled:
+        return _ok("agi port", "the dialplan's door is switched off")
+    return await _port("agi", address, number, partial(answers, f"agi://{address}:{number}"))
+
+
+async def _port(section: str, address: str, number: int, is_ours: Callable[[], Awaitable[bool]]) -> Finding:
+    name = f"{section} port"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, number))
         except OSError as error:
-            if await _is_voicecall(f"http://{address}:{number}"):
-                return _ok("http port", f"a controller serves on {address}:{number}")
+            if await is_ours():
+                return _ok(name, f"a controller serves on {address}:{number}")
             return _fault(
-                "http port",
+                name,
                 f"{address}:{number} can't be had: {error.strerror}",
-                "end the program that has it or set http.port",
+                f"end the program that has it or set {section}.port",
             )
-    return _ok("http port", f"{address}:{number} is free")
+    return _ok(name, f"{address}:{number} is free")
 
 
 async def _is_voicecall(url: str) -> bool:
@@ -228,6 +248,7 @@ async def asterisk(settings: Settings) -> list[Finding]:
             _fault("asterisk", f"{node.ari_url} can't be reached", "start Asterisk, or set asterisk.ari_url")
         ]
     findings.append(await _ami(settings))
+    findings.append(await dialplan_door(settings, credentials))
     findings += await trunks(settings, credentials)
     return findings
 
@@ -277,15 +298,54 @@ async def _ami(settings: Settings) -> Finding:
     return _ok("ami", "answers")
 
 
-async def trunks(settings: Settings, credentials: str) -> list[Finding]:
-    """Every declared trunk is known to Asterisk and answers SIP."""
+async def dialplan_door(settings: Settings, credentials: str) -> Finding:
+    """Asterisk knows where the controller answers its dialplan."""
+    ari = f"{settings.asterisk.ari_url}/ari"
+    async with _http(credentials) as http:
+        async with http.get(f"{ari}/applications/{settings.asterisk.application}") as answer:
+            connected = answer.status == 200
+        if not settings.agi.enabled or not connected:
+            return _ok("dialplan door", "shut: callers of platform numbers hear nothing and get 404")
+        async with http.get(f"{ari}/asterisk/variable", params={"variable": AGI_VARIABLE}) as answer:
+            told = str((await answer.json()).get("value", ""))
+    if not told:
+        return _fault(
+            "dialplan door",
+            f"{AGI_VARIABLE} is not set on {settings.asterisk.name}",
+            "set clearglobalvars = no in extensions.conf and restart the controller",
+        )
+    if not await answers(told, _PATIENCE):
+        return _fault(
+            "dialplan door",
+            f"Asterisk is told {told}, where no controller answers",
+            "set agi.address to the address under which Asterisk reaches the controller",
+        )
+    return _ok("dialplan door", f"a controller answers at {told}")
+
+
+async def simulated_numbers(settings: Settings) -> Finding:
+    """Nothing that was declared lies in the prefix of simulated callees."""
+    prefix, declared = settings.calls.simulated_prefix, await _declared(settings)
+    clashes = simulated_clashes(prefix, declared.numbers, [route.prefix for route in declared.routes])
+    if clashes:
+        return _fault("simulated numbers", "\n".join(clashes), "set calls.simulated_prefix to another one")
+    return _ok("simulated numbers", f"begin with {prefix}" if prefix else "are switched off")
+
+
+async def _declared(settings: Settings) -> Directory:
+    """What was declared; nothing if the database can't tell, of which `database` speaks."""
     try:
         async with Database(settings.database_url) as base:
-            declared = directory_of(await base.read(read_directory)).trunks
+            return directory_of(await base.read(read_directory))
     except (SQLAlchemyError, OSError):
-        return []
+        return Directory()
+
+
+async def trunks(settings: Settings, credentials: str) -> list[Finding]:
+    """Every declared trunk is known to Asterisk and answers SIP."""
+    declared = await _declared(settings)
     async with _http(credentials) as http:
-        return [await _trunk(settings, http, trunk) for trunk in declared]
+        return [await _trunk(settings, http, trunk) for trunk in declared.trunks]
 
 
 async def _trunk(settings: Settings, http: aiohttp.ClientSession, trunk: TrunkConfiguration) -> Finding:

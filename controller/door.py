@@ -15,6 +15,9 @@ from controller.prompts.shipped import ShippedPrompts
 from controller.store import errors as store
 from controller.store.tables import Service
 
+AGI_VARIABLE = "VOICECALL_AGI"
+"""Where Asterisk's dialplan finds the address of the door."""
+
 UNALLOCATED, REJECTED = 1, 21
 """Causes of Q.850."""
 
@@ -85,6 +88,7 @@ class Door:
             plan=Notification((PlayItem(prompt),)),
             status_url=application.status_url,
             fee_url=application.fee_url,
+            bind_number=application.bind_number,
         )
         accepted = await self._calls.start(request, None, application.max_calls)
         return accepted.session_id

@@ -26,7 +26,7 @@ from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
-from controller.door import Door
+from controller.door import AGI_VARIABLE, Door
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
@@ -122,7 +122,7 @@ async def running_controller(
         library = PromptLibrary(settings.prompt_dir)
         shipped = ShippedPrompts(library, shared("sounds"))
         door = Door(directory, node, calls, library, shipped, settings.agi.language, random)
-        node.global_variables["VOICECALL_AGI"] = await stack.enter_async_context(_opened(door, settings.agi))
+        node.global_variables[AGI_VARIABLE] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
         planner = Planner(library, shipped, speaks=speech is not None)
@@ -131,7 +131,7 @@ async def running_controller(
             clock,
             timedelta(minutes=settings.recordings.link_minutes),
         )
-        routes = _routes(settings, clock, database, directory, planner, calls, signer)
+        routes = _routes(settings, clock, random, database, directory, planner, calls, signer)
         app = make_app(routes, lambda: node.available, settings.http)
         url = await stack.enter_async_context(_served(app, settings))
         yield Controller(settings, url, node, calls, database, directory)
@@ -147,6 +147,7 @@ async def _changed(directory: Directory, node: Node, speech: Synthesiser | None)
 def _routes(
     settings: Settings,
     clock: Clock,
+    random: Random,
     database: Database,
     directory: LiveDirectory,
     planner: Planner,
@@ -162,7 +163,7 @@ def _routes(
     )
     authenticator = Authenticator(proofs, clock, tokens, lockout)
     return [
-        *WireApi(authenticator, directory, planner, calls, database, signer, remote).routes(),
+        *WireApi(authenticator, directory, planner, calls, database, signer, remote, random).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
     ]

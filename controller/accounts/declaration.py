@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlmodel import Session, SQLModel
 
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
@@ -16,7 +16,7 @@ from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
 from controller.prompts.library import PromptLibrary
 from controller.store import directory as rows
-from controller.store.tables import Account, App, Number, Route, SoundFile, Template, Trunk
+from controller.store.tables import Account, App, Number, NumberState, Route, SoundFile, Template, Trunk
 
 
 class DeclarationError(ValueError):
@@ -56,6 +56,22 @@ class DeclaredLogin(_Declared):
     password: SecretStr = Field(min_length=8)
 
 
+class DeclaredNumber(_Declared):
+    """A number that calls may show; in a list, a text alone is an active number."""
+
+    number: Annotated[str, AfterValidator(_number)]
+    suspended: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"number": value} if isinstance(value, str) else value
+
+    def row(self, account_id: str) -> Number:
+        state = NumberState.SUSPENDED if self.suspended else NumberState.ACTIVE
+        return Number(number=self.number, account_id=account_id, state=state)
+
+
 class DeclaredApp(_Declared):
     """An application."""
 
@@ -69,6 +85,7 @@ class DeclaredApp(_Declared):
     status_url: PushUrl | None = None
     fee_url: PushUrl | None = None
     login: DeclaredLogin | None = None
+    bind_number: Annotated[str, AfterValidator(_number)] | None = None
 
 
 class DeclaredSound(_Declared):
@@ -93,7 +110,7 @@ class DeclaredAccount(_Declared):
 
     id: Identifier
     name: str = ""
-    numbers: list[Annotated[str, AfterValidator(_number)]] = []
+    numbers: list[DeclaredNumber] = []
     apps: list[DeclaredApp] = []
     sounds: list[DeclaredSound] = []
     templates: list[DeclaredTemplate] = []
@@ -175,7 +192,7 @@ def _check_whole(declaration: Declaration, path: Path, simulated_prefix: str) ->
             except TemplateSyntaxError as error:
                 faults.append(f"{path}: template {template.id} of account {account.id}: {error}")
     apps = [app.key for account in declaration.accounts for app in account.apps]
-    numbers = [number for account in declaration.accounts for number in account.numbers]
+    numbers = [its.number for account in declaration.accounts for its in account.numbers]
     voice_templates = [
         f"{template.id} of account {account.id}"
         for account in declaration.accounts
@@ -245,11 +262,12 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
         for app in account.apps:
             _refuse_foreign(session.get(App, app.key), account.id, f"app {app.key}")
             declare("app", app.key, _app_row(account.id, app))
-        for number in account.numbers:
-            _refuse_foreign(session.get(Number, number), account.id, f"number {number}")
-            declare("number", number, Number(number=number, account_id=account.id))
+        for its in account.numbers:
+            _refuse_foreign(session.get(Number, its.number), account.id, f"number {its.number}")
+            declare("number", its.number, its.row(account.id))
         for template in account.templates:
             declare("template", template.id, Template(account_id=account.id, **template.model_dump()))
+    _check_bind_numbers(session)
     for sound in sounds:
         declare("sound", sound.name, sound)
     for trunk in declaration.trunks:
@@ -274,6 +292,22 @@ def _refuse_foreign(found: App | Number | None, account_id: str, name: str) -> N
         raise DeclarationError(f"{name} belongs to another account")
 
 
+def _check_bind_numbers(session: Session) -> None:
+    """A bind number is a number of the account, and one app's alone."""
+    owners: dict[str, str] = {}
+    for app in rows.bound_apps(session):
+        assert app.bind_number is not None
+        if rows.owner_of_number(session, app.bind_number) != app.account_id:
+            raise DeclarationError(
+                f"app {app.key}: bind number {app.bind_number} is not a number of account {app.account_id}"
+            )
+        owner = owners.setdefault(app.bind_number, app.key)
+        if owner != app.key:
+            raise DeclarationError(
+                f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
+            )
+
+
 def _app_row(account_id: str, app: DeclaredApp) -> App:
     return App(
         key=app.key,
@@ -288,6 +322,7 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         fee_url=app.fee_url,
         login_user=app.login.user if app.login else None,
         login_password=app.login.password.get_secret_value() if app.login else None,
+        bind_number=app.bind_number,
     )
 
 

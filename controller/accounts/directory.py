@@ -24,7 +24,7 @@ from controller.prompts.library import StoredPrompt
 from controller.prompts.templates import Template, parse
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
-from controller.store.tables import App, Service
+from controller.store.tables import App, NumberState, Service
 from controller.store.tables import Template as TemplateRow
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,15 @@ class Application:
     status_url: str | None
     fee_url: str | None
     login: Login | None = None
+    bind_number: PhoneNumber | None = None
+
+
+@dataclass(frozen=True)
+class DisplayNumber:
+    """A number that calls of an account may show, unless it is suspended."""
+
+    account_id: str
+    usable: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Directory:
 
     revision: int = 0
     applications: dict[str, Application] = field(default_factory=dict)
-    numbers: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, DisplayNumber] = field(default_factory=dict)
     sounds: dict[tuple[str, str], StoredPrompt] = field(default_factory=dict)
     templates: dict[tuple[str, str], VoiceTemplate] = field(default_factory=dict)
     trunks: tuple[TrunkConfiguration, ...] = ()
@@ -84,24 +93,45 @@ class Directory:
             raise AppUnknown("no such application")
         return found
 
-    def check_may_call(
-        self, application: Application, service: Service, *display_numbers: PhoneNumber
-    ) -> None:
-        """Raises AppInactive, WrongService or DisplayNumberNotAllotted."""
+    def check_may_call(self, application: Application, service: Service) -> None:
+        """Raises AppInactive or WrongService."""
         if not application.active:
             raise AppInactive("the application is switched off")
         if application.service is not service:
             raise WrongService(f"the application is for {application.service}")
-        for number in display_numbers:
-            if self.numbers.get(number.e164) != application.account_id:
-                raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
+
+    def number_to_show(self, application: Application, asked: PhoneNumber, random: Random) -> PhoneNumber:
+        """The number asked for; if it is suspended another one at random, else the app's bind number.
+
+        Raises DisplayNumberNotAllotted.
+        """
+        found = self.numbers.get(asked.e164)
+        if found is None or found.account_id != application.account_id:
+            raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
+        if found.usable:
+            return asked
+        return _one_of(self._shared_numbers(application) or self._bind_number(application), random)
 
     def own_number(self, application: Application, random: Random) -> PhoneNumber:
-        """The number to show in calls that name none. Raises DisplayNumberNotAllotted."""
-        usable = sorted(number for number, owner in self.numbers.items() if owner == application.account_id)
-        if not usable:
-            raise DisplayNumberNotAllotted("the account has no number to show")
-        return PhoneNumber(random.choice(usable))
+        """What calls show that ask for no number: the app's bind number, else another one at random.
+
+        Raises DisplayNumberNotAllotted.
+        """
+        return _one_of(self._bind_number(application) or self._shared_numbers(application), random)
+
+    def _bind_number(self, application: Application) -> list[PhoneNumber]:
+        number = application.bind_number
+        return [number] if number is not None and self.numbers[number.e164].usable else []
+
+    def _shared_numbers(self, application: Application) -> list[PhoneNumber]:
+        """What any app of the account may show: a bind number is one app's own."""
+        bound = {app.bind_number for app in self.applications.values()}
+        usable = (
+            PhoneNumber(number)
+            for number, its in sorted(self.numbers.items())
+            if its.account_id == application.account_id and its.usable
+        )
+        return [number for number in usable if number not in bound]
 
     def sound(self, account_id: str, name: str) -> StoredPrompt:
         """An approved sound file. Raises SoundMissing."""
@@ -120,6 +150,12 @@ class Directory:
         return found.template
 
 
+def _one_of(numbers: list[PhoneNumber], random: Random) -> PhoneNumber:
+    if not numbers:
+        raise DisplayNumberNotAllotted("the account has no number to show that is not suspended")
+    return random.choice(numbers)
+
+
 def directory_of(rows: DirectoryRows) -> Directory:
     """The directory that these rows make."""
     return Directory(
@@ -136,10 +172,14 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 row.status_url,
                 row.fee_url,
                 _login(row),
+                PhoneNumber(row.bind_number) if row.bind_number else None,
             )
             for row in rows.apps.values()
         },
-        {row.number: row.account_id for row in rows.numbers.values() if row.active},
+        {
+            row.number: DisplayNumber(row.account_id, row.state == NumberState.ACTIVE)
+            for row in rows.numbers.values()
+        },
         {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
         {(row.account_id, row.id): made for row in rows.templates if (made := _voice_template(row))},
         tuple(

@@ -6,7 +6,7 @@
     ├── AppUnknown                no such application
     ├── AppInactive               the application is switched off
     ├── WrongService              the application is for another service
-    ├── DisplayNumberNotAllotted  the number to show does not belong to the account
+    ├── DisplayNumberNotAllotted  the number to show is not the account's, or suspended without a substitute
     ├── SoundMissing              a sound file does not exist or is not approved
     ├── TemplateMissing           a voice template does not exist
     ├── TemplateNotApproved       a voice template was not approved
@@ -31,7 +31,7 @@ class WrongService(AccountError):
 
 
 class DisplayNumberNotAllotted(AccountError):
-    """The number to show does not belong to the account."""
+    """The number to show does not belong to the account, or it is suspended and there is no substitute."""
 
 
 class SoundMissing(AccountError):

@@ -4,7 +4,8 @@ The room knows neither HTTP nor the database nor calls: what its scripts can do 
 """
 
 from controller.agi.errors import AgiError, Refused
+from controller.agi.probe import answers
 from controller.agi.scripts import Abilities, Announcement
 from controller.agi.server import Limits, agi_server
 
-__all__ = ["Abilities", "AgiError", "Announcement", "Limits", "Refused", "agi_server"]
+__all__ = ["Abilities", "AgiError", "Announcement", "Limits", "Refused", "agi_server", "answers"]

@@ -156,6 +156,8 @@ class CallRequest:
     user_data: str | None = None
     status_url: str | None = None
     fee_url: str | None = None
+    bind_number: PhoneNumber | None = None
+    """The app's business number, if it has one; nobody is shown it for that."""
 
     @property
     def service(self) -> Service:

@@ -42,6 +42,8 @@ class CallDetailRecord:
     user_data: str | None
     speech_seconds: int = 0
     """What synthesis took; not in records of earlier versions."""
+    bind_number: str | None = None
+    """Not in records of earlier versions."""
 
     @property
     def failed(self) -> bool:
@@ -111,4 +113,5 @@ def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: st
         recording_started_at=recorded.started_at if recorded and kept else None,
         user_data=request.user_data,
         speech_seconds=math.ceil(timeline.speech_seconds),
+        bind_number=request.bind_number.e164 if request.bind_number else None,
     )

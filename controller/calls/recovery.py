@@ -76,6 +76,7 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
         app_key=row.app_key,
         plan=restored_plan(Service(row.service), row.plan),
         display_number=PhoneNumber(row.display_number),
+        bind_number=PhoneNumber(row.bind_number) if row.bind_number else None,
         callee=PhoneNumber(row.callee),
         user_data=row.user_data,
         status_url=row.status_url,

@@ -294,6 +294,7 @@ class CallService:
             "controller": self._host_name,
             "node": self._node.name,
             "display_number": request.display_number.e164,
+            "bind_number": request.bind_number.e164 if request.bind_number else None,
             "callee": request.callee.e164,
             "plan": kept_plan(request.plan),
             "user_data": request.user_data,

@@ -75,7 +75,7 @@ def fee_info(record: CallDetailRecord) -> dict[str, Any]:
         "spId": record.account_id,
         "appKey": record.app_key,
         "icid": record.record_id,
-        "bindNum": record.display_number,
+        "bindNum": record.bind_number or record.display_number,
         "sessionId": record.session_id,
         "callerNum": record.display_number,
         "calleeNum": record.callee,

@@ -70,6 +70,11 @@ def declare(session: Session, row: SQLModel) -> str:
     return "changed" if changes else "unchanged"
 
 
+def bound_apps(session: Session) -> list[App]:
+    """The apps that have a bind number."""
+    return list(session.execute(select(App).where(col(App.bind_number).is_not(None))).scalars())
+
+
 def remove_routes_except(session: Session, prefixes: set[str]) -> list[str]:
     """Remove routes that are no longer declared; returns their prefixes."""
     gone = [row for row in session.execute(select(Route)).scalars() if row.prefix not in prefixes]

@@ -35,6 +35,13 @@ class Service(StrEnum):
     VERIFICATION = "verification"
 
 
+class NumberState(StrEnum):
+    """Whether a number may be shown; in calls that ask for a suspended one another is shown."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
 class Account(SQLModel, table=True):
     """A company that has calls made (the cloud's "SP")."""
 
@@ -57,6 +64,7 @@ class App(SQLModel, table=True):
     fee_url: str | None = None
     login_user: str | None = None
     login_password: str | None = None
+    bind_number: str | None = Field(default=None, max_length=32)
 
 
 class AccessToken(SQLModel, table=True):
@@ -75,7 +83,7 @@ class Number(SQLModel, table=True):
 
     number: str = Field(primary_key=True, max_length=32)
     account_id: str = Field(foreign_key="account.id", index=True)
-    active: bool = True
+    state: str = NumberState.ACTIVE
 
 
 class SoundFile(SQLModel, table=True):
@@ -144,6 +152,7 @@ class Call(SQLModel, table=True):
     controller: str
     node: str
     display_number: str
+    bind_number: str | None = None
     callee: str
     plan: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     user_data: str | None = None

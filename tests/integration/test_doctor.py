@@ -11,7 +11,7 @@ from integration.support import StartBench
 from pydantic import SecretStr
 
 from controller.doctor import Finding, Level, examine
-from controller.settings import HttpSettings, Settings
+from controller.settings import AgiSettings, HttpSettings, Settings
 from testbed.asterisk import AsteriskProgram
 from testbed.platform import Platform, platform
 from testbed.ports import reserved_ports
@@ -88,13 +88,68 @@ async def test_given_a_port_that_another_program_has_when_examined_then_it_is_ta
     assert set(found) == {"http port"}
 
 
-async def test_given_a_port_that_the_controller_itself_has_when_examined_then_all_is_well(
+async def test_given_ports_that_the_controller_itself_has_when_examined_then_all_is_well(
     bench: StartBench,
 ) -> None:
-    b = await bench()
-    port = int(b.controller.url.rsplit(":", 1)[1])
+    with reserved_ports(1) as (agi_port,):
+        agi = AgiSettings(port=agi_port)
+        b = await bench(sections={"agi": agi})
+        http = HttpSettings(port=int(b.controller.url.rsplit(":", 1)[1]))
 
-    assert await faults(b.home.settings.model_copy(update={"http": HttpSettings(port=port)})) == {}
+        assert await faults(b.home.settings.model_copy(update={"http": http})) == {}
+
+
+async def test_given_an_agi_port_that_another_program_has_when_examined_then_it_is_taken(
+    home: Platform,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        agi = AgiSettings(port=other.getsockname()[1])
+        found = await faults(home.settings.model_copy(update={"agi": agi}))
+
+    assert set(found) == {"agi port"}
+    assert "set agi.port" in found["agi port"].remedy
+
+
+@pytest.mark.parametrize(
+    ("told", "text"), [("", "is not set"), ("agi://127.0.0.1:1", "where no controller answers")]
+)
+async def test_given_a_node_that_does_not_know_the_door_when_examined_then_that_is_named(
+    bench: StartBench, told: str, text: str
+) -> None:
+    b = await bench()
+    await b.controller.node.ari.asterisk.set_global_variable("VOICECALL_AGI", told)
+
+    found = await faults(b.home.settings)
+
+    assert set(found) == {"dialplan door"}
+    assert text in found["dialplan door"].text
+
+
+async def test_given_a_controller_that_has_ended_when_examined_then_nothing_is_found(home: Platform) -> None:
+    async with home.controller():
+        pass
+
+    assert await faults(home.settings) == {}
+
+
+async def test_given_a_door_that_is_switched_off_when_examined_then_nothing_is_found(
+    bench: StartBench,
+) -> None:
+    b = await bench(sections={"agi": AgiSettings(enabled=False)})
+
+    assert await faults(b.home.settings) == {}
+
+
+async def test_given_a_number_that_was_declared_when_the_simulated_prefix_covers_it_then_both_are_named(
+    home: Platform,
+) -> None:
+    await home.declare('[[accounts]]\nid = "a"\nnumbers = ["+8830012345678"]\n')
+    calls = home.settings.calls.model_copy(update={"simulated_prefix": "+88300"})
+
+    found = await faults(home.settings.model_copy(update={"calls": calls}))
+
+    assert set(found) == {"simulated numbers"}
+    assert "+8830012345678 lies in calls.simulated_prefix +88300" in found["simulated numbers"].text
 
 
 async def test_given_a_trunk_that_does_not_answer_when_examined_then_it_is_unreachable(

@@ -1,5 +1,6 @@
 """The handlers: from a request on the wire to a call, and back to an answer on the wire."""
 
+from random import Random
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -94,6 +95,7 @@ class WireApi:
         database: Database,
         signer: LinkSigner,
         remote: Remote,
+        random: Random,
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
@@ -102,6 +104,7 @@ class WireApi:
         self._database = database
         self._signer = signer
         self._remote = remote
+        self._random = random
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""
@@ -122,22 +125,22 @@ class WireApi:
     async def call_notify(self, request: web.Request) -> web.Response:
         """Voice notification."""
         directory, who, body = await self._read(request, CallNotifyRequest)
-        directory.check_may_call(who.application, Service.NOTIFICATION, body.displayNbr)
+        body = self._admit(directory, who.application, Service.NOTIFICATION, body, "displayNbr")
         plan = self._planner.notification(directory, who.application, body)
         return await self._start(who, body, body.calleeNbr, plan)
 
     async def call_verify(self, request: web.Request) -> web.Response:
         """Voice verification code."""
         directory, who, body = await self._read(request, CallVerifyRequest)
-        directory.check_may_call(who.application, Service.VERIFICATION, body.displayNbr)
+        body = self._admit(directory, who.application, Service.VERIFICATION, body, "displayNbr")
         plan = self._planner.verification(directory, who.application, body)
         return await self._start(who, body, body.calleeNbr, plan)
 
     async def click_to_call(self, request: web.Request) -> web.Response:
         """Voice callback: the first phone that is called is the caller's."""
         directory, who, body = await self._read(request, Click2CallRequest)
-        shown = (body.displayNbr, body.displayCalleeNbr)
-        directory.check_may_call(who.application, Service.CALLBACK, *shown)
+        shown = ("displayNbr", "displayCalleeNbr")
+        body = self._admit(directory, who.application, Service.CALLBACK, body, *shown)
         plan = self._planner.callback(directory, who.application, body)
         return await self._start(who, body, body.callerNbr, plan)
 
@@ -171,6 +174,16 @@ class WireApi:
             request.headers, access_token(request), address, directory
         )
 
+    def _admit(
+        self, directory: Directory, application: Application, service: Service, body: Body, *shown: str
+    ) -> Body:
+        """The request if it may be made, with the numbers that are really shown."""
+        directory.check_may_call(application, service)
+        numbers = {
+            name: directory.number_to_show(application, getattr(body, name), self._random) for name in shown
+        }
+        return body.model_copy(update=numbers)
+
     async def _start(
         self, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan
     ) -> web.Response:
@@ -184,6 +197,7 @@ class WireApi:
             user_data=body.userData,
             status_url=body.statusUrl or application.status_url,
             fee_url=body.feeUrl or application.fee_url,
+            bind_number=application.bind_number,
         )
         accepted = await self._calls.start(call, who.nonce, application.max_calls)
         answer: dict[str, Any] = {

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from controller.agi import Abilities, AgiError, Announcement, Limits, agi_server
+from controller.agi import Abilities, AgiError, Announcement, Limits, agi_server, answers
 from controller.agi.protocol import AgiRequest
 from controller.phone_number import PhoneNumber
 
@@ -249,3 +249,24 @@ def test_given_an_anonymous_caller_when_read_then_there_is_no_caller() -> None:
 def test_given_no_agi_when_read_then_it_is_refused() -> None:
     with pytest.raises(AgiError, match="not AGI"):
         AgiRequest.parse(b"hello\n\n")
+
+
+async def test_given_a_door_when_probed_then_it_answers(door: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert await answers(door)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n", b"GET FULL VARIABLE x\n220 hi\n"])
+async def test_given_another_program_when_probed_then_it_is_not_taken_for_a_door(greeting: bytes) -> None:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        assert not await answers(f"agi://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout=1)
+
+
+@pytest.mark.parametrize("url", ["", "agi://127.0.0.1:1", "agi://127.0.0.1:notaport"])
+async def test_given_an_address_where_nobody_is_when_probed_then_there_is_no_answer(url: str) -> None:
+    assert not await answers(url, timeout=1)

@@ -31,6 +31,7 @@ async def leave_call(house: House, call_id: str = LEFT, controller: str = HOST, 
         "controller": controller,
         "node": "node1",
         "display_number": SHOWN.e164,
+        "bind_number": "+8657126880009",
         "callee": CALLEE.e164,
         "user_data": "job-7",
         "status_url": "http://customer.test/status",
@@ -90,6 +91,7 @@ async def test_given_a_call_left_behind_when_started_then_it_is_closed_with_all_
         assert (last.detail["state_code"], last.sequence) == (8000, len(known) + 1)
         (cdr,) = (await house.cdrs()).values()
         assert (cdr["state_code"], cdr["keys"], cdr["user_data"]) == (8000, "12", "job-7")
+        assert cdr["bind_number"] == "+8657126880009"
         assert cdr["first_leg"]["answered"] is not None
         assert await house.pushes_due() == 1
         assert await house.live_rows() == 0

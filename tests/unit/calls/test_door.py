@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from unit.calls.support import ACCOUNT, APP, CALLEE, SHOWN, House
 
-from controller.accounts.directory import Application, Directory
+from controller.accounts.directory import Application, Directory, DisplayNumber
 from controller.agi import Refused
 from controller.door import Door
 from controller.phone_number import PhoneNumber
@@ -33,7 +33,7 @@ APPLICATION = Application(
 )
 DIRECTORY = Directory(
     applications={APP: APPLICATION},
-    numbers={SHOWN.e164: ACCOUNT},
+    numbers={SHOWN.e164: DisplayNumber(ACCOUNT)},
     sounds={(ACCOUNT, "hello.wav"): StoredPrompt("abcd", 1000)},
 )
 
@@ -104,7 +104,10 @@ REFUSALS: dict[str, tuple[Directory, str]] = {
     "an_unknown_app": (replace(DIRECTORY, applications={}), "no such application"),
     "an_inactive_app": (with_app(active=False), "switched off"),
     "an_app_of_another_service": (with_app(service=Service.CALLBACK), "is for callback"),
-    "no_number_to_show": (replace(DIRECTORY, numbers={SHOWN.e164: "another"}), "no number to show"),
+    "no_number_to_show": (
+        replace(DIRECTORY, numbers={SHOWN.e164: DisplayNumber("another")}),
+        "no number to show",
+    ),
     "no_approved_sound": (replace(DIRECTORY, sounds={}), "hello.wav does not exist or is not approved"),
     "no_place_left": (with_app(max_calls=0), "0 of 0 calls are live"),
 }
