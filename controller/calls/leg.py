@@ -53,6 +53,9 @@ _SOUND_LOOKS, _SOUND_PAUSE = 10, 0.1
 _CHECK_INTERVAL = 10.0
 """Seconds without news of a prompt after which Asterisk is asked whether it still plays."""
 
+_PLAYED_BEFORE_TALK = 4
+"""Playbacks of a leg before it talks, at most: prompt, wait sound, ringback and another ringback."""
+
 _HANG_UP_AGAIN = (0.1, 0.5)
 """Seconds after which a hang-up that Asterisk failed at is asked for again."""
 
@@ -106,6 +109,7 @@ class Leg:
         self._tell = tell
         self._events = node.ari.listen(f"channel:{self.id}")
         self._exists = False
+        self._over: Outcome | None = None
         self._ringing = False
         self._alerted = False
         self._entered = False
@@ -154,6 +158,22 @@ class Leg:
         async with self._making():
             await self._node.ari.channels.dial(self.id, timeout=self._safety_net)
         self._tell(Kind.CALLOUT, self.name, None)
+
+    async def take_over(self) -> None:
+        """Take over a leg that talked when its controller went away."""
+        self._exists = self._entered = self._answered = True
+        try:
+            await self._node.ari.channels.get(self.id)
+        except ari.NotFound:
+            # It ended between the snapshot and now.
+            self._over = NORMAL.on_leg(self.name)
+        except ari.AriError:
+            # The next connection tells what became of it.
+            pass
+        # The controller may have gone away before it could stop what the phone heard while it waited.
+        for number in range(1, _PLAYED_BEFORE_TALK + 1):
+            await self._stop(f"{self.id}.{number}")
+        self._playbacks = _PLAYED_BEFORE_TALK
 
     @property
     def _safety_net(self) -> int:
@@ -247,8 +267,9 @@ class Leg:
             await self._play_aside(_RINGBACK)
 
     async def announce(self, prompt: Prompt) -> None:
-        """Play a prompt to this phone alone, without waiting for its end."""
-        await self._play_aside(prompt.media)
+        """Play a prompt to this phone alone, without waiting for its end; it is no reason to end a call."""
+        with contextlib.suppress(ari.AriError):
+            await self._node.ari.channels.play(self.id, prompt.media, playback_id=self._next_playback())
 
     async def quiet(self) -> None:
         """Stop what `loop`, `ringback` or `announce` plays."""
@@ -369,16 +390,17 @@ class Leg:
         Raises LegOver when the channel ends and TimeoutError after `timeout` seconds.
         """
         async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
-            async for event in self._events:
+            # Whoever asks later must hear of the end too: it may come together with something else.
+            while self._over is None:
+                event = await self._events.get()
                 if isinstance(event, ari.ChannelDestroyed):
-                    self._exists = False
-                    raise LegOver(self._end(event))
-                if isinstance(event, ari.ObjectGone):
-                    self._exists = False
-                    raise LegOver(NODE_LOST)
-                if isinstance(event, kinds):
+                    self._over = self._end(event)
+                elif isinstance(event, ari.ObjectGone):
+                    self._over = NODE_LOST
+                elif isinstance(event, kinds):
                     return event
-        raise AssertionError("an event stream has no end")
+        self._exists = False
+        raise LegOver(self._over)
 
     def _end(self, event: ari.ChannelDestroyed) -> Outcome:
         if self._answered:

@@ -1,7 +1,8 @@
 """What integration tests work with."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,9 @@ from testbed.client import (
     aksk_headers,
     encoded_url,
 )
+from testbed.controller_process import controller_process
 from testbed.platform import Platform
-from testbed.push_receiver import PushReceiver, StatusPush
+from testbed.push_receiver import Push, PushReceiver, StatusPush
 from testbed.softphone import Softphone
 from testbed.sounds import distinct_prompt
 
@@ -116,6 +118,31 @@ class Bench:
         assert [status.event_type for status in statuses].count("disconnect") == 1
         assert len(self.receiver.cdrs(session_id)) == 1
         return statuses, cdr
+
+    @asynccontextmanager
+    async def killed(self, number: signal.Signals = signal.SIGKILL) -> AsyncIterator[None]:
+        """A controller in a process of its own that is killed at the end of the block."""
+        async with (
+            controller_process(self.home.settings, self.home.directory / "controller") as process,
+            ApiClient.open(process.url, APP_KEY, SECRET) as self.client,
+        ):
+            yield
+            process.send(number)
+            await process.ended()
+
+    async def b_answered(self, session_id: str) -> StatusPush:
+        """Wait until B of a callback has answered, and the database knows it."""
+
+        def found(push: Push) -> bool:
+            info = push.json.get("statusInfo", {})
+            return (push.json["eventType"], info.get("sessionId"), info.get("called")) == (
+                "answer",
+                session_id,
+                SECOND,
+            )
+
+        push = await self.receiver.wait_for(found)
+        return StatusPush("answer", push.json["statusInfo"], push)
 
     async def start_controller(self) -> None:
         """Start the controller of this bench."""

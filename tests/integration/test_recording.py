@@ -1,60 +1,17 @@
 """Recordings of callbacks, from two real phones to the customer's download."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
-
 import aiohttp
 import pytest
-from integration.support import CALLBACK_KEY, SECOND, SECRET, VERIFY_KEY, Bench, StartBench
-from sqlalchemy import select
+from integration.recordings import audio_of, download_url, fetched, state_of_recording
+from integration.support import SECOND, VERIFY_KEY, StartBench
 
 from controller.prompts import wav
-from controller.store.tables import Recording
-from testbed.client import aksk_headers
-from testbed.listening import Audio, decode_alaw, load_wav, share_heard, tone_share
+from testbed.listening import load_wav, share_heard, tone_share
 from testbed.softphone_plan import Answer, Tone
 
 pytestmark = pytest.mark.requirement("A1.5")
 
 A_TONE, B_TONE = 700, 900
-
-
-async def state_of_recording(b: Bench) -> str | None:
-    return await b.controller.database.read(
-        lambda session: session.execute(select(Recording.state)).scalar_one_or_none()
-    )
-
-
-async def download_url(
-    b: Bench, name: str, key: str = CALLBACK_KEY, **query: str
-) -> tuple[int, Mapping[str, str], Any]:
-    """Ask the wire API where a recording is; does not follow."""
-    params = {"fileName": name, "recordDomain": "any", **query}
-    async with (
-        aiohttp.ClientSession(b.controller.url) as http,
-        http.get(
-            "/rest/provision/voice/record/v1.0",
-            params=params,
-            headers=aksk_headers(key, SECRET),
-            allow_redirects=False,
-        ) as answer,
-    ):
-        body = await answer.json() if answer.content_type == "application/json" else await answer.read()
-        return answer.status, dict(answer.headers), body
-
-
-async def fetched(b: Bench, name: str) -> tuple[str, bytes]:
-    """(link, bytes) of a recording, once it is there."""
-
-    async with asyncio.timeout(10):
-        while (await download_url(b, name))[0] != 301:  # noqa: ASYNC110 - nothing tells when it is there
-            await asyncio.sleep(0.1)
-    _status, headers, body = await download_url(b, name)
-    assert body == b""
-    async with aiohttp.ClientSession() as http, http.get(headers["Location"]) as answer:
-        assert answer.status == 200
-        return headers["Location"], await answer.read()
 
 
 async def test_A1_5_given_a_recorded_callback_when_over_then_both_voices_are_in_the_file_it_names(
@@ -67,7 +24,7 @@ async def test_A1_5_given_a_recorded_callback_when_over_then_both_voices_are_in_
 
     form = wav.check(file).form
     assert (form.tag, form.rate, form.channels) == (6, 8000, 1)
-    recording = Audio(decode_alaw(wav.read(file)), wav.RATE)
+    recording = audio_of(file)
     assert 3.0 < recording.seconds < 5.5
     for tone in (A_TONE, B_TONE):
         # Mixed in equal parts, each has about half of the power.
