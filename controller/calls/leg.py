@@ -38,6 +38,10 @@ _NETWORK_OUT_OF_ORDER = 38
 _SETTLE_TIMEOUT = 5.0
 """Seconds in which Asterisk tells the end of a channel that it no longer knows."""
 
+_LONGEST_SILENCE = 31.0
+"""Seconds that a network may say nothing. At 32 (SIP's timer B) Asterisk ends the call with a 408 of its own,
+which can't be told from one of the far end, whose phone did not answer."""
+
 _DIAL_STATUS_OF = {"Ringing": "RINGING", "Up": "ANSWER"}
 """The state of a channel in a snapshot, as the progress that led there."""
 
@@ -60,8 +64,8 @@ _HANG_UP_AGAIN = (0.1, 0.5)
 """Seconds after which a hang-up that Asterisk failed at is asked for again."""
 
 _END_FOLLOWS = 0.3
-"""Seconds in which the end of a channel follows the failure of its playback: a phone that hangs up
-makes the playback fail first."""
+"""Seconds in which the end of a channel follows the failure of its playback or of another command: a phone
+that hangs up makes these fail first."""
 
 OnProgress = Callable[[bool], Awaitable[None]]
 Tell = Callable[[Kind, str, Mapping[str, Any] | None], object]
@@ -210,10 +214,11 @@ class Leg:
         `on_progress` is called when the phone rings (False) and when its network plays something (True).
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeouts.ringing
+        begun, patience = loop.time(), self._timeouts.ringing
         while not (self._answered and self._entered):
+            limit = begun + (patience if self._ringing else min(patience, _LONGEST_SILENCE))
             try:
-                event = await self._next(deadline - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
+                event = await self._next(limit - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
             except TimeoutError:
                 await self.hang_up(cause=19)
                 raise LegOver(self._nobody_answered()) from None
@@ -380,6 +385,8 @@ class Leg:
             await self._end_or_nothing(_SETTLE_TIMEOUT)
             raise LegOver(NODE_LOST) from None
         except ari.ResponseError as error:
+            # A channel that is being hung up is refused in many ways.
+            await self._end_or_nothing(_END_FOLLOWS)
             raise LegOver(PLAY_FAILED.on_leg(self.name)) from error
         except ari.AriError as error:
             raise LegOver(NODE_LOST) from error

@@ -138,34 +138,6 @@ async def test_A1_3_given_a_failure_announcement_when_fail_then_a_hears_it_and_t
 
 
 @pytest.mark.requirement("A1.1")
-@pytest.mark.parametrize(
-    ("plan", "expected"),
-    [
-        (Reject(486), (8102, 518, 486, 17)),
-        (Reject(603), (8105, 518, 603, 21)),
-        (Reject(503), (8001, 518, 503, 34)),
-        (RingOnly(), (8003, 514, 480, 19)),
-    ],
-    ids=["busy", "rejects", "trunk_down", "does_not_answer"],
-)
-async def test_A1_1_given_a_b_that(bench: StartBench, plan, expected: tuple[int, int, int, int]) -> None:
-    b = await bench(Answer(), phones={SECOND: plan})
-
-    session = await b.call_back()
-    statuses, cdr = await b.over(session)
-
-    found = (
-        statuses[-1].info["stateCode"],
-        cdr["ulFailReason"],
-        cdr["sipStatusCode"],
-        cdr["fwdUnaswRsn"],
-    )
-    assert found == expected
-    assert "fwdAnswerTime" not in cdr
-    assert "callOutAnswerTime" in cdr
-
-
-@pytest.mark.requirement("A1.1")
 async def test_A1_1_given_b_rings_when_a_gives_up_then_8009_and_b_stops_ringing(bench: StartBench) -> None:
     b = await bench(Answer(hang_up_after=1.0), phones={SECOND: RingOnly()}, sections=PATIENT)
 
