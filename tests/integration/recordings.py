@@ -34,16 +34,16 @@ def audio_of(file: bytes) -> Audio:
 
 
 async def download_url(
-    b: Bench, name: str, key: str = CALLBACK_KEY, **query: str
+    b: Bench, name: str, key: str = CALLBACK_KEY, created: str | None = None
 ) -> tuple[int, Mapping[str, str], Any]:
     """Ask the wire API where a recording is; does not follow."""
-    params = {"fileName": name, "recordDomain": "any", **query}
+    params = {"fileName": name, "recordDomain": "any"}
     async with (
         aiohttp.ClientSession(b.controller.url) as http,
         http.get(
             "/rest/provision/voice/record/v1.0",
             params=params,
-            headers=aksk_headers(key, SECRET),
+            headers=aksk_headers(key, SECRET, created=created),
             allow_redirects=False,
         ) as answer,
     ):

@@ -52,6 +52,7 @@ class Bench:
     stack: AsyncExitStack
     controller: Controller = field(init=False)
     client: ApiClient = field(init=False)
+    _controller: AsyncExitStack = field(init=False)
 
     @property
     def phone(self) -> Softphone:
@@ -74,8 +75,8 @@ class Bench:
         assert answer.code == "0", answer.text
         return answer.session_id
 
-    async def call_back(self, **fields: Any) -> str:
-        """Ask for a callback between CALLED and SECOND that must be accepted; returns its session id."""
+    async def ask_call_back(self, **fields: Any) -> Answer:
+        """Ask for a callback between CALLED and SECOND."""
         body = {
             "displayNbr": SHOWN,
             "callerNbr": CALLED,
@@ -85,7 +86,11 @@ class Bench:
             "feeUrl": encoded_url(self.receiver.url("/fee")),
             **fields,
         }
-        answer = await self.client.post(CLICK2CALL, body, aksk_headers(CALLBACK_KEY, SECRET))
+        return await self.client.post(CLICK2CALL, body, aksk_headers(CALLBACK_KEY, SECRET))
+
+    async def call_back(self, **fields: Any) -> str:
+        """Ask for a callback that must be accepted; returns its session id."""
+        answer = await self.ask_call_back(**fields)
         assert answer.code == "0", answer.text
         return answer.session_id
 
@@ -146,9 +151,14 @@ class Bench:
 
     async def start_controller(self) -> None:
         """Start the controller of this bench."""
-        self.controller, self.client = await self.stack.enter_async_context(
+        self._controller = await self.stack.enter_async_context(AsyncExitStack())
+        self.controller, self.client = await self._controller.enter_async_context(
             self.home.serving(APP_KEY, SECRET)
         )
+
+    async def close_controller(self) -> None:
+        """End the controller of this bench; another can be started."""
+        await self._controller.aclose()
 
     async def declare(self, **app: Any) -> None:
         """Declare the account, its prompts and a route to each phone."""
