@@ -1,7 +1,6 @@
 """A TCP link that can be made to stop in the middle of an answer, as a network does that goes away."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,10 +33,12 @@ class SlowLink:
             for relay in link._relays:
                 relay.cancel()
             await asyncio.gather(*link._relays, return_exceptions=True)
+            await server.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         relay = asyncio.create_task(self._relay(reader, writer))
         self._relays.add(relay)
+        relay.add_done_callback(lambda _relay: writer.close())
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Until either side closes."""
@@ -57,10 +58,7 @@ class SlowLink:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
         finally:
-            for end in (writer, back):
-                end.close()
-                with contextlib.suppress(OSError):
-                    await end.wait_closed()
+            back.close()
 
     async def _copy(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, limit: int | None = None

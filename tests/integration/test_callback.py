@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from integration.support import CALLED, QUICK, SECOND, SECOND_SHOWN, SHOWN, Bench, StartBench
 
-from controller.asterisk.simulated import DEFAULT_PREFIX as SIMULATED
 from controller.share import shared
 from testbed.listening import Audio, find, load_wav, share_heard, tone_stretches
 from testbed.softphone_plan import Answer, Digits, EarlyMedia, Reject, RingOnly, Tone
 
+SIMULATED = QUICK.simulated_prefix
 PATIENT = {"calls": QUICK.model_copy(update={"ring_timeout": 10.0})}
 A_TONE, B_TONE, NETWORK_TONE, RINGBACK = 700, 900, 1100, 450
 
@@ -158,10 +158,9 @@ async def test_A1_3_given_an_announcement_after_ringing_when_fail_then_a_waits_a
     heard = load_wav(await (await b.phone.next_call()).recorded())
     statuses, cdr = await b.over(session)
 
-    (announcement,) = tone_stretches(heard, NETWORK_TONE, minimum=0.3)
-    assert announcement.seconds > 0.8
+    assert heard_for(heard, NETWORK_TONE) > 0.7
     wait = load_wav(b.home.directory / "wait.wav").part(0, 1.0)
-    assert share_heard(wait, heard.part(0, announcement.start), length=0.25) > 0.7
+    assert share_heard(wait, heard.part(0, tone_stretches(heard, NETWORK_TONE)[0].start), length=0.25) > 0.7
     assert heard_for(heard, RINGBACK) < 0.2
     assert (statuses[-1].info["stateCode"], cdr["ulFailReason"], cdr["fwdUnaswRsn"]) == (8101, 514, 19)
 
@@ -238,9 +237,8 @@ async def test_A1_3_given_a_wait_sound_longer_than_the_ringing_when_b_answers_th
     heard, _ = await both_recordings(b)
     await b.over(session)
 
-    (talk,) = tone_stretches(heard, B_TONE, minimum=0.5)
-    assert talk.seconds > 1.0
-    assert 0.6 < talk.start < 2.0
+    assert heard_for(heard, B_TONE) > 0.7
+    assert share_heard(load_wav(b.home.directory / "long.wav").part(2.5, 6.0), heard, length=0.25) < 0.2
 
 
 @pytest.mark.requirement("A1.2", "A1.4")
