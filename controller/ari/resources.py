@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from controller.ari.connection import Connection
+from controller.ari.errors import NotFound
 from controller.ari.models import (
     Application,
     AsteriskInfo,
@@ -226,6 +227,16 @@ class Recordings(_Resource):
         """A recording under way. Raises NotFound."""
         body = await self._connection.request("recordings.getLive", "GET", f"recordings/live/{_id(name)}")
         return decode_body(body, LiveRecording)
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is a recording of this name, under way or stored."""
+        for kind, operation in (("live", "recordings.getLive"), ("stored", "recordings.getStored")):
+            try:
+                await self._connection.request(operation, "GET", f"recordings/{kind}/{_id(name)}")
+            except NotFound:
+                continue
+            return True
+        return False
 
     async def stop(self, name: str) -> None:
         """End a recording and keep it."""

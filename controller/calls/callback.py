@@ -1,10 +1,11 @@
 """Voice callback: call A, then B, and let them talk; neither sees the other's number."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from controller.calls.call import Callback, CalleeMedia, LiveCall, Prompt
+from controller.calls.call import Callback, CalleeMedia, LiveCall
 from controller.calls.conversation import Conversation
 from controller.calls.leg import Leg, LegOver
 from controller.calls.outcome import (
@@ -12,6 +13,7 @@ from controller.calls.outcome import (
     CALLER_GAVE_UP_FIRST,
     CALLER_GAVE_UP_RINGING,
     MAX_DURATION,
+    NORMAL,
     Outcome,
 )
 from controller.calls.timeline import Kind
@@ -35,19 +37,43 @@ async def call_back(call: LiveCall, plan: Callback, parts: Parts) -> Outcome:
     async with parts.make_leg("a") as caller:
         await caller.dial()
         await caller.answered()
-        if plan.pre_voice is not None:
-            await _prepare(caller, plan.pre_voice)
+        with _caller_may_give_up(call):
+            if plan.pre_voice is not None:
+                await caller.play(plan.pre_voice)
         async with parts.make_conversation() as conversation, parts.make_leg("b") as callee:
-            await _reach(plan, caller, callee, conversation, parts.ring_timeout)
+            with _caller_may_give_up(call):
+                await _reach(plan, caller, callee, conversation, parts.ring_timeout)
             return await _talk(call, plan, caller, callee, conversation, parts.minute)
 
 
-async def _prepare(caller: Leg, pre_voice: Prompt) -> None:
-    """Tell A that the call is being transferred, to the end."""
+async def go_on(call: LiveCall, plan: Callback, parts: Parts) -> Outcome:
+    """The rest of a call whose phones talked, and still do, when its controller went away. Raises LegOver."""
+    async with (
+        parts.make_leg("a") as caller,
+        parts.make_conversation() as conversation,
+        parts.make_leg("b") as callee,
+    ):
+        await caller.take_over()
+        await callee.take_over()
+        return await _talk(call, plan, caller, callee, conversation, parts.minute)
+
+
+@contextmanager
+def _caller_may_give_up(call: LiveCall) -> Iterator[None]:
+    """Until the two talk, A's hanging up is no normal end; it matters how far B has come."""
     try:
-        await caller.play(pre_voice)
+        yield
     except LegOver as over:
-        raise LegOver(CALLER_GAVE_UP_FIRST if over.outcome.leg == caller.name else over.outcome) from None
+        if over.outcome != NORMAL.on_leg("a"):
+            raise
+        b = call.timeline.leg("b")
+        if b.dialled is None:
+            outcome = CALLER_GAVE_UP_FIRST
+        elif b.ringing is None:
+            outcome = CALLER_GAVE_UP
+        else:
+            outcome = CALLER_GAVE_UP_RINGING
+        raise LegOver(outcome) from None
 
 
 async def _reach(
@@ -64,25 +90,19 @@ async def _reach(
         await callee.dial_created()
         await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
 
-    try:
-        await first_of(callee_answers(), caller.over())
-    except LegOver as over:
-        if over.outcome.leg != caller.name:
-            raise
-        raise LegOver(CALLER_GAVE_UP_RINGING if callee.rang else CALLER_GAVE_UP) from None
+    await first_of(callee_answers(), caller.over())
     await caller.quiet()
 
 
 async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool) -> None:
     """What A hears from now on: B rings, or B's network plays something (`early_media`)."""
-    if plan.callee_media is CalleeMedia.NONE:
-        return
-    if plan.callee_media is CalleeMedia.FAIL and (callee.alerted or not early_media):
-        # Before any ringing, what the network plays is why it fails.
-        return
-    if early_media and await callee.is_heard():
-        await caller.quiet()
-    else:
+    failure = early_media and plan.callee_media is CalleeMedia.FAIL
+    if plan.callee_media is CalleeMedia.ALL or failure:
+        if early_media and await callee.is_heard():
+            await caller.quiet()
+        else:
+            await caller.ringback()
+    elif plan.wait_voice is None:
         await caller.ringback()
 
 
@@ -90,24 +110,46 @@ async def _talk(
     call: LiveCall, plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, minute: float
 ) -> Outcome:
     """From B's answer to the end."""
-    if plan.record and await conversation.record():
-        call.tell(Kind.RECORDING, None, {"name": conversation.recording_name})
-        if plan.hint_tone is not None:
-            await conversation.play_to_all(plan.hint_tone)
-    await first_of(_limit(plan, caller, callee, conversation, minute), caller.over(), callee.over())
+
+    async def maximum_duration() -> None:
+        if plan.record:
+            await _record(call, plan, conversation)
+        await _limit(call, plan, caller, callee, conversation, minute)
+
+    await first_of(maximum_duration(), caller.over(), callee.over())
     return MAX_DURATION
 
 
-async def _limit(plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, minute: float) -> None:
+async def _record(call: LiveCall, plan: Callback, conversation: Conversation) -> None:
+    """Record both from now on, and tell them so."""
+    if await conversation.record() and call.timeline.recording_started is None:
+        call.tell(Kind.RECORDING, None, {"name": conversation.recording_name})
+        if plan.hint_tone is not None:
+            await conversation.play_to_all(plan.hint_tone, "hint")
+
+
+async def _limit(
+    call: LiveCall,
+    plan: Callback,
+    caller: Leg,
+    callee: Leg,
+    conversation: Conversation,
+    minute: float,
+) -> None:
     """Returns when the maximum duration is over; one minute before, it is told to whom it shall be."""
     if not plan.max_minutes:
         await asyncio.Event().wait()
-    await asyncio.sleep((plan.max_minutes - 1) * minute)
-    if plan.last_minute_voice is not None:
+    answered = call.timeline.leg("b").answered
+    assert answered is not None
+    # By the clock on the wall, as another controller may have begun to count.
+    left = plan.max_minutes * minute - (call.clock.now() - answered).total_seconds()
+    await asyncio.sleep(left - minute)
+    if left > 0 and plan.last_minute_voice is not None and not call.timeline.last_minute_told:
+        call.tell(Kind.PROMPT, None, {"prompt": plan.last_minute_voice.name, "last_minute": True})
         if plan.last_minute_to == {"a", "b"}:
-            await conversation.play_to_all(plan.last_minute_voice)
+            await conversation.play_to_all(plan.last_minute_voice, "last-minute")
         else:
             for leg in (caller, callee):
                 if leg.name in plan.last_minute_to:
                     await leg.announce(plan.last_minute_voice)
-    await asyncio.sleep(minute)
+    await asyncio.sleep(min(left, minute))

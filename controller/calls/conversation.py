@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from types import TracebackType
 from typing import Self
 
@@ -11,40 +12,55 @@ from controller.calls.call import Prompt
 from controller.calls.leg import Leg, LegOver
 from controller.calls.outcome import NODE_LOST
 
+log = logging.getLogger(__name__)
+
 _STOP_TIMEOUT = 5.0
 """Seconds in which Asterisk says that a recording is complete."""
+
+
+def bridge_id(call_id: str) -> str:
+    """The bridge of a call."""
+    return f"{call_id}.bridge"
 
 
 class Conversation:
     """A bridge, used as a block: at its end it is gone. The legs hang up by themselves."""
 
     def __init__(self, node: Node, call_id: str) -> None:
-        self.id = f"{call_id}.bridge"
+        self.id = bridge_id(call_id)
         self.recording_name = call_id
         self._ari = node.ari
         self._events = node.ari.listen(f"bridge:{self.id}")
-        self._playbacks = 0
         self._recording = False
 
     async def join(self, leg: Leg) -> None:
         """Put a leg into the bridge. Raises LegOver if it is gone."""
         await leg.command(self._ari.bridges.add_channel(self.id, leg.id))
 
-    async def play_to_all(self, prompt: Prompt) -> None:
-        """Play a prompt to both legs, without waiting for its end."""
-        self._playbacks += 1
-        playback = f"{self.id}.{self._playbacks}"
+    async def play_to_all(self, prompt: Prompt, purpose: str) -> None:
+        """Play a prompt to both legs, without waiting for its end; `purpose` tells it from other prompts."""
         # What both would have heard is no reason to end their conversation.
         with contextlib.suppress(ari.AriError):
-            await self._ari.bridges.play(self.id, prompt.media, playback_id=playback)
+            await self._ari.bridges.play(self.id, prompt.media, playback_id=f"{self.id}.{purpose}")
 
     async def record(self) -> bool:
-        """Record both directions until the end of the block; False if Asterisk can't."""
-        try:
-            await self._ari.bridges.record(self.id, name=self.recording_name, audio_format="alaw")
-        except ari.AriError:
-            return False
-        self._recording = True
+        """Record both directions until the end of the block; False if Asterisk can't.
+
+        It may record already: a controller that went away asked for it, or an answer was lost with the
+        connection.
+        """
+        while not self._recording:
+            try:
+                await self._ari.bridges.record(self.id, name=self.recording_name, audio_format="alaw")
+            except ari.Conflict:
+                pass
+            except ari.ResponseError as error:
+                log.error("A call is not recorded", extra={"call": self.recording_name, "error": str(error)})
+                return False
+            except ari.AriError:
+                await self._ari.wait_ready()
+                continue
+            self._recording = True
         return True
 
     async def _stop_recording(self) -> None:
@@ -58,7 +74,9 @@ class Conversation:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._ari.bridges.create(bridge_id=self.id)
+            # It outlives its controller.
+            with contextlib.suppress(ari.Conflict):
+                await self._ari.bridges.create(bridge_id=self.id)
         except ari.AriError as error:
             self._events.close()
             raise LegOver(NODE_LOST) from error

@@ -38,6 +38,10 @@ _NETWORK_OUT_OF_ORDER = 38
 _SETTLE_TIMEOUT = 5.0
 """Seconds in which Asterisk tells the end of a channel that it no longer knows."""
 
+_LONGEST_SILENCE = 31.0
+"""Seconds that a network may say nothing. At 32 (SIP's timer B) Asterisk ends the call with a 408 of its own,
+which can't be told from one of the far end, whose phone did not answer."""
+
 _DIAL_STATUS_OF = {"Ringing": "RINGING", "Up": "ANSWER"}
 """The state of a channel in a snapshot, as the progress that led there."""
 
@@ -53,12 +57,15 @@ _SOUND_LOOKS, _SOUND_PAUSE = 10, 0.1
 _CHECK_INTERVAL = 10.0
 """Seconds without news of a prompt after which Asterisk is asked whether it still plays."""
 
+_PLAYED_BEFORE_TALK = 4
+"""Playbacks of a leg before it talks, at most: prompt, wait sound, ringback and another ringback."""
+
 _HANG_UP_AGAIN = (0.1, 0.5)
 """Seconds after which a hang-up that Asterisk failed at is asked for again."""
 
 _END_FOLLOWS = 0.3
-"""Seconds in which the end of a channel follows the failure of its playback: a phone that hangs up
-makes the playback fail first."""
+"""Seconds in which the end of a channel follows the failure of its playback or of another command: a phone
+that hangs up makes these fail first."""
 
 OnProgress = Callable[[bool], Awaitable[None]]
 Tell = Callable[[Kind, str, Mapping[str, Any] | None], object]
@@ -106,6 +113,7 @@ class Leg:
         self._tell = tell
         self._events = node.ari.listen(f"channel:{self.id}")
         self._exists = False
+        self._over: Outcome | None = None
         self._ringing = False
         self._alerted = False
         self._entered = False
@@ -155,6 +163,22 @@ class Leg:
             await self._node.ari.channels.dial(self.id, timeout=self._safety_net)
         self._tell(Kind.CALLOUT, self.name, None)
 
+    async def take_over(self) -> None:
+        """Take over a leg that talked when its controller went away."""
+        self._exists = self._entered = self._answered = True
+        try:
+            await self._node.ari.channels.get(self.id)
+        except ari.NotFound:
+            # It ended between the snapshot and now.
+            self._over = NORMAL.on_leg(self.name)
+        except ari.AriError:
+            # The next connection tells what became of it.
+            pass
+        # The controller may have gone away before it could stop what the phone heard while it waited.
+        for number in range(1, _PLAYED_BEFORE_TALK + 1):
+            await self._stop(f"{self.id}.{number}")
+        self._playbacks = _PLAYED_BEFORE_TALK
+
     @property
     def _safety_net(self) -> int:
         """Our own timer decides how long it rings; Asterisk's is for a controller that went away."""
@@ -190,10 +214,11 @@ class Leg:
         `on_progress` is called when the phone rings (False) and when its network plays something (True).
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeouts.ringing
+        begun, patience = loop.time(), self._timeouts.ringing
         while not (self._answered and self._entered):
+            limit = begun + (patience if self._ringing else min(patience, _LONGEST_SILENCE))
             try:
-                event = await self._next(deadline - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
+                event = await self._next(limit - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
             except TimeoutError:
                 await self.hang_up(cause=19)
                 raise LegOver(self._nobody_answered()) from None
@@ -247,8 +272,9 @@ class Leg:
             await self._play_aside(_RINGBACK)
 
     async def announce(self, prompt: Prompt) -> None:
-        """Play a prompt to this phone alone, without waiting for its end."""
-        await self._play_aside(prompt.media)
+        """Play a prompt to this phone alone, without waiting for its end; it is no reason to end a call."""
+        with contextlib.suppress(ari.AriError):
+            await self._node.ari.channels.play(self.id, prompt.media, playback_id=self._next_playback())
 
     async def quiet(self) -> None:
         """Stop what `loop`, `ringback` or `announce` plays."""
@@ -359,6 +385,8 @@ class Leg:
             await self._end_or_nothing(_SETTLE_TIMEOUT)
             raise LegOver(NODE_LOST) from None
         except ari.ResponseError as error:
+            # A channel that is being hung up is refused in many ways.
+            await self._end_or_nothing(_END_FOLLOWS)
             raise LegOver(PLAY_FAILED.on_leg(self.name)) from error
         except ari.AriError as error:
             raise LegOver(NODE_LOST) from error
@@ -369,16 +397,17 @@ class Leg:
         Raises LegOver when the channel ends and TimeoutError after `timeout` seconds.
         """
         async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
-            async for event in self._events:
+            # Whoever asks later must hear of the end too: it may come together with something else.
+            while self._over is None:
+                event = await self._events.get()
                 if isinstance(event, ari.ChannelDestroyed):
-                    self._exists = False
-                    raise LegOver(self._end(event))
-                if isinstance(event, ari.ObjectGone):
-                    self._exists = False
-                    raise LegOver(NODE_LOST)
-                if isinstance(event, kinds):
+                    self._over = self._end(event)
+                elif isinstance(event, ari.ObjectGone):
+                    self._over = NODE_LOST
+                elif isinstance(event, kinds):
                     return event
-        raise AssertionError("an event stream has no end")
+        self._exists = False
+        raise LegOver(self._over)
 
     def _end(self, event: ari.ChannelDestroyed) -> Outcome:
         if self._answered:

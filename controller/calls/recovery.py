@@ -1,15 +1,18 @@
 """After a start or a lost connection: nothing is left behind.
 
-A snapshot says which channels Asterisk has; each carries the id of its call in a variable. Channels of
-calls that nobody runs are hung up; calls that the database has as live and nobody runs are closed.
+A snapshot says which channels Asterisk has; each carries the id of its call in a variable. Of the calls
+that the database has as live and nobody runs, callbacks whose phones talk go on and the others are closed.
+Channels of calls that nobody runs are hung up.
 """
 
 import asyncio
+import contextlib
 import logging
 
 from controller import ari
 from controller.asterisk.node import Node
-from controller.calls.call import CallRequest, LiveCall, restored_plan
+from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
+from controller.calls.conversation import bridge_id
 from controller.calls.leg import CALL_VARIABLE
 from controller.calls.outcome import INTERRUPTED
 from controller.calls.service import CallService
@@ -37,8 +40,14 @@ class Recovery:
 
     async def __call__(self, snapshot: ari.Snapshot) -> None:
         """Bring everything up to date with what Asterisk has."""
+        left = await self._left_behind()
+        for call in left:
+            if talks(call, snapshot):
+                self._service.resume(call)
         await self._hang_up_left_behind(snapshot)
-        await self._close_left_behind()
+        for call in left:
+            if call.id not in self._service.live_ids:
+                await self._close(call)
 
     async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
         # One at a time: Asterisk has had trouble with many at once after a reconnect.
@@ -55,18 +64,44 @@ class Recovery:
                 # One channel that Asterisk can't end must not keep the node from taking calls.
                 log.error("A channel could not be hung up", extra={"call": call_id, "error": str(error)})
 
-    async def _close_left_behind(self) -> None:
+    async def _left_behind(self) -> list[LiveCall]:
+        """What the database has as live and nobody runs."""
         found = await self._database.read(
             lambda session: [
                 (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._host_name)
             ]
         )
-        for row, entries in found:
-            if row.id in self._service.live_ids:
-                continue
-            log.warning("A call was left behind and is closed", extra={"call": row.id})
-            # A close that was begun is finished, also when the connection is lost again meanwhile.
-            await asyncio.shield(self._service.close(restored(row, entries, self._clock), INTERRUPTED))
+        return [
+            restored(row, entries, self._clock)
+            for row, entries in found
+            if row.id not in self._service.live_ids
+        ]
+
+    async def _close(self, call: LiveCall) -> None:
+        log.warning("A call was left behind and is closed", extra={"call": call.id})
+        await self._find_recording(call)
+        with contextlib.suppress(ari.AriError):
+            await self._node.ari.bridges.destroy(bridge_id(call.id))
+        # A close that was begun is finished, also when the connection is lost again meanwhile.
+        await asyncio.shield(self._service.close(call, INTERRUPTED))
+
+    async def _find_recording(self, call: LiveCall) -> None:
+        """What was recorded is kept, also if the controller went away before it could write that down."""
+        plan, timeline = call.request.plan, call.timeline
+        answered = timeline.leg("b").answered
+        if not isinstance(plan, Callback) or not plan.record or answered is None:
+            return
+        if timeline.recording_started is None and await self._node.ari.recordings.exists(call.id):
+            timeline.add(Entry(timeline.next_sequence, answered, Kind.RECORDING, None, {"name": call.id}))
+
+
+def talks(call: LiveCall, snapshot: ari.Snapshot) -> bool:
+    """Whether both phones of a callback have answered and are still in its bridge."""
+    legs = {f"{call.id}.a", f"{call.id}.b"}
+    up = {leg for leg in legs if leg in snapshot.channels and snapshot.channels[leg].state == "Up"}
+    bridge = snapshot.bridges.get(bridge_id(call.id))
+    answered = call.timeline.leg("b").answered is not None
+    return answered and up == legs and bridge is not None and legs <= set(bridge.channels)
 
 
 def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:

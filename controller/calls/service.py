@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ from controller.calls.call import (
     Verification,
     kept_plan,
 )
-from controller.calls.callback import Parts, call_back
+from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.leg import Leg, LegOver, Timeouts
@@ -141,11 +141,22 @@ class CallService:
         except BaseException:
             del self._live[call_id]
             raise
-        self._tasks[call_id] = asyncio.create_task(self._run(call), name=call_id)
+        self._begin(call)
         return Accepted(session_id, idle)
 
-    async def _run(self, call: LiveCall) -> None:
+    def resume(self, left: LiveCall) -> None:
+        """Go on with a callback whose phones talk though its controller went away."""
+        call = replace(left, on_entry=self._on_entry)
+        log.warning("A call was left behind and goes on", extra={"call": call.id})
+        self._live[call.id] = call
+        self._begin(call)
+
+    def _begin(self, call: LiveCall) -> None:
+        # At once, so that nobody takes its channels for left behind.
         self._running.add(call.id)
+        self._tasks[call.id] = asyncio.create_task(self._run(call), name=call.id)
+
+    async def _run(self, call: LiveCall) -> None:
         try:
             outcome = await self._flow(call)
         except LegOver as over:
@@ -195,7 +206,8 @@ class CallService:
                     self._settings.ring_timeout,
                     self._settings.minute,
                 )
-                return await call_back(call, plan, parts)
+                talks = call.timeline.leg("b").answered is not None
+                return await (go_on if talks else call_back)(call, plan, parts)
 
     def _leg(self, call: LiveCall, name: str) -> Leg:
         timeouts = Timeouts(

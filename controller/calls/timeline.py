@@ -51,6 +51,7 @@ class Timeline:
         self.speech_seconds = 0.0
         self.spoken_plays = 0
         self.recording_started: datetime | None = None
+        self.last_minute_told = False
         for entry in entries or []:
             self.add(entry)
 
@@ -70,6 +71,8 @@ class Timeline:
             self.speech_seconds += entry.detail["seconds"]
         if entry.kind is Kind.PROMPT and entry.detail.get("spoken"):
             self.spoken_plays += 1
+        if entry.kind is Kind.PROMPT and entry.detail.get("last_minute"):
+            self.last_minute_told = True
         if entry.kind is Kind.RECORDING:
             self.recording_started = entry.at
         if entry.kind is Kind.COLLECTED:

@@ -1,7 +1,8 @@
 """What integration tests work with."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +17,9 @@ from testbed.client import (
     aksk_headers,
     encoded_url,
 )
+from testbed.controller_process import controller_process
 from testbed.platform import Platform
-from testbed.push_receiver import PushReceiver, StatusPush
+from testbed.push_receiver import Push, PushReceiver, StatusPush
 from testbed.softphone import Softphone
 from testbed.sounds import distinct_prompt
 
@@ -53,6 +55,7 @@ class Bench:
     stack: AsyncExitStack
     controller: Controller = field(init=False)
     client: ApiClient = field(init=False)
+    _controller: AsyncExitStack = field(init=False)
 
     @property
     def phone(self) -> Softphone:
@@ -75,8 +78,8 @@ class Bench:
         assert answer.code == "0", answer.text
         return answer.session_id
 
-    async def call_back(self, **fields: Any) -> str:
-        """Ask for a callback between CALLED and SECOND that must be accepted; returns its session id."""
+    async def ask_call_back(self, **fields: Any) -> Answer:
+        """Ask for a callback between CALLED and SECOND."""
         body = {
             "displayNbr": SHOWN,
             "callerNbr": CALLED,
@@ -86,7 +89,11 @@ class Bench:
             "feeUrl": encoded_url(self.receiver.url("/fee")),
             **fields,
         }
-        answer = await self.client.post(CLICK2CALL, body, aksk_headers(CALLBACK_KEY, SECRET))
+        return await self.client.post(CLICK2CALL, body, aksk_headers(CALLBACK_KEY, SECRET))
+
+    async def call_back(self, **fields: Any) -> str:
+        """Ask for a callback that must be accepted; returns its session id."""
+        answer = await self.ask_call_back(**fields)
         assert answer.code == "0", answer.text
         return answer.session_id
 
@@ -120,11 +127,41 @@ class Bench:
         assert len(self.receiver.cdrs(session_id)) == 1
         return statuses, cdr
 
+    @asynccontextmanager
+    async def killed(self, number: signal.Signals = signal.SIGKILL) -> AsyncIterator[None]:
+        """A controller in a process of its own that is killed at the end of the block."""
+        async with (
+            controller_process(self.home.settings, self.home.directory / "controller") as process,
+            ApiClient.open(process.url, APP_KEY, SECRET) as self.client,
+        ):
+            yield
+            process.send(number)
+            await process.ended()
+
+    async def b_answered(self, session_id: str) -> StatusPush:
+        """Wait until B of a callback has answered, and the database knows it."""
+
+        def found(push: Push) -> bool:
+            info = push.json.get("statusInfo", {})
+            return (push.json["eventType"], info.get("sessionId"), info.get("called")) == (
+                "answer",
+                session_id,
+                SECOND,
+            )
+
+        push = await self.receiver.wait_for(found)
+        return StatusPush("answer", push.json["statusInfo"], push)
+
     async def start_controller(self) -> None:
         """Start the controller of this bench."""
-        self.controller, self.client = await self.stack.enter_async_context(
+        self._controller = await self.stack.enter_async_context(AsyncExitStack())
+        self.controller, self.client = await self._controller.enter_async_context(
             self.home.serving(APP_KEY, SECRET)
         )
+
+    async def close_controller(self) -> None:
+        """End the controller of this bench; another can be started."""
+        await self._controller.aclose()
 
     async def declare(self, **app: Any) -> None:
         """Declare the account, its prompts and a route to each phone."""

@@ -1,11 +1,15 @@
-"""Voice callback on a real Asterisk between two real softphones."""
+"""Voice callback on a real Asterisk between two real softphones: what is heard, and when."""
+
+import asyncio
 
 import pytest
 from integration.support import CALLED, QUICK, SECOND, SECOND_SHOWN, SHOWN, Bench, StartBench
 
+from controller.share import shared
 from testbed.listening import Audio, find, load_wav, share_heard, tone_stretches
-from testbed.softphone_plan import Answer, EarlyMedia, Reject, RingOnly, Tone
+from testbed.softphone_plan import Answer, Digits, EarlyMedia, Reject, RingOnly, Tone
 
+SIMULATED = QUICK.simulated_prefix
 PATIENT = {"calls": QUICK.model_copy(update={"ring_timeout": 10.0})}
 A_TONE, B_TONE, NETWORK_TONE, RINGBACK = 700, 900, 1100, 450
 
@@ -137,32 +141,168 @@ async def test_A1_3_given_a_failure_announcement_when_fail_then_a_hears_it_and_t
     assert (cdr["ulFailReason"], cdr["sipStatusCode"], cdr["fwdUnaswRsn"]) == (518, 404, 1)
 
 
-@pytest.mark.requirement("A1.1")
-@pytest.mark.parametrize(
-    ("plan", "expected"),
-    [
-        (Reject(486), (8102, 518, 486, 17)),
-        (Reject(603), (8105, 518, 603, 21)),
-        (Reject(503), (8001, 518, 503, 34)),
-        (RingOnly(), (8003, 514, 480, 19)),
-    ],
-    ids=["busy", "rejects", "trunk_down", "does_not_answer"],
-)
-async def test_A1_1_given_a_b_that(bench: StartBench, plan, expected: tuple[int, int, int, int]) -> None:
-    b = await bench(Answer(), phones={SECOND: plan})
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_an_announcement_after_ringing_when_fail_then_a_waits_and_then_hears_it(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(), phones={SECOND: RingOnly()}, sections=PATIENT)
 
-    session = await b.call_back()
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="fail")
+    second = await b.phones[SECOND].next_call()
+    await second.ringing()
+    await asyncio.sleep(1.2)
+    await second.respond(183)
+    await second.start_sound(Tone(NETWORK_TONE))
+    await asyncio.sleep(1.2)
+    await second.respond(480)
+    heard = load_wav(await (await b.phone.next_call()).recorded())
     statuses, cdr = await b.over(session)
 
-    found = (
-        statuses[-1].info["stateCode"],
-        cdr["ulFailReason"],
-        cdr["sipStatusCode"],
-        cdr["fwdUnaswRsn"],
+    assert heard_for(heard, NETWORK_TONE) > 0.7
+    wait = load_wav(b.home.directory / "wait.wav").part(0, 1.0)
+    assert share_heard(wait, heard.part(0, tone_stretches(heard, NETWORK_TONE)[0].start), length=0.25) > 0.7
+    assert heard_for(heard, RINGBACK) < 0.2
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"], cdr["fwdUnaswRsn"]) == (8101, 514, 19)
+
+
+@pytest.mark.requirement("A1.3")
+@pytest.mark.parametrize("media", ["none", "fail"])
+async def test_A1_3_given_no_wait_sound_when_b_rings_then_a_hears_ringback_whatever_media_is_let_through(
+    bench: StartBench, media: str
+) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer(after=2.0, hang_up_after=0.5)}, sections=PATIENT)
+
+    session = await b.call_back(calleeMedia=media)
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    (ringback, *_more) = tone_stretches(heard, RINGBACK)
+    assert ringback.start < 1.0
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_early_media_and_no_wait_sound_when_none_then_a_hears_ringback_and_nothing_of_b(
+    bench: StartBench,
+) -> None:
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=1.5, then=Answer(hang_up_after=0.5))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(calleeMedia="none")
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    assert heard_for(heard, NETWORK_TONE) < 0.2
+    assert heard_for(heard, RINGBACK) > 0.5
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_a_wait_sound_shorter_than_the_ringing_when_a_presses_keys_then_it_loops_with_no_gap(
+    bench: StartBench,
+) -> None:
+    b = await bench(
+        Answer(digits=(Digits("12#", after=0.5),)),
+        phones={SECOND: Answer(after=5.0, play=Tone(B_TONE), hang_up_after=1.0)},
+        sections=PATIENT,
     )
-    assert found == expected
-    assert "fwdAnswerTime" not in cdr
-    assert "callOutAnswerTime" in cdr
+
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="none")
+    heard, _ = await both_recordings(b)
+    statuses, _cdr = await b.over(session)
+
+    wait = load_wav(b.home.directory / "wait.wav")
+    first = find(wait, heard.part(0, 2 * wait.seconds)).offset
+    for turn in (1, 2):
+        start = first + turn * wait.seconds
+        match = find(wait, heard.part(start - 0.3, start + wait.seconds + 0.3))
+        assert match.correlation > 0.7, turn
+        assert abs(match.offset - 0.3) < 0.12, turn
+    assert heard_for(heard, RINGBACK) < 0.2
+    assert heard_for(heard, B_TONE) > 0.6
+    assert [kind for kind, _called in kinds(statuses)] == [
+        *["callout", "alerting", "answer"] * 2,
+        "disconnect",
+    ]
+    assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_a_wait_sound_longer_than_the_ringing_when_b_answers_then_it_is_cut_off(
+    bench: StartBench,
+) -> None:
+    b = await bench(
+        Answer(), phones={SECOND: Answer(after=1.0, play=Tone(B_TONE), hang_up_after=1.5)}, sections=PATIENT
+    )
+
+    session = await b.call_back(waitVoice="long.wav", calleeMedia="none")
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    assert heard_for(heard, B_TONE) > 0.7
+    assert share_heard(load_wav(b.home.directory / "long.wav").part(2.5, 6.0), heard, length=0.25) < 0.2
+
+
+@pytest.mark.requirement("A1.2", "A1.4")
+async def test_A1_4_given_one_minute_and_no_prompts_named_when_b_answers_then_the_shipped_ones_are_heard(
+    bench: StartBench,
+) -> None:
+    minute = QUICK.model_copy(update={"ring_timeout": 10.0, "minute": 4.0})
+    b = await bench(Answer(), phones={SECOND: Answer(after=1.0)}, sections={"calls": minute})
+
+    session = await b.call_back(playPreVoice="true", maxDuration=1)
+    a, second = await b.phone.next_call(), await b.phones[SECOND].next_call()
+    heard_by_a, heard_by_b = load_wav(await a.recorded(timeout=20)), load_wav(await second.recorded())
+    statuses, _cdr = await b.over(session)
+
+    transferring = load_wav(shared("sounds") / "zh/transferring.wav")
+    last_minute = load_wav(shared("sounds") / "zh/last_minute.wav")
+    answered_a, rang_b = a.event("answered"), second.event("incoming")
+    assert answered_a is not None
+    assert rang_b is not None
+    assert share_heard(transferring, heard_by_a, length=0.25) > 0.7
+    assert rang_b.at >= answered_a.at + transferring.seconds - 0.1
+    assert share_heard(last_minute, heard_by_a, length=0.25) > 0.7
+    assert share_heard(last_minute, heard_by_b, length=0.25) > 0.7
+    assert find(last_minute, heard_by_b).offset < 0.6
+    # From B's answer: A has been there for much longer.
+    assert 3.6 < heard_by_b.seconds < 5.0
+    assert heard_by_a.seconds > heard_by_b.seconds + transferring.seconds
+    assert statuses[-1].info["stateCode"] == 8010
+
+
+@pytest.mark.requirement("A1.4")
+async def test_A1_4_given_no_maximum_duration_when_they_talk_for_minutes_then_nothing_ends_the_call(
+    bench: StartBench,
+) -> None:
+    b = await bench(sections={"calls": QUICK.model_copy(update={"minute": 0.2})})
+
+    statuses, cdr = await b.over(
+        await b.call_back(callerNbr=f"{SIMULATED}01600000", calleeNbr=f"{SIMULATED}01600002", maxDuration=0)
+    )
+
+    answer, end = statuses[-2], statuses[-1]
+    assert end.push.arrived - answer.push.arrived > 1.8
+    assert (end.info["stateCode"], cdr["ulFailReason"]) == (0, 0)
+
+
+@pytest.mark.requirement("A1.2")
+async def test_A1_2_given_a_transfer_prompt_that_vanished_when_a_answers_then_8007_and_b_is_not_dialled(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+    for prompt in b.home.settings.prompt_dir.rglob("*.alaw"):
+        prompt.unlink()
+
+    statuses, cdr = await b.over(
+        await b.call_back(
+            callerNbr=f"{SIMULATED}01600000",
+            calleeNbr=f"{SIMULATED}01600000",
+            playPreVoice="true",
+            preVoice="two.wav",
+        )
+    )
+
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8007, 8007)
+    assert "fwdStartTime" not in cdr
 
 
 @pytest.mark.requirement("A1.1")

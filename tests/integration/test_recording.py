@@ -1,84 +1,128 @@
 """Recordings of callbacks, from two real phones to the customer's download."""
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any
+import struct
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
-from integration.support import CALLBACK_KEY, SECOND, SECRET, VERIFY_KEY, Bench, StartBench
-from sqlalchemy import select
+from integration.recordings import (
+    audio_of,
+    download_url,
+    fetched,
+    state_of_recording,
+    until_recording_is,
+)
+from integration.support import APP_KEY, QUICK, SECOND, SECRET, VERIFY_KEY, StartBench, declaration
 
-from controller.prompts import wav
-from controller.store.tables import Recording
-from testbed.client import aksk_headers
-from testbed.listening import Audio, decode_alaw, load_wav, share_heard, tone_share
+from testbed.listening import find, load_wav, share_heard, tone_share, tone_stretches
 from testbed.softphone_plan import Answer, Tone
 
 pytestmark = pytest.mark.requirement("A1.5")
 
 A_TONE, B_TONE = 700, 900
+SIMULATED = QUICK.simulated_prefix
 
 
-async def state_of_recording(b: Bench) -> str | None:
-    return await b.controller.database.read(
-        lambda session: session.execute(select(Recording.state)).scalar_one_or_none()
-    )
+class ShiftedClock:
+    """The time of later."""
 
+    def __init__(self, later: timedelta) -> None:
+        self._later = later
 
-async def download_url(
-    b: Bench, name: str, key: str = CALLBACK_KEY, **query: str
-) -> tuple[int, Mapping[str, str], Any]:
-    """Ask the wire API where a recording is; does not follow."""
-    params = {"fileName": name, "recordDomain": "any", **query}
-    async with (
-        aiohttp.ClientSession(b.controller.url) as http,
-        http.get(
-            "/rest/provision/voice/record/v1.0",
-            params=params,
-            headers=aksk_headers(key, SECRET),
-            allow_redirects=False,
-        ) as answer,
-    ):
-        body = await answer.json() if answer.content_type == "application/json" else await answer.read()
-        return answer.status, dict(answer.headers), body
-
-
-async def fetched(b: Bench, name: str) -> tuple[str, bytes]:
-    """(link, bytes) of a recording, once it is there."""
-
-    async with asyncio.timeout(10):
-        while (await download_url(b, name))[0] != 301:  # noqa: ASYNC110 - nothing tells when it is there
-            await asyncio.sleep(0.1)
-    _status, headers, body = await download_url(b, name)
-    assert body == b""
-    async with aiohttp.ClientSession() as http, http.get(headers["Location"]) as answer:
-        assert answer.status == 200
-        return headers["Location"], await answer.read()
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._later
 
 
 async def test_A1_5_given_a_recorded_callback_when_over_then_both_voices_are_in_the_file_it_names(
     bench: StartBench,
 ) -> None:
-    b = await bench(Answer(play=Tone(A_TONE)), phones={SECOND: Answer(play=Tone(B_TONE), hang_up_after=4.0)})
+    b = await bench(
+        Answer(play=Tone(A_TONE)), phones={SECOND: Answer(after=1.0, play=Tone(B_TONE), hang_up_after=4.0)}
+    )
 
-    _statuses, cdr = await b.over(await b.call_back(recordFlag="true"))
-    link, file = await fetched(b, cdr["recordObjectName"])
+    session = await b.call_back(
+        recordFlag="true", playPreVoice="true", preVoice="two.wav", waitVoice="wait.wav", calleeMedia="none"
+    )
+    heard_by_a = load_wav(await (await b.phone.next_call()).recorded())
+    _statuses, cdr = await b.over(session)
+    _link, file = await fetched(b, cdr["recordObjectName"])
 
-    form = wav.check(file).form
-    assert (form.tag, form.rate, form.channels) == (6, 8000, 1)
-    recording = Audio(decode_alaw(wav.read(file)), wav.RATE)
-    assert 3.0 < recording.seconds < 5.5
+    assert file[:58] == alaw_header(len(file) - 58)
+    recording = audio_of(file)
+    assert 3.5 < recording.seconds < 4.5
     for tone in (A_TONE, B_TONE):
         # Mixed in equal parts, each has about half of the power.
-        assert tone_share(recording, tone, 0.5, 3.0) > 0.25, tone
-    assert cdr["recordFlag"] == 1
+        assert tone_share(recording, tone, 0.3, 3.3) > 0.3, tone
+    # It starts at B's answer, so what A heard before is not in it.
+    for name in ("two.wav", "wait.wav"):
+        prompt = load_wav(b.home.directory / name).part(0, 0.7)
+        assert find(prompt, heard_by_a).correlation > 0.7, name
+        assert find(prompt, recording).correlation < 0.4, name
+    # Without a hint tone nothing is played to them.
+    assert sum(stretch.seconds for stretch in tone_stretches(heard_by_a, B_TONE)) > 3.0
+    assert (cdr["recordFlag"], cdr["recordBucketName"]) == (1, "recordings")
     assert cdr["recordStartTime"] >= cdr["fwdAnswerTime"]
+
+
+def alaw_header(size: int) -> bytes:
+    """In front of so many bytes of A-law: 8000 Hz, 64 kbit/s, mono, 8 bits, no extension."""
+    form = struct.pack("<HHIIHHH", 6, 1, 8000, 8000, 1, 8, 0)
+    return (
+        b"RIFF" + struct.pack("<I", 50 + size) + b"WAVE"
+        b"fmt " + struct.pack("<I", 18) + form +
+        b"fact" + struct.pack("<II", 4, size) +
+        b"data" + struct.pack("<I", size)
+    )  # fmt: skip
+
+
+async def test_A1_5_given_a_recording_when_its_days_are_over_then_links_expire_and_file_and_row_are_purged(
+    bench: StartBench,
+) -> None:
+    talks = f"{SIMULATED}01600004"
+    b = await bench()
+    session = await b.call_back(callerNbr=f"{SIMULATED}01600000", calleeNbr=talks, recordFlag="true")
+    _statuses, cdr = await b.over(session)
+    name = cdr["recordObjectName"]
+    link, file = await fetched(b, name)
+    (path,) = b.home.settings.recording_dir.rglob("*.wav")
+    assert path.read_bytes() == file
+
     async with aiohttp.ClientSession() as http:
-        async with http.get(link, headers={"Range": "bytes=58-65"}) as part:
-            assert (part.status, await part.read()) == (206, file[58:66])
-        async with http.get(link[:-4] + "AAAA") as forged:
-            assert forged.status == 403
+        for wanted, status, part in (
+            ("bytes=58-65", 206, file[58:66]),
+            ("bytes=-100", 206, file[-100:]),
+            (f"bytes={len(file) - 7}-", 206, file[-7:]),
+            (f"bytes={len(file)}-", 416, b""),
+        ):
+            async with http.get(link, headers={"Range": wanted}) as answer:
+                assert (answer.status, (await answer.read())[: len(file)]) == (status, part), wanted
+        async with http.head(link) as head:
+            assert (head.status, head.headers["Content-Length"]) == (200, str(len(file)))
+        last = "0" if link[-1] != "0" else "1"
+        for forged in (
+            link[:-1] + last,
+            link.replace(name, "other.wav"),
+            link.replace("expires=", "expires=9"),
+        ):
+            async with http.get(forged) as answer:
+                assert (answer.status, (await answer.json())["resultcode"]) == (403, "1010002"), forged
+    await b.close_controller()
+
+    # The row counts from the start of the recording.
+    for later, state in ((timedelta(days=7, seconds=-60), "stored"), (timedelta(days=7), "purged")):
+        async with b.home.serving(APP_KEY, SECRET, clock=ShiftedClock(later)) as (b.controller, b.client):
+            await until_recording_is(b, state)
+            old = link.replace(link[: link.index("/recordings/")], b.controller.url)
+            created = (datetime.now(UTC) + later).strftime("%Y-%m-%dT%H:%M:%SZ")
+            status, headers, body = await download_url(b, name, created=created)
+            async with aiohttp.ClientSession() as http:
+                async with http.get(old) as expired:
+                    assert (expired.status, (await expired.json())["resultcode"]) == (403, "1010002")
+                if state == "stored":
+                    async with http.get(headers["Location"]) as answer:
+                        assert (status, await answer.read()) == (301, file)
+    assert (status, body["resultcode"]) == (403, "1016002")
+    assert not path.exists()
 
 
 async def test_A1_5_given_a_hint_tone_when_recording_begins_then_both_hear_it(bench: StartBench) -> None:
@@ -116,3 +160,46 @@ async def test_A1_5_given_an_unknown_or_foreign_name_when_asked_for_then_it_is_r
         assert (status, body["resultcode"]) == (403, "1016002"), name
     status, _headers, body = await download_url(b, "", key=VERIFY_KEY)
     assert (status, body["resultcode"]) == (403, "1010002")
+
+
+async def test_A1_5_given_a_recording_of_another_account_when_asked_for_then_it_is_refused_as_unknown(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+    await b.home.declare(
+        declaration(b.phones)
+        + f"""
+[[accounts]]
+id = "other"
+numbers = []
+
+[[accounts.apps]]
+key = "foreign-app"
+secret = "{SECRET}"
+service = "callback"
+recording = true
+"""
+    )
+    await b.controller.directory.refresh()
+    simulated = {"callerNbr": f"{SIMULATED}01600000", "calleeNbr": f"{SIMULATED}01600004"}
+    _statuses, cdr = await b.over(await b.call_back(recordFlag="true", **simulated))
+    await fetched(b, cdr["recordObjectName"])
+
+    status, headers, body = await download_url(b, cdr["recordObjectName"], key="foreign-app")
+
+    assert (status, body["resultcode"]) == (403, "1016002")
+    assert "Location" not in headers
+
+
+async def test_A1_5_given_an_app_that_does_not_record_when_asked_to_then_1012012_and_no_call(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+    await b.home.declare(declaration(b.phones).replace("recording = true", "recording = false"))
+    await b.controller.directory.refresh()
+
+    answer = await b.ask_call_back(recordFlag="true")
+
+    assert (answer.status, answer.code) == (403, "1012012")
+    assert answer.description == "Application does not open recording function."
+    assert b.receiver.pushes == []

@@ -120,6 +120,7 @@ class Rest:
             ("bridges.record", "POST", "bridges/*/record", self._record),
             ("recordings.getLive", "GET", "recordings/live/*", self._live),
             ("recordings.stop", "POST", "recordings/live/*/stop", self._stop_recording),
+            ("recordings.getStored", "GET", "recordings/stored/*", self._stored),
             ("recordings.getStoredFile", "GET", "recordings/stored/*/file", self._stored_file),
             ("recordings.deleteStored", "DELETE", "recordings/stored/*", self._delete_stored),
         ]
@@ -365,10 +366,17 @@ class Rest:
         self._media.stop_recording(self._recording(ids[0]))
         return _DONE
 
-    def _stored_file(self, _request: Request, ids: list[str]) -> Answer:
-        if ids[0] not in self._media.stored:
+    def _stored(self, _request: Request, ids: list[str]) -> Answer:
+        audio_format, _content = self._stored_recording(ids[0])
+        return Answer(200, {"name": ids[0], "format": audio_format})
+
+    def _stored_recording(self, name: str) -> tuple[str, bytes]:
+        if name not in self._media.stored:
             raise Refusal(*_NO_RECORDING)
-        audio_format, content = self._media.stored[ids[0]]
+        return self._media.stored[name]
+
+    def _stored_file(self, _request: Request, ids: list[str]) -> Answer:
+        audio_format, content = self._stored_recording(ids[0])
         return Answer(200, content=content, content_type=f"audio/{audio_format}")
 
     def _delete_stored(self, _request: Request, ids: list[str]) -> Answer:
