@@ -41,6 +41,10 @@ QUICK = CallSettings(
 )
 """The same rules in small units."""
 
+HEARD = 0.75
+"""Share of a prompt's pieces that a phone must have heard: a frame that a busy machine loses makes it no
+other prompt."""
+
 PROMPTS = {"one.wav": (1, 1.0), "two.wav": (2, 1.0), "long.wav": (3, 6.0), "wait.wav": (4, 1.5)}
 """Name -> seed and seconds."""
 

@@ -230,7 +230,7 @@ async def test_A1_3_given_a_wait_sound_longer_than_the_ringing_when_b_answers_th
     bench: StartBench,
 ) -> None:
     b = await bench(
-        Answer(), phones={SECOND: Answer(after=1.0, play=Tone(B_TONE), hang_up_after=1.5)}, sections=PATIENT
+        Answer(), phones={SECOND: Answer(after=1.0, play=Tone(B_TONE), hang_up_after=2.5)}, sections=PATIENT
     )
 
     session = await b.call_back(waitVoice="long.wav", calleeMedia="none")
