@@ -1,1 +1,9 @@
-"""Figures. Each module prints one JSON line; ratios are of one run on one machine."""
+"""Figures. Each command prints JSON lines; ratios are of one run on one machine. See docs/benchmarks.md.
+
+`against_bare` compares a service with bare Asterisk, `speech` measures the voice, `start` the start.
+
+- What is measured: `services`, one description each. Who is under load: `bare`, `product`.
+- How: `load` is a trial, what it must be to count, and the search for the highest rate; `usage` tells who
+  used the processor.
+- Around it: `far_ends` are the phones, `customer` asks over HTTP, `sink` takes the pushes, `listener` hears.
+"""

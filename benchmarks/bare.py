@@ -1,7 +1,7 @@
 """The yardstick: bare Asterisk, calls originated over AMI into a dialplan that does the work of a service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -43,10 +43,13 @@ class BareAsterisk(Side):
     name = "bare"
 
     def __init__(self, asterisk: RunningAsterisk, phones: FarEnds, ami: asyncio.StreamWriter) -> None:
-        self.roles = {"asterisk": [asterisk.process.pid], "far end": phones.pids}
+        self._asterisk = asterisk
         self._phones = phones
         self._ami = ami
         self._actions: list[bytes] = []
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        return {"asterisk": [self._asterisk.process.pid], "far end": self._phones.pids}
 
     def prepare(self, calls: int) -> None:
         self._actions = [

@@ -37,8 +37,10 @@ class Side(ABC):
     """Who is under load. What it counts runs on from trial to trial."""
 
     name: str
-    roles: Mapping[str, Sequence[int]]
-    """Role -> ids of its processes."""
+
+    @abstractmethod
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """Role -> ids of its processes, now."""
 
     @abstractmethod
     def prepare(self, calls: int) -> None:
@@ -94,7 +96,7 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
     """Ask for calls at `rate` a second for some seconds, and wait for their end."""
     calls = round(rate * seconds)
     side.prepare(calls)
-    roles = {**side.roles, "harness": [os.getpid()]}
+    roles = {**side.processes(), "harness": [os.getpid()]}
     faults, usage = side.faults(), Usage.now(roles)
     began = time.perf_counter()
     stretch = _Stretch(side, calls)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from benchmarks.customer import Customer
 from benchmarks.far_ends import FarEnds, far_ends
-from benchmarks.load import Side
+from benchmarks.load import Side, until
 from benchmarks.services import SHOWN, SOUNDS, Service
 from benchmarks.sink import PushSink
+from benchmarks.usage import children
 from testbed.asterisk import AsteriskProgram
 from testbed.client import encoded_url
 from testbed.controller_process import ControllerProcess, controller_process
@@ -26,15 +27,20 @@ class Product(Side):
     def __init__(
         self, home: Platform, controller: ControllerProcess, service: Service, phones: FarEnds, sink: PushSink
     ) -> None:
-        self.roles = {
-            "controller": [controller.pid],
-            "asterisk": [home.asterisk.process.pid],
-            "far end": phones.pids,
-        }
         self.phones = phones
+        self._home = home
+        self._controller = controller
         self._service = service
         self._sink = sink
         self._customer = Customer(controller.url, service.path, f"bench-{service.name}", _SECRET)
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        return {
+            "controller": [self._controller.pid],
+            "synthesiser": children(self._controller.pid),
+            "asterisk": [self._home.asterisk.process.pid],
+            "far end": self.phones.pids,
+        }
 
     def prepare(self, calls: int) -> None:
         addresses = {
@@ -64,6 +70,13 @@ class Product(Side):
             "statuses": (self._sink.statuses, self._service.status_pushes),
             "cdrs": (self._sink.cdrs, 1),
         }
+
+    async def warm_up(self, time_limit: float) -> None:
+        """Make one call, and wait until all of it has come."""
+        before = self._sink.cdrs
+        self.prepare(1)
+        self.ask(0)
+        await until(lambda: self._sink.cdrs > before, time_limit)
 
     def invite_delays(self) -> list[float]:
         """Seconds from each request of the last trial to the INVITE of its first leg."""

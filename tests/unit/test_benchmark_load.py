@@ -1,7 +1,7 @@
 """The rules by which a rate counts as reached."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -14,7 +14,6 @@ class Pretended(Side):
     """Calls last `lasting` seconds and go through one door that lets `capacity` of them end a second."""
 
     name = "pretended"
-    roles = {}
 
     def __init__(self, capacity: float, lasting: float = 0.2, loses: int = 0) -> None:
         self._gap = 1 / capacity
@@ -22,6 +21,9 @@ class Pretended(Side):
         self._loses = loses
         self._over = 0
         self._door_free = 0.0
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        return {}
 
     def prepare(self, calls: int) -> None:
         self._calls = calls
