@@ -21,10 +21,14 @@ log = logging.getLogger(__name__)
 TRUNKS_FILE = "pjsip_trunks.conf"
 
 _UNWANTED_EVENTS = (
+    "BridgeCreated",
+    "BridgeDestroyed",
     "ChannelCallerId",
     "ChannelConnectedLine",
     "ChannelDialplan",
+    "ChannelEnteredBridge",
     "ChannelHangupRequest",
+    "ChannelLeftBridge",
     "ChannelStateChange",
     "ChannelVarset",
     "PlaybackContinuing",

@@ -219,6 +219,6 @@ async def test_given_many_calls_when_sockets_are_cut_again_and_again_then_each_e
 async def test_given_a_call_when_another_controller_takes_over_then_it_ends(house: House, stage: str) -> None:
     accepted, _phone = await (rings if stage == "rings" else plays)(house)
     async with raw_client(house.asterisk, house.node.ari.app):
-        assert (await house.ended(accepted, limit=2.0)).state_code == 8000
+        assert (await house.ended(accepted, limit=5.0)).state_code == 8000
     with pytest.raises(NodeUnavailable):
         await house.start()
