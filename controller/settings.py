@@ -250,7 +250,7 @@ class Settings(BaseSettings):
 
     @property
     def recording_key(self) -> Path:
-        """The key that signs links to recordings."""
+        """The key that signs links to recordings and hides which prompts a code is read with."""
         return self.data_dir.absolute() / "recording-links.key"
 
     @property

@@ -120,17 +120,14 @@ async def running_controller(
         for work in works:
             await stack.enter_async_context(_background(work))
         library = PromptLibrary(settings.prompt_dir)
-        shipped = ShippedPrompts(library, shared("sounds"))
+        key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
+        shipped = ShippedPrompts(library, shared("sounds"), key)
         door = Door(directory, node, calls, library, shipped, settings.agi.language, random)
         node.global_variables[AGI_VARIABLE] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
         planner = Planner(library, shipped, speaks=speech is not None)
-        signer = LinkSigner(
-            await asyncio.to_thread(load_or_make_key, settings.recording_key),
-            clock,
-            timedelta(minutes=settings.recordings.link_minutes),
-        )
+        signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         routes = _routes(settings, clock, random, database, directory, planner, calls, signer)
         app = make_app(routes, lambda: node.available, settings.http)
         url = await stack.enter_async_context(_served(app, settings))

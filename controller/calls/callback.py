@@ -82,7 +82,7 @@ async def _reach(
     """Dial B while A waits; returns when B has answered."""
     await conversation.join(caller)
     if plan.wait_voice is not None:
-        await caller.loop(plan.wait_voice, ring_timeout)
+        await caller.waiting.loop(plan.wait_voice, ring_timeout)
 
     async def callee_answers() -> None:
         await callee.create(beside=caller)
@@ -91,7 +91,7 @@ async def _reach(
         await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
 
     await first_of(callee_answers(), caller.over())
-    await caller.quiet()
+    await caller.waiting.quiet()
 
 
 async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool) -> None:
@@ -99,11 +99,11 @@ async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool)
     failure = early_media and plan.callee_media is CalleeMedia.FAIL
     if plan.callee_media is CalleeMedia.ALL or failure:
         if early_media and await callee.is_heard():
-            await caller.quiet()
+            await caller.waiting.quiet()
         else:
-            await caller.ringback()
+            await caller.waiting.ringback()
     elif plan.wait_voice is None:
-        await caller.ringback()
+        await caller.waiting.ringback()
 
 
 async def _talk(

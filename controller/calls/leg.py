@@ -5,7 +5,6 @@ A leg reads its own events in order; whatever the flow waits for, the end of the
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from controller.calls.outcome import (
     failed_leg,
 )
 from controller.calls.timeline import Kind
+from controller.calls.waiting_sound import WaitingSound
 from controller.phone_number import PhoneNumber
 
 CALL_VARIABLE = "VOICECALL"
@@ -44,12 +44,6 @@ which can't be told from one of the far end, whose phone did not answer."""
 
 _DIAL_STATUS_OF = {"Ringing": "RINGING", "Up": "ANSWER"}
 """The state of a channel in a snapshot, as the progress that led there."""
-
-_RINGBACK = "tone:ring"
-"""Of the node's country, see indications.conf."""
-
-_SHORTEST_LOOP, _MOST_REPEATS = 0.5, 300
-"""A looped prompt counts as this many seconds at least, and is repeated this often at most."""
 
 _SOUND_LOOKS, _SOUND_PAUSE = 10, 0.1
 """How often, and how many seconds apart, Asterisk is asked whether sound has come."""
@@ -115,22 +109,10 @@ class Leg:
         self._exists = False
         self._over: Outcome | None = None
         self._ringing = False
-        self._alerted = False
         self._entered = False
         self._answered = False
         self._playbacks = 0
-        self._aside: str | None = None
-        self._aside_media: str | None = None
-
-    @property
-    def rang(self) -> bool:
-        """The phone has rung, or its network has said something."""
-        return self._ringing
-
-    @property
-    def alerted(self) -> bool:
-        """The phone itself has rung."""
-        return self._alerted
+        self.waiting = WaitingSound(self._begin_playing, self._stop)
 
     async def dial(self) -> None:
         """Dial; the leg can be heard and played to once it has answered. Raises LegOver."""
@@ -240,7 +222,6 @@ class Leg:
         return outcome.on_leg(self.name, 480 if self._ringing else 408, 19)
 
     def _progress(self, dial_status: str) -> None:
-        self._alerted = self._alerted or dial_status == "RINGING"
         if dial_status in ("RINGING", "PROGRESS") and not self._ringing:
             self._ringing = True
             self._tell(Kind.ALERTING, self.name, None)
@@ -261,42 +242,23 @@ class Leg:
             await asyncio.sleep(_SOUND_PAUSE)
         return False
 
-    async def loop(self, prompt: Prompt, seconds: float) -> None:
-        """Play a prompt over and over, for `seconds` at least or until something else is played."""
-        repeats = max(1, math.ceil(seconds / max(prompt.seconds, _SHORTEST_LOOP)))
-        await self._play_aside(",".join([prompt.media] * min(repeats, _MOST_REPEATS)))
-
-    async def ringback(self) -> None:
-        """The ringing that a caller hears when the far end sends none."""
-        if self._aside_media != _RINGBACK:
-            await self._play_aside(_RINGBACK)
-
     async def announce(self, prompt: Prompt) -> None:
         """Play a prompt to this phone alone, without waiting for its end; it is no reason to end a call."""
         with contextlib.suppress(ari.AriError):
             await self._node.ari.channels.play(self.id, prompt.media, playback_id=self._next_playback())
 
-    async def quiet(self) -> None:
-        """Stop what `loop`, `ringback` or `announce` plays."""
-        playback, self._aside, self._aside_media = self._aside, None, None
-        if playback is not None:
-            await self._stop(playback)
-
-    async def _play_aside(self, media: str) -> None:
-        await self.quiet()
-        playback = self._next_playback()
-        await self.command(self._node.ari.channels.play(self.id, media, playback_id=playback))
-        self._aside, self._aside_media = playback, media
-
     def _next_playback(self) -> str:
         self._playbacks += 1
         return f"{self.id}.{self._playbacks}"
 
+    async def _begin_playing(self, media: str) -> str:
+        playback = self._next_playback()
+        await self.command(self._node.ari.channels.play(self.id, media, playback_id=playback))
+        return playback
+
     async def play_secretly(self, prompts: Sequence[Prompt]) -> None:
         """Play prompts in a row; nothing of them is told to anybody."""
-        playback = self._next_playback()
-        media = ",".join(prompt.media for prompt in prompts)
-        await self.command(self._node.ari.channels.play(self.id, media, playback_id=playback))
+        playback = await self._begin_playing(",".join(prompt.media for prompt in prompts))
         await self._while_playing(playback, Collection(0, 0, 0))
 
     async def play(self, prompt: Prompt) -> None:
@@ -352,9 +314,9 @@ class Leg:
             raise LegOver(PLAY_FAILED.on_leg(self.name))
 
     async def _start(self, item: PlayItem) -> str:
-        prompt, playback = item.prompt, self._next_playback()
+        prompt = item.prompt
         assert isinstance(prompt, Prompt), "words are made a prompt before"
-        await self.command(self._node.ari.channels.play(self.id, prompt.media, playback_id=playback))
+        playback = await self._begin_playing(prompt.media)
         detail = {"prompt": prompt.name, "collects": item.collect}
         self._tell(Kind.PROMPT, self.name, detail | ({"spoken": True} if prompt.spoken else {}))
         return playback

@@ -28,10 +28,13 @@ class PromptLibrary:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def add(self, sound_file: bytes) -> StoredPrompt:
-        """Check a sound file and keep its audio. Raises SoundFileError."""
+    def add(self, sound_file: bytes, secret: bytes = b"") -> StoredPrompt:
+        """Check a sound file and keep its audio. Raises SoundFileError.
+
+        With a `secret` nobody else can tell from its digest, which Asterisk writes into logs, what it is.
+        """
         audio = wav.read(sound_file)
-        digest = hashlib.sha256(audio).hexdigest()
+        digest = hashlib.sha256(secret + audio).hexdigest()
         path = self._path(digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

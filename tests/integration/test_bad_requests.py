@@ -56,6 +56,7 @@ CASES: dict[str, Case] = {
         "1010002",
         "playInfoList",
     ),
+    "no items": (lambda b: {**b.request(), "playInfoList": []}, {}, 403, "1010002", "playInfoList"),
     "six items": (lambda b: b.request(*[{"notifyVoice": "one.wav"}] * 6), {}, 403, "1010002", "playInfoList"),
     "two sources": (
         lambda b: b.request({"notifyVoice": "one.wav", "templateId": "1"}),
@@ -70,6 +71,15 @@ CASES: dict[str, Case] = {
         403,
         "1010002",
         "nothing.wav does not exist",
+    ),
+    "a trigger that is no keys": (
+        lambda b: b.request(
+            {"notifyVoice": "one.wav", "collectInd": 1, "collectContentTriggerReplaying": "a"}
+        ),
+        {},
+        403,
+        "1010002",
+        "playInfoList[0].collectContentTriggerReplaying",
     ),
     "too many digits": (
         lambda b: b.request({"notifyVoice": "one.wav", "collectInd": 33}),

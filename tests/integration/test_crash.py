@@ -32,9 +32,10 @@ async def test_E4_given_a_talking_callback_when_the_controller_is_killed_then_th
         Answer(play=Tone(A_TONE, seconds=3.6)),
         phones={SECOND: Answer(play=Tone(B_TONE, seconds=3.6))},
         controller=False,
+        sections={"calls": QUICK.model_copy(update={"minute": 4.0})},
     )
     async with b.killed():
-        session = await b.call_back(maxDuration=3, lastMinVoice="two.wav", recordFlag="true")
+        session = await b.call_back(maxDuration=2, lastMinVoice="two.wav", recordFlag="true")
         await b.b_answered(session)
 
     async with b.home.serving(APP_KEY, SECRET) as (b.controller, b.client):
@@ -45,15 +46,15 @@ async def test_E4_given_a_talking_callback_when_the_controller_is_killed_then_th
         assert await nothing_is_left(b)
 
     assert statuses[-1].info["stateCode"] == 8010
-    assert 5 <= talk_time(cdr) <= 7  # three minutes of 2 s, in whole seconds
-    assert 5.5 < heard_by_b.seconds < 7
-    assert tone_share(heard_by_a, B_TONE, 0.5, 3.0) > 0.9
-    assert tone_share(heard_by_b, A_TONE, 0.5, 3.0) > 0.9
+    assert 7 <= talk_time(cdr) <= 9  # two minutes of 4 s, in whole seconds
+    assert 7.5 < heard_by_b.seconds < 9
+    assert tone_share(heard_by_a, B_TONE, 0.5, 3.0) > 0.8
+    assert tone_share(heard_by_b, A_TONE, 0.5, 3.0) > 0.8
     prompt = load_wav(b.home.directory / "two.wav")
     for heard in (heard_by_a, heard_by_b):
-        assert share_heard(prompt, heard, length=0.25) > 0.7
+        assert share_heard(prompt, heard, length=0.25) >= 0.5
     recording = audio_of(file)
-    assert 5.5 < recording.seconds < 7
+    assert 7.5 < recording.seconds < 9
     for tone in (A_TONE, B_TONE):
         assert tone_share(recording, tone, 0.5, 3.0) > 0.25, tone
 

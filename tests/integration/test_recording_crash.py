@@ -29,6 +29,13 @@ async def call_back_and_talk(b: Bench, seconds: float = TALK) -> str:
     return session
 
 
+def forget_that_it_was_recorded(b: Bench) -> None:
+    """As if the controller had been killed between asking Asterisk for it and writing it down."""
+    path = b.home.settings.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database, database:
+        assert database.execute("DELETE FROM timeline_entry WHERE kind = 'recording'").rowcount == 1
+
+
 async def hang_up(b: Bench) -> None:
     """B hangs up; returns when the platform has hung A up."""
     a, second = await b.phone.next_call(), await b.phones[SECOND].next_call()
@@ -60,6 +67,7 @@ async def test_A1_5_given_a_recorded_talk_when_the_controller_is_killed_and_both
         session = await call_back_and_talk(b)
     for phone in b.phones.values():
         await (await phone.next_call()).hang_up()
+    forget_that_it_was_recorded(b)
 
     async with b.home.serving(APP_KEY, SECRET) as (b.controller, b.client):
         await assert_whole(b, session)
@@ -120,3 +128,17 @@ async def test_A1_5_given_a_recorded_talk_when_asterisk_is_killed_then_what_it_h
         again = await start_asterisk(b.home.asterisk.configuration, b.home.asterisk.program)
         stack.push_async_callback(again.stop)
         await assert_whole(b, session, 4.1)
+
+
+async def test_A1_5_given_a_recording_not_written_down_when_the_talk_goes_on_then_it_is_one_recording(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(play=Tone(A_TONE)), phones=PHONES, controller=False)
+    async with b.killed():
+        session = await call_back_and_talk(b, 1.0)
+    forget_that_it_was_recorded(b)
+
+    async with b.home.serving(APP_KEY, SECRET) as (b.controller, b.client):
+        await asyncio.sleep(TALK - 1.0)
+        await hang_up(b)
+        await assert_whole(b, session)
