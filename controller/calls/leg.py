@@ -21,6 +21,7 @@ from controller.calls.outcome import (
     NODE_LOST,
     NORMAL,
     PLAY_FAILED,
+    PROMPT_MISSING,
     RING_TIMEOUT,
     Outcome,
     failed_leg,
@@ -28,6 +29,7 @@ from controller.calls.outcome import (
 from controller.calls.timeline import Kind
 from controller.calls.waiting_sound import WaitingSound
 from controller.phone_number import PhoneNumber
+from controller.prompts.library import is_gone
 
 CALL_VARIABLE = "VOICECALL"
 """Channel variable that holds the call's id; it rides in events and snapshots."""
@@ -311,7 +313,8 @@ class Leg:
     async def _check_played(self, playback: ari.Playback) -> None:
         if playback.state == "failed":
             await self._end_or_nothing(_END_FOLLOWS)
-            raise LegOver(PLAY_FAILED.on_leg(self.name))
+            outcome = PROMPT_MISSING if is_gone(playback.media_uri) else PLAY_FAILED
+            raise LegOver(outcome.on_leg(self.name))
 
     async def _start(self, item: PlayItem) -> str:
         prompt = item.prompt

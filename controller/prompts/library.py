@@ -57,3 +57,9 @@ class PromptLibrary:
 
     def _path(self, digest: str) -> Path:
         return self._directory / digest[:2] / f"{digest}.alaw"
+
+
+def is_gone(media: str) -> bool:
+    """Whether what Asterisk was told to play is a file of ours that is no longer there."""
+    file = Path(f"{media.removeprefix('sound:')}.alaw")
+    return file.is_absolute() and not file.exists()

@@ -285,7 +285,7 @@ async def test_A1_4_given_no_maximum_duration_when_they_talk_for_minutes_then_no
 
 
 @pytest.mark.requirement("A1.2")
-async def test_A1_2_given_a_transfer_prompt_that_vanished_when_a_answers_then_8007_and_b_is_not_dialled(
+async def test_A1_2_given_a_transfer_prompt_that_vanished_when_a_answers_then_8006_and_b_is_not_dialled(
     bench: StartBench,
 ) -> None:
     b = await bench()
@@ -301,7 +301,7 @@ async def test_A1_2_given_a_transfer_prompt_that_vanished_when_a_answers_then_80
         )
     )
 
-    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8007, 8007)
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8006, 524)
     assert "fwdStartTime" not in cdr
 
 

@@ -204,7 +204,7 @@ async def test_A2_3_given_a_callee_who_never_tires_when_replaying_then_the_limit
 
 
 @pytest.mark.requirement("A2.1", "A2.2")
-async def test_A2_1_given_a_second_item_that_vanished_when_it_is_due_then_what_was_collected_is_told_and_8007(
+async def test_A2_1_given_a_second_item_that_vanished_when_it_is_due_then_what_was_collected_is_told_and_8006(
     bench: StartBench,
 ) -> None:
     b = await bench(Answer(digits=(Digits("7", after=0.4),)))
@@ -216,8 +216,8 @@ async def test_A2_1_given_a_second_item_that_vanished_when_it_is_due_then_what_w
     statuses, cdr = await b.over(session)
 
     assert digits(statuses) == ["7"]
-    assert (cdr["dynIVRPath"], cdr["ulFailReason"]) == ("7", 8007)
-    assert statuses[-1].info["stateCode"] == 8007
+    assert (cdr["dynIVRPath"], cdr["ulFailReason"]) == ("7", 524)
+    assert statuses[-1].info["stateCode"] == 8006
 
 
 @pytest.mark.requirement("A4.1")

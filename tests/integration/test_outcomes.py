@@ -78,7 +78,7 @@ async def test_A2_4_given_a_callee_who_hangs_up_during_the_prompt_then_it_is_a_n
 
 
 @pytest.mark.requirement("A2.1")
-async def test_A2_1_given_a_prompt_that_vanished_from_disk_when_it_is_played_then_the_call_ends_with_8007(
+async def test_A2_1_given_a_prompt_that_vanished_from_disk_when_it_is_played_then_the_call_ends_with_8006(
     bench: StartBench,
 ) -> None:
     b = await bench(Answer())
@@ -88,5 +88,5 @@ async def test_A2_1_given_a_prompt_that_vanished_from_disk_when_it_is_played_the
     session = await b.notify()
     statuses, cdr = await b.over(session)
 
-    assert statuses[-1].info["stateCode"] == 8007
-    assert cdr["ulFailReason"] == 8007
+    assert statuses[-1].info["stateCode"] == 8006
+    assert cdr["ulFailReason"] == 524
