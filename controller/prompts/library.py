@@ -51,10 +51,6 @@ class PromptLibrary:
         """The file as a dialplan plays it: Asterisk adds the ending itself."""
         return str(self._path(digest).with_suffix(""))
 
-    def has(self, digest: str) -> bool:
-        """The audio is here."""
-        return self._path(digest).is_file()
-
     def _path(self, digest: str) -> Path:
         return self._directory / digest[:2] / f"{digest}.alaw"
 
