@@ -10,8 +10,10 @@ import pytest
 from integration.support import StartBench
 from pydantic import SecretStr
 
+from controller.prompts import wav
 from controller.settings import Settings
 from testbed.controller_process import controller_process, write_settings
+from testbed.platform import SPEECH_MODEL
 from testbed.ports import reserved_ports
 from testbed.sounds import distinct_prompt
 
@@ -236,3 +238,31 @@ async def test_given_a_running_platform_when_the_doctor_is_asked_then_all_is_wel
     status, output = await voicecall("doctor", "--config", str(settings), directory=b.home.directory)
 
     assert status == 0, output
+
+
+@pytest.mark.requirement("D1", "D2")
+async def test_D2_given_the_embedded_voice_when_the_command_says_a_text_then_it_is_a_sound_file_for_a_phone(
+    tmp_path: Path,
+) -> None:
+    await voicecall("init", directory=tmp_path)
+    settings = tmp_path / "voicecall.toml"
+    settings.write_text(
+        settings.read_text("utf-8").replace('# engine = "auto"', 'engine = "kokoro"'), "utf-8"
+    )
+    no_model = await voicecall("speech", "say", "您好", "--out", "hello.wav", directory=tmp_path)
+    settings.write_text(
+        settings.read_text("utf-8").replace("# model_dir =", f'model_dir = "{SPEECH_MODEL}" #'), "utf-8"
+    )
+
+    said = await voicecall("speech", "say", "您好，请按1。", "--out", "hello.wav", directory=tmp_path)
+    nothing = await voicecall("speech", "say", "。。。", "--out", "nothing.wav", directory=tmp_path)
+    nowhere = await voicecall("speech", "fetch", "--listening", directory=tmp_path)
+    complete = await voicecall("speech", "fetch", directory=tmp_path)
+
+    assert (no_model[0], "lacks the model" in no_model[1]) == (2, True)
+    assert said == (0, "hello.wav written (kokoro)\n")
+    assert 1.0 < wav.check((tmp_path / "hello.wav").read_bytes()).seconds < 6.0
+    assert (nothing[0], "Nothing in the text can be read aloud" in nothing[1]) == (2, True)
+    assert not (tmp_path / "nothing.wav").exists()
+    assert (nowhere[0], "needs --into" in nowhere[1]) == (2, True)
+    assert complete == (0, "")
