@@ -181,6 +181,9 @@ class SpeechSettings(_Section):
         description="The embedded voice's model; `voicecall speech fetch` fills it.",
     )
     threads: int = Field(1, ge=1, description="CPU threads of the embedded voice.")
+    niceness: int = Field(
+        19, ge=0, le=19, description="Of the embedded voice's process; 19 lets everything else go first."
+    )
     parallel: int = Field(1, ge=1, description="Sentences that are synthesised at the same time.")
     waiting: int = Field(
         64,

@@ -94,6 +94,7 @@ def _kokoro(folder: Path, speech: SpeechSettings) -> SpeechEngine:
         f"{kokoro.__name__}:{kokoro.KokoroEngine.__name__}",
         {"folder": str(folder), "threads": speech.threads},
         parallel=speech.parallel,
+        niceness=speech.niceness,
     )
 
 

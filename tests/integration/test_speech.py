@@ -335,7 +335,7 @@ async def test_E3_given_a_spoken_text_when_the_call_is_over_then_it_is_in_no_log
         assert secret_place not in push.body.decode() and secret_text not in push.body.decode()
 
 
-KOKORO = SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL))
+KOKORO = SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0)
 
 
 def speech_processes() -> list[int]:

@@ -19,7 +19,7 @@ def ear() -> Ear:
 async def synthesiser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synthesiser]:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("speech"),
-        speech=SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL)),
+        speech=SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0),
     )
     async with running_speech(settings) as made:
         assert made is not None

@@ -36,11 +36,20 @@ class EngineProcess:
     :param factory: what makes the engine in the process, as "module:name".
     :param options: keyword arguments of the factory; must fit in JSON.
     :param parallel: passages that the engine is given at the same time.
+    :param niceness: added to the process's; 19 is the lowest priority there is.
     """
 
-    def __init__(self, identity: str, factory: str, options: Mapping[str, Any], *, parallel: int = 1) -> None:
+    def __init__(
+        self,
+        identity: str,
+        factory: str,
+        options: Mapping[str, Any],
+        *,
+        parallel: int = 1,
+        niceness: int = 19,
+    ) -> None:
         self._identity = identity
-        self._command = (factory, json.dumps(dict(options)), str(parallel))
+        self._command = (factory, json.dumps(dict(options)), str(parallel), str(niceness))
         self._starting = asyncio.Lock()
         self._worker: _Worker | None = None
 

@@ -1,7 +1,7 @@
 """The process that a blocking engine runs in: ``python -m controller.prompts.speech.worker``.
 
 It reads passages from its standard input and writes sound to its standard output, each with the number of
-the request; it has the lowest priority, so that calls go first. It ends when its input ends.
+the request; calls go first, as it is nice. It ends when its input ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ READY: Final = 0
 """Number of the message, without samples, that says that the engine is loaded (or why it isn't)."""
 
 RATE: Final = TELEPHONE_RATE
-_LOWEST_PRIORITY: Final = 19
 
 
 def request(number: int, passage: Passage) -> bytes:
@@ -44,13 +43,13 @@ def request(number: int, passage: Passage) -> bytes:
 
 def main() -> None:
     """Serve until the input ends."""
-    factory, options, parallel = sys.argv[1:]
+    factory, options, parallel, niceness = sys.argv[1:]
     # What a library prints must not get between the messages.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     # Ctrl-C is for the controller, which may still want something said.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_LOWEST_PRIORITY)
+    os.nice(int(niceness))
     desk = _Desk(factory, json.loads(options), output)
     pool = ThreadPoolExecutor(int(parallel))
     pool.submit(desk.open)
