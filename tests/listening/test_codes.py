@@ -1,31 +1,69 @@
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from pydantic import SecretStr
+
+from controller.accounts.directory import Application, Directory
+from controller.api.wire.body import parse_body
+from controller.api.wire.plans import Planner
+from controller.api.wire.requests import CallVerifyRequest
 from controller.prompts import wav
+from controller.prompts.library import PromptLibrary, StoredPrompt
 from controller.prompts.reading import Language
+from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
 from controller.share import shared
+from controller.store.tables import Service
 from testbed.ear import Ear
 
 from .judging import codes
 
 CODES = codes(16, seed=2026)
+APPLICATION = Application(
+    "app", "acme", Service.VERIFICATION, True, False, 1, SecretStr("secret"), None, None
+)
+LANGUAGE_TYPES = {Language.ENGLISH: 1, Language.CHINESE: 2}
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> Planner:
+    library = PromptLibrary(tmp_path / "prompts")
+    return Planner(library, ShippedPrompts(library, shared("sounds")), speaks=False)
+
+
+def read_aloud_once(planner: Planner, code: str, language: Language) -> bytes:
+    """The A-law bytes that a phone gets for a code: what the product plays, pauses and all."""
+    request = {
+        "displayNbr": "+8657126880001",
+        "calleeNbr": "+8613900001111",
+        "languageType": LANGUAGE_TYPES[language],
+        "preTone": "tone.wav",
+        "verifyCode": code,
+    }
+    body = parse_body(json.dumps(request).encode(), CallVerifyRequest)
+    directory = Directory(sounds={("acme", "tone.wav"): StoredPrompt("0" * 64, 0)})
+    plan = planner.verification(directory, APPLICATION, body)
+    files = (Path(f"{prompt.media.removeprefix('sound:')}.alaw") for prompt in plan.digits)
+    return b"".join(file.read_bytes() for file in files)
+
+
+def mistaken(heard: dict[str, str]) -> dict[str, str]:
+    """Codes of which something else was written down than was said.
+
+    Whoever listens to a code writes down as many digits as it has. The recogniser likes to go on in the
+    silence that follows, with the last digit again and again: what it writes after the code is in no sound.
+    """
+    return {code: digits for code, digits in heard.items() if digits[: len(code)] != code}
 
 
 @pytest.mark.requirement("A3.1", "D4")
 @pytest.mark.parametrize("language", list(Language))
-def test_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_heard(
-    ear: Ear, language: Language
+def test_A3_1_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_heard(
+    ear: Ear, planner: Planner, language: Language
 ) -> None:
-    folder = shared("sounds") / language
-    digits = [wav.read((folder / f"digit_{digit}.wav").read_bytes()) for digit in range(10)]
-    # When a clip ends with the last digit, the recogniser likes to write that digit again and again.
-    pause = wav.read((shared("sounds") / "silence_1s.wav").read_bytes())
-    heard = {}
-    for code in CODES:
-        said = b"".join(digits[int(digit)] for digit in code)
-        heard[code] = ear.hear_digits(said + pause, language)
-    right = [code for code, found in heard.items() if code == found]
-    assert len(right) >= 15, heard
+    heard = {code: ear.hear_digits(read_aloud_once(planner, code, language), language) for code in CODES}
+    assert len(mistaken(heard)) <= 1, mistaken(heard)
 
 
 @pytest.mark.requirement("D1", "D2")
@@ -35,12 +73,11 @@ def test_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_heard(
     ids=["zh", "en"],
 )
 @pytest.mark.asyncio(loop_scope="session")
-async def test_given_the_embedded_engine_when_codes_are_said_then_15_of_16_are_heard(
+async def test_D2_given_the_embedded_engine_when_codes_are_said_then_15_of_16_are_heard(
     ear: Ear, synthesiser: Synthesiser, language: Language, text: str
 ) -> None:
     heard = {}
     for code in CODES:
         sound = wav.read(await synthesiser.say(text.format(code)))
         heard[code] = ear.hear_digits(sound, language)
-    right = [code for code, found in heard.items() if code == found]
-    assert len(right) >= 15, heard
+    assert len(mistaken(heard)) <= 1, mistaken(heard)
