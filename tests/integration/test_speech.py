@@ -335,7 +335,9 @@ async def test_E3_given_a_spoken_text_when_the_call_is_over_then_it_is_in_no_log
         assert secret_place not in push.body.decode() and secret_text not in push.body.decode()
 
 
-KOKORO = SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0)
+KOKORO = SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0, timeout=120)
+BUSY = 120.0
+"""Seconds that loading the model and one sentence may take where all cores are busy with other tests."""
 
 
 def speech_processes() -> list[int]:
@@ -354,15 +356,15 @@ async def test_D2_given_the_embedded_voice_when_a_template_is_played_then_the_ph
 ) -> None:
     b = await speaking(KOKORO, Answer())
 
-    session = await b.notify({"templateId": "meeting", "templateParas": ["2026/11/05", "14:30", "3197"]})
-    call = await b.phone.next_call(timeout=60)
+    session = await b.notify({**EAST_GATE, "templateParas": ["3197"]})
+    call = await b.phone.next_call(timeout=BUSY)
     recording = load_wav(await call.recorded(timeout=30))
     statuses, cdr = await b.over(session)
 
     (spoken,) = spoken_files(b)
     assert share_heard(load_alaw(spoken), recording) >= HEARD
     heard = ear.hear_samples(recording.samples, Language.CHINESE, "以下是普通话的句子。")
-    assert syllables(heard)[:2] == ["hui", "yi"], heard
+    assert syllables(heard)[:2] == ["nin", "hao"], heard
     assert syllables(heard)[-4:] == ["san", "yi", "jiu", "qi"], heard
     assert statuses[-1].info["stateCode"] == 0
     assert cdr["ttsTransDuration"] >= 1
@@ -374,14 +376,14 @@ async def test_D2_given_a_speech_process_that_is_killed_when_texts_are_wanted_th
 ) -> None:
     b = await speaking(KOKORO, Answer())
 
-    first = await b.notify({"ttsContent": "您好，请注意查收。"})
+    first = await b.notify({"ttsContent": "您好。"})
     await _until(speech_processes)
     (pid,) = speech_processes()
     os.kill(pid, signal.SIGKILL)
-    _statuses, one = await b.over(first, timeout=60)
+    _statuses, one = await b.over(first, timeout=BUSY)
     (again,) = speech_processes()
     os.kill(again, signal.SIGKILL)
-    _statuses, two = await b.over(await b.notify({"ttsContent": "再见。"}), timeout=60)
+    _statuses, two = await b.over(await b.notify({"ttsContent": "再见。"}), timeout=BUSY)
 
     assert (one["ulFailReason"], two["ulFailReason"]) == (0, 0)
     assert len({pid, again, *speech_processes()}) == 3
