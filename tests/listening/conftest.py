@@ -19,7 +19,9 @@ def ear() -> Ear:
 async def synthesiser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synthesiser]:
     settings = Settings(
         data_dir=tmp_path_factory.mktemp("speech"),
-        speech=SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0),
+        speech=SpeechSettings(
+            engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0, parallel=2, timeout=300
+        ),
     )
     async with running_speech(settings) as made:
         assert made is not None

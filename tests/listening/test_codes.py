@@ -1,3 +1,4 @@
+import asyncio
 import json
 from pathlib import Path
 
@@ -76,8 +77,7 @@ def test_A3_1_given_the_recorded_digits_when_codes_are_read_then_15_of_16_are_he
 async def test_D2_given_the_embedded_engine_when_codes_are_said_then_15_of_16_are_heard(
     ear: Ear, synthesiser: Synthesiser, language: Language, text: str
 ) -> None:
-    heard = {}
-    for code in CODES:
-        sound = wav.read(await synthesiser.say(text.format(code)))
-        heard[code] = ear.hear_digits(sound, language)
+    said = await asyncio.gather(*(synthesiser.say(text.format(code)) for code in CODES))
+    sounds = zip(CODES, map(wav.read, said), strict=True)
+    heard = {code: ear.hear_digits(sound, language) for code, sound in sounds}
     assert len(mistaken(heard)) <= 1, mistaken(heard)

@@ -1,3 +1,4 @@
+import asyncio
 import re
 from collections.abc import Callable
 
@@ -47,10 +48,11 @@ def error_rate(pairs: list[tuple[str, str]], units: Callable[[str], list[str]]) 
 async def test_given_chinese_sentences_when_heard_on_the_phone_then_nearly_every_syllable_is_right(
     ear: Ear, synthesiser: Synthesiser
 ) -> None:
-    pairs = []
-    for said in CHINESE:
-        sound = wav.read(await synthesiser.say(said))
-        pairs.append((ear.hear(sound, Language.CHINESE, HINT), said))
+    sounds = await asyncio.gather(*map(synthesiser.say, CHINESE))
+    pairs = [
+        (ear.hear(wav.read(sound), Language.CHINESE, HINT), said)
+        for sound, said in zip(sounds, CHINESE, strict=True)
+    ]
     assert error_rate(pairs, syllables) <= 0.04, pairs
     assert error_rate(pairs, characters) <= 0.14, pairs
 
@@ -73,10 +75,11 @@ async def test_given_dates_times_and_decimals_when_heard_then_they_are_those_of_
 async def test_given_english_sentences_when_heard_on_the_phone_then_nearly_every_word_is_right(
     ear: Ear, synthesiser: Synthesiser
 ) -> None:
-    pairs = []
-    for said in ENGLISH:
-        sound = wav.read(await synthesiser.say(said))
-        pairs.append((ear.hear(sound, Language.ENGLISH), said))
+    sounds = await asyncio.gather(*map(synthesiser.say, ENGLISH))
+    pairs = [
+        (ear.hear(wav.read(sound), Language.ENGLISH), said)
+        for sound, said in zip(sounds, ENGLISH, strict=True)
+    ]
     assert error_rate(pairs, words) <= 0.05, pairs
 
 
