@@ -86,6 +86,12 @@ def syllables(text: str) -> list[str]:
     return list(pypinyin.lazy_pinyin("".join(characters(text)), style=pypinyin.Style.NORMAL))
 
 
+def tones(text: str) -> list[str]:
+    """Its syllables with tones; which of several characters that sound the same is written doesn't matter."""
+    pypinyin = load("pypinyin")
+    return list(pypinyin.lazy_pinyin("".join(characters(text)), style=pypinyin.Style.TONE3))
+
+
 def edits(heard: list[str], said: list[str]) -> int:
     """How many insertions, deletions and substitutions lie between two sequences (Levenshtein)."""
     row = list(range(len(said) + 1))
