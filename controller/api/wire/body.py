@@ -7,9 +7,12 @@ absent. Source: wire API document, section 1 ("input tolerance") and 11.
 import base64
 import binascii
 import json
+import re
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -19,6 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
+from controller.api.listener import arrived
 from controller.api.wire.results import WireError, invalid_request
 from controller.phone_number import PhoneNumber
 
@@ -27,6 +31,11 @@ Model = TypeVar("Model", bound="WireModel")
 VERIFICATION_CODE = "must be 2 to 8 digits"
 NUMBER_FORMAT = "The number format is incorrect."
 _LARGEST_NUMERAL = 18
+_DEEPEST = 16
+"""Levels of objects and lists in one another; a request has four."""
+
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_BAD_REQUEST, _UNSUPPORTED = 400, 415
 
 
 class WireModel(BaseModel):
@@ -98,10 +107,22 @@ UserData = Annotated[str, BeforeValidator(_user_data)]
 SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._@-]+$")]
 
 
+async def read_body(request: web.Request) -> bytes:
+    """The body of a request. Raises WireError when it is no body that can be read."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise WireError("1010002", "Content-Encoding is not supported", status=_UNSUPPORTED)
+    try:
+        raw = await request.read()
+    except (web.RequestPayloadError, BadHttpMessage):
+        raise WireError("1010002", "The body is not valid HTTP.", status=_BAD_REQUEST) from None
+    arrived(request)
+    return raw
+
+
 def parse_body(raw: bytes, model: type[Model]) -> Model:
     """A checked request. Raises WireError 1010002 that names the first parameter at fault."""
     try:
-        return model.model_validate(_without_nulls(_json_object(raw)))
+        return model.model_validate(_plain(_json_object(raw)))
     except ValidationError as error:
         raise _first_fault(error) from None
 
@@ -127,11 +148,21 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _without_nulls(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
+    """The value without its nulls. Raises WireError for what no client has reason to send."""
+    if depth > _DEEPEST:
+        raise invalid_request("The body is nested too deeply.")
     if isinstance(value, dict):
-        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+        return {_text(name): _plain(part, depth + 1) for name, part in value.items() if part is not None}
     if isinstance(value, list):
-        return [_without_nulls(part) for part in value]
+        return [_plain(part, depth + 1) for part in value]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    # Half of a surrogate pair can't be encoded again, and databases don't take NUL.
+    if _NO_TEXT.search(value):
+        raise invalid_request("The body has a character that is none.")
     return value
 
 
