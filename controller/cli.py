@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 import uvloop
@@ -158,6 +158,15 @@ def settings(
 ) -> None:
     """Print the settings in force; secrets are masked."""
     typer.echo(settings_table() if reference else read_settings(config).model_dump_json(indent=2))
+
+
+@app.command()
+def reference(what: Annotated[Literal["openapi", "result-codes"], typer.Argument()]) -> None:
+    """Print a page of the documentation that is made from the code."""
+    from controller.api.openapi.routes import as_json
+    from controller.api.wire.result_reference import result_page
+
+    typer.echo(as_json() if what == "openapi" else result_page(), nl=False)
 
 
 @app.command()

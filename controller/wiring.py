@@ -16,6 +16,7 @@ from aiohttp import web
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.agi import agi_server
 from controller.api.listener import Listener, listening
+from controller.api.openapi.routes import documentation_routes
 from controller.api.remote import Remote
 from controller.api.server import make_app
 from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
@@ -172,6 +173,7 @@ def _routes(
         *WireApi(authenticator, directory, planner, calls, database, signer, remote, random).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
+        *documentation_routes(),
     ]
 
 

@@ -20,6 +20,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 
 from controller.api.listener import arrived
@@ -39,9 +40,14 @@ _BAD_REQUEST, _UNSUPPORTED = 400, 415
 
 
 class WireModel(BaseModel):
-    """A JSON object of the wire API: names as on the wire, unknown members ignored, null = absent."""
+    """A JSON object of the wire API: names as on the wire, unknown members ignored, null = absent.
 
-    model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
+    What stands below a field goes into the API's document.
+    """
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+    )
 
 
 def _phone_number(value: Any) -> PhoneNumber:
@@ -98,12 +104,33 @@ def _verify_code(value: Any) -> SecretStr:
     return SecretStr(value)
 
 
-Number = Annotated[PhoneNumber, BeforeValidator(_phone_number)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Integer = Annotated[int, BeforeValidator(_integer)]
-PushUrl = Annotated[str, BeforeValidator(_push_url)]
-VerifyCode = Annotated[SecretStr, BeforeValidator(_verify_code)]
-UserData = Annotated[str, BeforeValidator(_user_data)]
+def _schema(kind: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": kind, **more})
+
+
+Number = Annotated[
+    PhoneNumber,
+    BeforeValidator(_phone_number),
+    _schema("string", minLength=4, maxLength=31, pattern=r"^\+[1-9][0-9]{2,29}$"),
+]
+Flag = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema({"oneOf": [{"type": "string", "enum": ["true", "false"]}, {"type": "boolean"}]}),
+]
+NUMERALS = BeforeValidator(_integer)
+"""An integer may be a string of digits."""
+PushUrl = Annotated[
+    str, BeforeValidator(_push_url), _schema("string", minLength=1, maxLength=128, contentEncoding="base64")
+]
+VerifyCode = Annotated[
+    SecretStr, BeforeValidator(_verify_code), _schema("string", pattern="^[0-9]{2,8}$", writeOnly=True)
+]
+UserData = Annotated[
+    str,
+    BeforeValidator(_user_data),
+    _schema("string", minLength=1, maxLength=256, pattern="^[^{}]*$"),
+]
 SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._@-]+$")]
 
 
