@@ -38,6 +38,10 @@ check: setup ## Format, lint, strict types, import rules, documents that are mad
 	@$(BIN)/lint-imports
 	@$(BIN)/voicecall settings --reference | diff docs/reference/configuration.md - \
 		|| { echo "docs/reference/configuration.md is out of date"; exit 1; }
+	@$(BIN)/voicecall reference result-codes | diff docs/reference/result-codes.md - \
+		|| { echo "docs/reference/result-codes.md is out of date"; exit 1; }
+	@$(BIN)/voicecall reference openapi | diff docs/reference/openapi.json - \
+		|| { echo "docs/reference/openapi.json is out of date"; exit 1; }
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix --select I .

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 import uvloop
@@ -15,6 +15,7 @@ from controller import speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
+from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
 from controller.prompts.library import PromptLibrary
@@ -56,6 +57,7 @@ async def _serve(settings: Settings) -> None:
 
     stop = stop_signal()
     async with running_controller(settings) as controller:
+        reload_on_hangup(controller)
         typer.echo(f"voicecall listens on {controller.url}", err=True)
         await until_stopped(controller, stop)
         typer.echo("Ending; running calls may go on for a moment (see calls.drain_timeout) ...", err=True)
@@ -87,6 +89,38 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+def reload_on_hangup(controller: "Controller") -> None:
+    """On SIGHUP take the certificate that is in its file now; running calls don't notice."""
+
+    def reload() -> None:
+        try:
+            controller.listener.reload()
+        except OSError as error:
+            typer.echo(f"the old certificate stays: {error}", err=True)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+
+
+@app.command()
+def certificate(
+    names: Annotated[list[str], typer.Argument(help="Host names and addresses of the API.")],
+    config: ConfigOption = None,
+) -> None:
+    """Make a self-signed certificate and its key where [http] tls_certificate and tls_key say, for tests."""
+    from controller.api.certificate import self_signed
+
+    http = read_settings(config).http
+    if not http.tls_certificate:
+        raise failure("set [http] tls_certificate and tls_key to the files that shall be written")
+    for file in (Path(http.tls_certificate), Path(http.tls_key)):
+        if file.exists():
+            raise failure(f"{file} is there already; it stays as it is")
+    made = self_signed(names, SystemClock().now())
+    write_private(Path(http.tls_key), made.key)
+    write_private(Path(http.tls_certificate), made.certificate)
+    typer.echo(f"{http.tls_certificate} and {http.tls_key} written, good for a year")
 
 
 @app.command()
@@ -124,6 +158,15 @@ def settings(
 ) -> None:
     """Print the settings in force; secrets are masked."""
     typer.echo(settings_table() if reference else read_settings(config).model_dump_json(indent=2))
+
+
+@app.command()
+def reference(what: Annotated[Literal["openapi", "result-codes"], typer.Argument()]) -> None:
+    """Print a page of the documentation that is made from the code."""
+    from controller.api.openapi.routes import as_json
+    from controller.api.wire.result_reference import result_page
+
+    typer.echo(as_json() if what == "openapi" else result_page(), nl=False)
 
 
 @app.command()

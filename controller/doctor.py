@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
@@ -22,12 +22,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from controller.accounts.declaration import simulated_clashes
 from controller.accounts.directory import Directory, directory_of
 from controller.agi import answers
+from controller.api.certificate import expiry
+from controller.api.listener import tls_context
 from controller.asterisk.ami import AmiError, ami_session
 from controller.asterisk.routing import TrunkConfiguration
 from controller.door import AGI_VARIABLE
 from controller.prompts.errors import ModelError
 from controller.prompts.speech import models
-from controller.settings import Settings
+from controller.settings import HttpSettings, Settings
 from controller.speech import choose
 from controller.store.database import Database
 from controller.store.directory import read_directory
@@ -36,6 +38,9 @@ from controller.store.schema import revisions
 _MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
 _CLOCK_TOLERANCE = 5.0
 """Seconds between the controller's clock and Asterisk's."""
+
+_RENEWAL = timedelta(days=21)
+"""A certificate that lasts no longer is worth a warning."""
 
 _PATIENCE = 5.0
 """Seconds for one look."""
@@ -73,6 +78,7 @@ async def examine(settings: Settings) -> list[Finding]:
         host_name(socket.gethostname(), lambda name: socket.getaddrinfo(name, None)),
         writable("data directory", settings.data_dir.absolute(), "set data_dir to a folder you may write to"),
         await port(settings),
+        tls(settings.http, datetime.now(UTC)),
         await agi_port(settings),
         await database(settings),
         await simulated_numbers(settings),
@@ -126,8 +132,27 @@ def writable(name: str, directory: Path, remedy: str, *, make: bool = True) -> F
 async def port(settings: Settings) -> Finding:
     """The HTTP port is free, or this very program has it."""
     address, number = settings.http.address, settings.http.port
-    serves = partial(_is_voicecall, f"http://{address}:{number}")
+    scheme = "https" if settings.http.tls_certificate else "http"
+    serves = partial(_is_voicecall, f"{scheme}://{address}:{number}")
     return await _port("http", address, number, serves)
+
+
+def tls(http: HttpSettings, now: datetime) -> Finding:
+    """The certificate can be used, belongs to its key, and has not expired."""
+    name = "certificate"
+    if not http.tls_certificate:
+        return _ok(name, "none: the API speaks plain HTTP")
+    try:
+        tls_context(http)
+        expires_at = expiry(Path(http.tls_certificate).read_bytes())
+    except (OSError, ValueError) as error:
+        return _fault(name, str(error), "renew the files, or set http.tls_certificate and http.tls_key")
+    left = expires_at - now
+    if left <= timedelta(0):
+        return _fault(name, f"expired on {expires_at:%Y-%m-%d}", "renew it and send the controller SIGHUP")
+    if left < _RENEWAL:
+        return Finding(name, Level.WARNING, f"expires on {expires_at:%Y-%m-%d}", "renew it, then SIGHUP")
+    return _ok(name, f"belongs to its key; expires on {expires_at:%Y-%m-%d}")
 
 
 async def agi_port(settings: Settings) -> Finding:
@@ -157,7 +182,7 @@ async def _port(section: str, address: str, number: int, is_ours: Callable[[], A
 
 async def _is_voicecall(url: str) -> bool:
     try:
-        async with _http() as http, http.get(f"{url}/healthz") as answer:
+        async with _http() as http, http.get(f"{url}/healthz", ssl=False) as answer:
             return answer.status == 200 and (await answer.json()).get("live") is True
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False

@@ -6,9 +6,9 @@ docs/reference/configuration.md is made from the descriptions here.
 import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,9 +42,24 @@ class HttpSettings(_Section):
     address: str = Field("127.0.0.1", description="Address to listen on.")
     port: Port = Field(8080, description="Port to listen on; 0 takes a free one.")
     max_body: int = Field(65536, ge=1024, description="Largest request body, in bytes.")
+    read_timeout: Seconds = Field(
+        15, description="Seconds from connecting in which a whole request must have come."
+    )
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(
         [], description="Networks of reverse proxies whose X-Forwarded-For and -Proto are believed."
     )
+    tls_certificate: str = Field(
+        "",
+        description="PEM file with the certificate and its chain: the API then speaks HTTPS alone, TLS 1.2 "
+        "and 1.3. `voicecall certificate` makes a self-signed one; SIGHUP has it read again.",
+    )
+    tls_key: str = Field("", description="PEM file with the certificate's key.")
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together")
+        return self
 
 
 class AuthenticationSettings(_Section):

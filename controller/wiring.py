@@ -15,6 +15,8 @@ from aiohttp import web
 
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.agi import agi_server
+from controller.api.listener import Listener, listening
+from controller.api.openapi.routes import documentation_routes
 from controller.api.remote import Remote
 from controller.api.server import make_app
 from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
@@ -56,11 +58,16 @@ class Controller:
     """A running controller."""
 
     settings: Settings
-    url: str
+    listener: Listener
     node: Node
     calls: CallService
     database: Database
     directory: LiveDirectory
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return self.listener.url
 
 
 @asynccontextmanager
@@ -130,8 +137,8 @@ async def running_controller(
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         routes = _routes(settings, clock, random, database, directory, planner, calls, signer)
         app = make_app(routes, lambda: node.available, settings.http)
-        url = await stack.enter_async_context(_served(app, settings))
-        yield Controller(settings, url, node, calls, database, directory)
+        listener = await stack.enter_async_context(listening(app, settings.http))
+        yield Controller(settings, listener, node, calls, database, directory)
 
 
 async def _changed(directory: Directory, node: Node, speech: Synthesiser | None) -> None:
@@ -163,6 +170,7 @@ def _routes(
         *WireApi(authenticator, directory, planner, calls, database, signer, remote, random).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
+        *documentation_routes(),
     ]
 
 
@@ -216,16 +224,3 @@ async def _opened(door: Door, settings: AgiSettings) -> AsyncIterator[str]:
         return
     async with agi_server(door.abilities, settings.address, settings.port) as address:
         yield address
-
-
-@asynccontextmanager
-async def _served(app: web.Application, settings: Settings) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.http.address, settings.http.port)
-        await site.start()
-        port = runner.addresses[0][1]
-        yield f"http://{settings.http.address}:{port}"
-    finally:
-        await runner.cleanup()

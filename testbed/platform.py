@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
-from controller.cli import apply_file, stop_signal, until_stopped
+from controller.cli import apply_file, reload_on_hangup, stop_signal, until_stopped
 from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings, SpeechSettings
 from controller.wiring import Controller, running_controller
 from testbed.asterisk import (
@@ -43,6 +43,7 @@ async def run_platform(settings: Settings, sip_port: int) -> None:
     asterisk = await start_asterisk(configuration, program)
     try:
         async with running_controller(settings) as controller:
+            reload_on_hangup(controller)
             await controller.node.ari.wait_ready()
             typer.echo(
                 f"voicecall listens on {controller.url}; SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",

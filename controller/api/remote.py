@@ -32,7 +32,9 @@ class Remote:
         if self._is_trusted(request.remote or ""):
             forwarded = request.headers.get("X-Forwarded-Proto", scheme).strip().lower()
             scheme = forwarded if forwarded in ("http", "https") else scheme
-        return f"{scheme}://{request.host}"
+        # Without a Host, aiohttp would ask the name service who we are.
+        host = request.headers.get("Host") or "{}:{}".format(*request.get_extra_info("sockname"))
+        return f"{scheme}://{host}"
 
     def _is_trusted(self, text: str) -> bool:
         try:

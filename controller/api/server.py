@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
+from controller.api.listener import arrived
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request
 from controller.settings import HttpSettings
@@ -20,7 +21,7 @@ def make_app(
 ) -> web.Application:
     """The application that `serve` serves."""
     app = web.Application(middlewares=[answer_errors], client_max_size=settings.max_body)
-    app.add_routes(routes)
+    app.add_routes(_patient(route) for route in routes)
 
     async def live(_request: web.Request) -> web.Response:
         return web.json_response({"live": True})
@@ -32,9 +33,24 @@ def make_app(
     return app
 
 
+def _patient(route: web.RouteDef) -> web.RouteDef:
+    """The route, whatever its client expects before it sends a body."""
+    return web.RouteDef(
+        route.method, route.path, route.handler, {**route.kwargs, "expect_handler": _meet_expectation}
+    )
+
+
+async def _meet_expectation(request: web.Request) -> None:
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every refusal is a JSON body with resultcode and resultdesc; the server ends each connection."""
+    if not request.can_read_body:
+        arrived(request)
     try:
         answer = await handler(request)
     except WireError as error:
@@ -48,6 +64,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         answer.headers["Allow"] = ",".join(sorted(error.allowed_methods))
     except web.HTTPException as error:
         answer = _refusal(WireError("1010006"), error.status)
+    except ConnectionError:
+        # Nobody is there to hear it.
+        answer = _refusal(invalid_request("The connection was lost."))
     except Exception:
         log.exception("A request failed", extra={"path": request.path})
         answer = _refusal(WireError("1010001"))

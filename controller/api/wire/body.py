@@ -7,9 +7,12 @@ absent. Source: wire API document, section 1 ("input tolerance") and 11.
 import base64
 import binascii
 import json
+import re
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -17,8 +20,10 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 
+from controller.api.listener import arrived
 from controller.api.wire.results import WireError, invalid_request
 from controller.phone_number import PhoneNumber
 
@@ -27,12 +32,22 @@ Model = TypeVar("Model", bound="WireModel")
 VERIFICATION_CODE = "must be 2 to 8 digits"
 NUMBER_FORMAT = "The number format is incorrect."
 _LARGEST_NUMERAL = 18
+_DEEPEST = 16
+"""Levels of objects and lists in one another; a request has four."""
+
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+_BAD_REQUEST, _UNSUPPORTED = 400, 415
 
 
 class WireModel(BaseModel):
-    """A JSON object of the wire API: names as on the wire, unknown members ignored, null = absent."""
+    """A JSON object of the wire API: names as on the wire, unknown members ignored, null = absent.
 
-    model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
+    What stands below a field goes into the API's document.
+    """
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+    )
 
 
 def _phone_number(value: Any) -> PhoneNumber:
@@ -89,19 +104,52 @@ def _verify_code(value: Any) -> SecretStr:
     return SecretStr(value)
 
 
-Number = Annotated[PhoneNumber, BeforeValidator(_phone_number)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Integer = Annotated[int, BeforeValidator(_integer)]
-PushUrl = Annotated[str, BeforeValidator(_push_url)]
-VerifyCode = Annotated[SecretStr, BeforeValidator(_verify_code)]
-UserData = Annotated[str, BeforeValidator(_user_data)]
+def _schema(kind: str, **more: Any) -> WithJsonSchema:
+    return WithJsonSchema({"type": kind, **more})
+
+
+Number = Annotated[
+    PhoneNumber,
+    BeforeValidator(_phone_number),
+    _schema("string", minLength=4, maxLength=31, pattern=r"^\+[1-9][0-9]{2,29}$"),
+]
+Flag = Annotated[
+    bool,
+    BeforeValidator(_flag),
+    WithJsonSchema({"oneOf": [{"type": "string", "enum": ["true", "false"]}, {"type": "boolean"}]}),
+]
+NUMERALS = BeforeValidator(_integer)
+"""An integer may be a string of digits."""
+PushUrl = Annotated[
+    str, BeforeValidator(_push_url), _schema("string", minLength=1, maxLength=128, contentEncoding="base64")
+]
+VerifyCode = Annotated[
+    SecretStr, BeforeValidator(_verify_code), _schema("string", pattern="^[0-9]{2,8}$", writeOnly=True)
+]
+UserData = Annotated[
+    str,
+    BeforeValidator(_user_data),
+    _schema("string", minLength=1, maxLength=256, pattern="^[^{}]*$"),
+]
 SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._@-]+$")]
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The body of a request. Raises WireError when it is no body that can be read."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise WireError("1010002", "Content-Encoding is not supported", status=_UNSUPPORTED)
+    try:
+        raw = await request.read()
+    except (web.RequestPayloadError, BadHttpMessage):
+        raise WireError("1010002", "The body is not valid HTTP.", status=_BAD_REQUEST) from None
+    arrived(request)
+    return raw
 
 
 def parse_body(raw: bytes, model: type[Model]) -> Model:
     """A checked request. Raises WireError 1010002 that names the first parameter at fault."""
     try:
-        return model.model_validate(_without_nulls(_json_object(raw)))
+        return model.model_validate(_plain(_json_object(raw)))
     except ValidationError as error:
         raise _first_fault(error) from None
 
@@ -127,11 +175,21 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _without_nulls(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
+    """The value without its nulls. Raises WireError for what no client has reason to send."""
+    if depth > _DEEPEST:
+        raise invalid_request("The body is nested too deeply.")
     if isinstance(value, dict):
-        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+        return {_text(name): _plain(part, depth + 1) for name, part in value.items() if part is not None}
     if isinstance(value, list):
-        return [_without_nulls(part) for part in value]
+        return [_plain(part, depth + 1) for part in value]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    # Half of a surrogate pair can't be encoded again, and databases don't take NUL.
+    if _NO_TEXT.search(value):
+        raise invalid_request("The body has a character that is none.")
     return value
 
 

@@ -19,7 +19,7 @@ from controller.accounts.errors import (
 )
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
-from controller.api.wire.body import WireModel, parse_body
+from controller.api.wire.body import WireModel, parse_body, read_body
 from controller.api.wire.plans import Planner
 from controller.api.wire.requests import (
     CallNotifyRequest,
@@ -166,7 +166,7 @@ class WireApi:
     async def _read(self, request: web.Request, kind: type[Body]) -> tuple[Directory, Authenticated, Body]:
         directory = self._directory.now
         who = await self._who(request, directory)
-        return directory, who, parse_body(await request.read(), kind)
+        return directory, who, parse_body(await read_body(request), kind)
 
     async def _who(self, request: web.Request, directory: Directory) -> Authenticated:
         address = self._remote.address(request)

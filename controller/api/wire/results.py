@@ -38,8 +38,6 @@ _ROWS = (
     ("1012005", 403, "%s of templateParas does not meet template requirements."),
     ("1012012", 403, "Application does not open recording function."),
     ("1016002", 403, "The record does not exist."),
-    ("1020001", 500, "Parameter error."),
-    ("1020002", 500, "Internal error."),
     ("1020152", 403, "Invalid Call SessionId."),
     ("1020165", 403, "The appkey call port of using exceeds the limited."),
     ("1020176", 403, "Authentication failed, try again later."),

@@ -5,6 +5,7 @@ in the body. All of it is taken.
 """
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -12,8 +13,10 @@ from controller.accounts.directory import LiveDirectory
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticator, TokenDesk
 from controller.api.wire.authentication.tokens import token_answer
+from controller.api.wire.body import read_body
 from controller.api.wire.results import WireError, invalid_request
 
+_FIELDS = 64
 _SUCCEEDED = {"resultcode": "0", "resultdesc": "Succeed"}
 
 
@@ -47,7 +50,7 @@ class TokenApi:
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Give a new token for the refresh token of the one before."""
-        values = {**await request.post(), **request.query}
+        values = {**await _form(request), **request.query}
         app_key, app_secret, refresh_token = (
             _parameter(values, name) for name in ("app_key", "app_secret", "refresh_token")
         )
@@ -74,6 +77,15 @@ class TokenApi:
                 raise WireError("1010004")
             await self._tokens.authenticate(self._directory.now, token)
         return web.json_response(_SUCCEEDED)
+
+
+async def _form(request: web.Request) -> dict[str, str]:
+    """The parameters in the body, whatever its Content-Type says."""
+    raw = await read_body(request)
+    try:
+        return dict(parse_qsl(raw.decode("utf-8", "replace"), max_num_fields=_FIELDS))
+    except ValueError:
+        raise invalid_request("The body has too many parameters.") from None
 
 
 def access_token(request: web.Request) -> str | None:

@@ -21,5 +21,5 @@ def wsse_digests(secret: str, nonce: str, created: str) -> tuple[str, str]:
 
 
 def matches(expected: str, given: str) -> bool:
-    """Comparison in constant time."""
-    return hmac.compare_digest(expected.encode(), given.encode())
+    """Comparison in constant time, also of what is no text."""
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))

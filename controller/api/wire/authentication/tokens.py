@@ -106,7 +106,7 @@ def _application(directory: Directory, app_key: str) -> Application:
 
 
 def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def token_answer(given: Tokens) -> Mapping[str, str]:

@@ -1,0 +1,145 @@
+"""The listening socket: HTTP or HTTPS, requests that must come in time, and an answer to what is no HTTP."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from controller.api.wire.results import WireError
+from controller.settings import HttpSettings
+
+log = logging.getLogger(__name__)
+
+_LINGER = 2.0
+"""Seconds for which the rest of a refused body is read, so that its sender gets to see the answer."""
+
+
+class Protocol(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_patience",)
+
+    def __init__(self, manager: web.Server, loop: asyncio.AbstractEventLoop, settings: HttpSettings) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # aiohttp's own way to have none
+            # What is wrong with a request stands in its answer; any stranger could fill the log.
+            logger=_Silent("controller.api.http"),
+            lingering_time=_LINGER,
+            auto_decompress=False,
+        )
+        self._patience = loop.call_later(settings.read_timeout, self.give_up)
+
+    def arrived(self) -> None:
+        """The request is here, with its body."""
+        self._patience.cancel()
+
+    def give_up(self) -> None:
+        """End the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be read as HTTP; clients expect JSON whatever happens."""
+        del request, message
+        if status >= 500:
+            log.error("A request failed", exc_info=exc)
+            error = WireError("1010001")
+        else:
+            error = WireError("1010002", "The request is not valid HTTP.")
+        answer = web.json_response(error.body, status=status)
+        answer.force_close()
+        return answer
+
+
+def arrived(request: web.BaseRequest) -> None:
+    """A request is here, with its body: from now on its client waits for us."""
+    if isinstance(request.protocol, Protocol):
+        request.protocol.arrived()
+
+
+class _Silent(logging.Logger):
+    """Drops everything."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the library's name
+        del level
+        return False
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A server that takes requests."""
+
+    url: str
+    reload: Callable[[], None]
+    """Read certificate and key again. Raises OSError (ssl.SSLError among them), and the old ones stay."""
+
+
+@asynccontextmanager
+async def listening(app: web.Application, settings: HttpSettings) -> AsyncIterator[Listener]:
+    """Serve until the end of the block. Raises OSError when address, certificate or key can't be had."""
+    context = tls_context(settings)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        manager, loop = runner.server, asyncio.get_running_loop()
+        assert manager is not None
+        server = await loop.create_server(
+            lambda: Protocol(manager, loop, settings),
+            settings.address,
+            settings.port,
+            ssl=context,
+            backlog=1024,
+        )
+        try:
+            port = server.sockets[0].getsockname()[1]
+            host = f"[{settings.address}]" if ":" in settings.address else settings.address
+            scheme = "https" if context else "http"
+            yield Listener(f"{scheme}://{host}:{port}", lambda: _reload(context, settings))
+        finally:
+            server.close()
+    finally:
+        await runner.cleanup()
+
+
+def tls_context(settings: HttpSettings) -> ssl.SSLContext | None:
+    """For HTTPS, if there is a certificate. Raises OSError, which names the files.
+
+    TLS 1.2 must be there: clients of the cloud service know nothing newer.
+    """
+    if not settings.tls_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, settings)
+    return context
+
+
+def _load(context: ssl.SSLContext, settings: HttpSettings) -> None:
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:
+        files = f"{settings.tls_certificate} and {settings.tls_key}"
+        raise OSError(f"certificate and key ({files}) can't be used: {error}") from None
+
+
+def _reload(context: ssl.SSLContext | None, settings: HttpSettings) -> None:
+    if context is not None:
+        # A context that takes half of a pair serves nobody, so another one tries it first.
+        tls_context(settings)
+        _load(context, settings)

@@ -1,0 +1,216 @@
+"""The OpenAPI 3.1 document: requests from the models that check them, pushes as webhooks."""
+
+import json
+from collections import defaultdict
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from controller.api.openapi.operations import OPERATIONS, Operation
+from controller.api.openapi.pushes import MODELS as PUSHES
+from controller.api.wire.results import RESULTS
+
+Json = dict[str, Any]
+
+_JSON = "application/json"
+_PLACE = "#/components/schemas/"
+_ABOUT = """\
+Voice callback, voice notification and voice verification code, as the cloud service VoiceCall has them.
+
+Every answer is JSON with `resultcode` and `resultdesc`; `resultcode` is a string, `"0"` is success. Names are
+case-sensitive. The server ends each connection. Members that are not in this document are ignored, `null`
+stands for absent, `"true"` and `"false"` may be booleans, and integers may be strings of digits. All paths
+below `/rest/httpsessions` and `/rest/provision` exist below `/sandbox` too.
+
+`X-AKSK` is how today's clients prove who they are:
+`PasswordDigest = Base64(HMAC-SHA256(secret, Nonce + Created))`.
+Numbers that begin with `+999` are simulated callees: the examples can be tried without a phone.
+"""
+
+_STATUS = (
+    "What happens in a call, at once and in its order. Answer 200; the body does not matter. Nothing is "
+    "repeated."
+)
+_FEE = (
+    "The end of calls, answered or not. Answer 200; anything else, or nothing, has it repeated six times, "
+    "an hour apart."
+)
+_DIGEST = (
+    '`UsernameToken Username="<app_key>", PasswordDigest="<digest>", Nonce="<nonce>", '
+    'Created="<UTC or UTC+8>Z"`'
+)
+
+
+@cache
+def document() -> Json:
+    """The whole document."""
+    bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
+    modes: list[tuple[Any, JsonSchemaMode]] = [(model, "validation") for model in (*bodies, *PUSHES)]
+    _references, definitions = models_json_schema(modes, ref_template=f"{_PLACE}{{model}}")
+    known = {model.__name__ for model, _mode in modes}
+    schemas = {
+        name: _plain(it) for name, it in definitions["$defs"].items() if _is_used(name, known, definitions)
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "voicecall wire API", "version": version("voicecall"), "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "security": [{"aksk": [], "authorization": []}, {"wsse": [], "authorization": []}, {"token": []}],
+        "paths": {operation.path: {operation.method: _operation(operation)} for operation in OPERATIONS},
+        "webhooks": {
+            "status": {"post": _status_push()},
+            "fee": {"post": _push("fee", "CDR push", _FEE, _reference("FeePush"))},
+        },
+        "components": {
+            "schemas": dict(sorted({**schemas, **_answers()}.items())),
+            "securitySchemes": _proofs(),
+        },
+    }
+
+
+def _operation(operation: Operation) -> Json:
+    made: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "description": operation.text,
+        "responses": {**_success(operation), **_refusals(operation)},
+    }
+    parameters = [
+        {"name": name, "in": "query", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in operation.query.items()
+    ]
+    if "{version}" in operation.path:
+        versions = {"type": "string", "enum": ["v1.0", "v2.0"]}
+        parameters.append({"name": "version", "in": "path", "required": True, "schema": versions})
+    if parameters:
+        made["parameters"] = parameters
+    if operation.tokens:
+        made["security"] = [{"password": []}] if operation.name == "fastlogin" else []
+    if operation.body is not None:
+        content: Json = {"schema": _reference(operation.body.__name__), "example": operation.example}
+        made["requestBody"] = {"required": True, "content": {_JSON: content}}
+    return made
+
+
+def _success(operation: Operation) -> Json:
+    if operation.name == "record":
+        link = {"schema": {"type": "string", "format": "uri"}, "description": "The WAV file."}
+        return {"301": {"description": "The recording is there.", "headers": {"Location": link}}}
+    schema = "Started" if operation.starts_call else "Tokens" if operation.tokens else "Answer"
+    return {"200": {"description": "Done.", "content": {_JSON: {"schema": _reference(schema)}}}}
+
+
+def _refusals(operation: Operation) -> Json:
+    by_status: dict[int, list[str]] = defaultdict(list)
+    for code in operation.codes():
+        by_status[RESULTS[code].status].append(code)
+    return {str(status): _refusal(codes) for status, codes in sorted(by_status.items())}
+
+
+def _refusal(codes: list[str]) -> Json:
+    examples = {code: {"value": {"resultcode": code, "resultdesc": RESULTS[code].text}} for code in codes}
+    return {
+        "description": "Refused: " + ", ".join(codes),
+        "content": {_JSON: {"schema": _reference("Answer"), "examples": examples}},
+    }
+
+
+def _status_push() -> Json:
+    events = ("CallEvent", "CollectEvent", "DisconnectEvent")
+    return _push("status", "Status push", _STATUS, {"oneOf": [_reference(name) for name in events]})
+
+
+def _push(name: str, summary: str, text: str, schema: Json) -> Json:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": text,
+        "security": [],
+        "requestBody": {"required": True, "content": {_JSON: {"schema": schema}}},
+        "responses": {"200": {"description": "Taken."}},
+    }
+
+
+def _answers() -> Json:
+    code = {"type": "string", "pattern": "^[0-9]+$", "description": "`0` is success."}
+    base = {"resultcode": code, "resultdesc": {"type": "string", "maxLength": 128}}
+    text: Json = {"type": "string"}
+    return {
+        "Answer": _object("Success or refusal.", base),
+        "Started": _object(
+            "A call was started.",
+            {
+                **base,
+                "sessionId": {"type": "string", "maxLength": 256, "description": "Names the call."},
+                "idlePort": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 65535,
+                    "description": "Only if `returnIdlePort` asked for it.",
+                },
+            },
+            optional=("idlePort",),
+        ),
+        "Tokens": _object(
+            "Every value is a string.",
+            {
+                "access_token": text,
+                "refresh_token": text,
+                "expires_in": {"type": "string", "description": "Seconds.", "examples": ["172800"]},
+                **base,
+            },
+        ),
+    }
+
+
+def _object(text: str, properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    return {
+        "type": "object",
+        "description": text,
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def _proofs() -> Json:
+    def key(place: str, name: str, text: str) -> Json:
+        return {"type": "apiKey", "in": place, "name": name, "description": text}
+
+    return {
+        "aksk": key("header", "X-AKSK", _DIGEST),
+        "wsse": key("header", "X-WSSE", "The same with `Base64(SHA256(Nonce + Created + secret))`."),
+        "authorization": key(
+            "header",
+            "Authorization",
+            '`AKSK realm="SDP",profile="UsernameToken",type="Appkey"`, or `WSSE ...`',
+        ),
+        "token": key("query", "access_token", "Of a login or refresh."),
+        "password": key("header", "Authorization", "The raw password."),
+    }
+
+
+def _is_used(name: str, known: set[str], definitions: Json) -> bool:
+    """Types that describe themselves leave a definition behind to which nothing refers."""
+    return name in known or f'"{_PLACE}{name}"' in json.dumps(definitions)
+
+
+def _reference(name: str) -> Json:
+    return {"$ref": f"{_PLACE}{name}"}
+
+
+def _plain(schema: Any) -> Any:
+    """A schema as people write it: without made-up titles, and what may be left out is not called null."""
+    if isinstance(schema, list):
+        return [_plain(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _plain(part) for name, part in schema.items() if name != "title" or isinstance(part, dict)}
+    if made.get("default", ...) is None:
+        del made["default"]
+        real = [part for part in made.pop("anyOf", []) if part != {"type": "null"}]
+        for part in real:
+            made |= part
+    return made

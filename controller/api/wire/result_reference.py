@@ -1,0 +1,156 @@
+"""docs/reference/result-codes.md: what each code of the wire API means and how to get to see it.
+
+Codes of the cloud service that have no row in `results` are explained too: why they can't occur here.
+"""
+
+from controller.api.wire.results import RESULTS, Result
+
+_MEANINGS: dict[str, tuple[str, str]] = {
+    "0": ("Done.", "any request that is right"),
+    "1010001": (
+        "The platform is at fault, is shutting down, or has no voice node (503).",
+        "stop Asterisk, then call",
+    ),
+    "1010002": ("A parameter is wrong; the text names it.", "leave out `calleeNbr`"),
+    "1010003": ("There is no such app.", "misspell the app key"),
+    "1010004": ("The access token is wrong, or a newer one has replaced it.", "`?access_token=x`"),
+    "1010005": (
+        "The access token is older than `authentication.token_hours`. Log in again.",
+        "wait two days",
+    ),
+    "1010006": ("There is no such path (404), or not with this method (405).", "`GET` where `POST` is meant"),
+    "1010007": ("The account's balance is used up.", "an account in arrears"),
+    "1010008": ("The app is not active.", "declare it with `active = false`"),
+    "1010009": (
+        "Refreshing a token: the app's secret is wrong. Else: the app's calls are used up.",
+        "`/omp/oauth/refresh` with a wrong `app_secret`",
+    ),
+    "1010010": ("Too many requests; try again in a while.", "more calls a second than the limit"),
+    "1010011": ("The app may not call this platform.", "-"),
+    "1010013": (
+        "`Created` is too far from the clock, in each of `authentication.created_zones`.",
+        "a `Created` of last week",
+    ),
+    "1010021": ("The app is not available.", "-"),
+    "1010022": ("The code is not 2 to 8 digits.", "`verifyCode` of `12a`"),
+    "1010023": (
+        "A number that is to be shown is not the account's, or suspended without a stand-in.",
+        "`displayNbr` of somebody else",
+    ),
+    "1010024": ("`callerNbr` may not be called.", "a `callerNbr` that the dialling policy forbids"),
+    "1010040": ("The app is for another service.", "callVerify with an app for notifications"),
+    "1011006": ("The number or address is throttled.", "-"),
+    "1012001": ("App and business number don't belong together.", "-"),
+    "1012002": ("The voice template was not approved.", "declare it with `approved = false`"),
+    "1012003": ("There is no such voice template.", "`templateId` of `nothing`"),
+    "1012004": (
+        "There are more or fewer `templateParas` than the template has variables (the cloud's own text).",
+        "no `templateParas` for a template with one",
+    ),
+    "1012005": (
+        "A value does not fit its variable; the text names item and position.",
+        "letters for a `NUM` variable",
+    ),
+    "1012006": ("The business number was not ordered.", "-"),
+    "1012012": ("The app may not record.", "`recordFlag` with an app declared without `recording`"),
+    "1013001": ("The account has too many calls at a time.", "calls beyond the account's limit"),
+    "1013002": ("The app has too many calls at a time.", "calls beyond the app's limit"),
+    "1013003": ("The display number has too many calls at a time.", "calls beyond the number's limit"),
+    "1013004": ("The callee is on the blacklist.", "call a number on it"),
+    "1013010": ("The caller (A of a callback) is on the blacklist.", "call a number on it"),
+    "1013011": ("The callee is not on the whitelist.", "call a number that isn't on it"),
+    "1013100": ("Refused by the security rules.", "-"),
+    "1013101": ("Refused as abnormal.", "-"),
+    "1013111": ("International calls in are not allowed.", "-"),
+    "1013112": ("The number is abroad, where the dialling policy does not allow calls.", "call `+1...`"),
+    "1013113": ("Refused by a rule of which the cloud says no more.", "-"),
+    "1013114": ("Refused by a rule of which the cloud says no more.", "-"),
+    "1013115": ("Refused by a rule of which the cloud says no more.", "-"),
+    "1013116": ("Refused by a rule of which the cloud says no more.", "-"),
+    "1013117": ("The callee was called too often.", "call the same number beyond the frequency policy"),
+    "1013118": ("The display number is used too often.", "calls beyond its frequency limit"),
+    "1013119": ("The display number is suspended.", "-"),
+    "1013120": ("The client's address is not known.", "-"),
+    "1013121": ("It is outside the hours in which calls are allowed.", "call outside them"),
+    "1013122": ("The sub-account is suspended.", "-"),
+    "1016001": ("There is no such recording.", "-"),
+    "1016002": (
+        "There is no such recording (any more), or it is still on its way.",
+        "a `fileName` of `nothing.wav`",
+    ),
+    "1020001": ("A parameter is wrong inside the platform.", "-"),
+    "1020002": ("The platform is at fault.", "-"),
+    "1020003": ("A parameter is wrong inside the platform.", "-"),
+    "1020150": ("The app is not known inside the platform.", "-"),
+    "1020151": ("The cloud's text is not known.", "-"),
+    "1020152": ("There is no such call under way.", "callStop with an unknown `sessionid`"),
+    "1020154": ("The cloud's text is not known.", "-"),
+    "1020165": ("The app has as many calls as it may have at a time.", "more calls than `max_calls`"),
+    "1020166": (
+        "The client's address is not among those that the app may be used from.",
+        "an address outside the app's whitelist",
+    ),
+    "1020168": ("The login's address is not allowed.", "-"),
+    "1020176": (
+        "Too many wrong proofs came from this address; it is locked for `authentication.lock_minutes`.",
+        "`authentication.lock_after` wrong digests",
+    ),
+    "1023006": (
+        "There is no `Authorization`, the digest is wrong, or the nonce was used before.",
+        "leave `Authorization` out",
+    ),
+    "1023007": ("`Authorization` has no `realm`.", "leave it out"),
+    "1023008": ("`Authorization` has no `profile`.", "leave it out"),
+    "1023009": ("`realm` is not `SDP`.", "another value"),
+    "1023010": ("`profile` is not `UsernameToken`.", "another value"),
+    "1023011": ("`type` is not `Appkey`.", "another value"),
+    "1023012": ("`Authorization` has no `type`.", "leave it out"),
+    "1023013": ("`Authorization` does not begin with `WSSE`.", "`X-WSSE` with another word there"),
+    "1023026": ("There is no `X-WSSE`.", "`Authorization: WSSE ...` alone"),
+    "1023027": ("`X-WSSE` has no `Username`.", "leave it out"),
+    "1023028": ("`X-WSSE` has no `Nonce`.", "leave it out"),
+    "1023029": ("`X-WSSE` has no `Created`.", "leave it out"),
+    "1023030": ("`X-WSSE` has no `PasswordDigest`.", "leave it out"),
+    "1023031": ("`X-WSSE` does not begin with `UsernameToken`.", "another word"),
+    "1023033": ("There is no `X-AKSK`.", "leave it out"),
+    "1023034": ("`X-AKSK` has no `Username`.", "leave it out"),
+    "1023035": ("`X-AKSK` has no `Nonce`.", "leave it out"),
+    "1023036": ("`X-AKSK` has no `Created`.", "leave it out"),
+    "1023037": ("`X-AKSK` has no `PasswordDigest`.", "leave it out"),
+    "1023038": ("`X-AKSK` does not begin with `UsernameToken`.", "another word"),
+}
+"""Code -> what it means, and how to provoke it."""
+
+_HEAD = """\
+# Result codes
+
+Made from the code by `voicecall reference result-codes`; `make check` fails when it is out of date.
+
+`resultcode` is a string, `resultdesc` a text for people that names the parameter at fault. Statuses other
+than 200, 400 and 403 are our reading of a document that does not say.
+
+| code | HTTP | text | meaning | to see it |
+| --- | --- | --- | --- | --- |
+"""
+
+_ABSENT = """
+## Codes of the cloud service that do not occur here
+
+A program may have a branch for them; it is never taken. What they stand for does not exist on this platform,
+or not yet.
+
+| code | what the cloud means by it |
+| --- | --- |
+"""
+
+
+def result_page() -> str:
+    """The page. Raises KeyError for a code without a meaning."""
+    rows = (_row(code, RESULTS[code]) for code in RESULTS)
+    absent = (f"| {code} | {text} |\n" for code, (text, _how) in _MEANINGS.items() if code not in RESULTS)
+    return "".join([_HEAD, *rows, _ABSENT, *absent])
+
+
+def _row(code: str, result: Result) -> str:
+    meaning, how = _MEANINGS[code]
+    return f"| {code} | {result.status} | {result.text.replace('%s', '...')} | {meaning} | {how} |\n"
