@@ -7,6 +7,8 @@
     └── NoRoute           no route leads to the number
 """
 
+from controller.phone_number import PhoneNumber
+
 
 class FleetError(Exception):
     """Root of this room's errors."""
@@ -17,4 +19,8 @@ class NodeUnavailable(FleetError):
 
 
 class NoRoute(FleetError):
-    """No route leads to the number."""
+    """No route leads to `number`."""
+
+    def __init__(self, number: PhoneNumber, reason: str) -> None:
+        super().__init__(reason)
+        self.number = number

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from controller import ari
+from controller.asterisk import simulated
 from controller.asterisk.ami import ami_session
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError, NodeUnavailable
@@ -86,6 +87,10 @@ class Node:
     def dial_string(self, number: PhoneNumber) -> str:
         """What Asterisk dials to reach `number`. Raises NoRoute."""
         return self.routing.dial_string(number)
+
+    def sip_status(self, number: PhoneNumber, cause: int) -> int:
+        """With which SIP status a callee without a phone says a Q.850 cause; 0 for every other callee."""
+        return simulated.sip_status(cause) if self.routing.is_simulated(number) else 0
 
     def check_available(self) -> None:
         """Raise NodeUnavailable unless calls can be made now.

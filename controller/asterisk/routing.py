@@ -92,12 +92,12 @@ class RoutingTable:
             try:
                 return simulated.dial_string(number, self._simulated_prefix)
             except ValueError as error:
-                raise NoRoute(str(error)) from error
+                raise NoRoute(number, str(error)) from error
         for length in range(len(number.e164), 0, -1):
             route = self._routes.get(number.e164[:length])
             if route is not None:
                 return route.dial_string(number)
-        raise NoRoute(f"no route leads to {number}")
+        raise NoRoute(number, f"no route leads to {number}")
 
 
 _ENDPOINT = """

@@ -377,7 +377,8 @@ class Leg:
     def _end(self, event: ari.ChannelDestroyed) -> Outcome:
         if self._answered:
             return NORMAL.on_leg(self.name)
-        return failed_leg(self.name, event.cause, event.tech_cause, second_leg=self.name == "b")
+        status = event.tech_cause or self._node.sip_status(self._number, event.cause)
+        return failed_leg(self.name, event.cause, status, second_leg=self.name == "b")
 
     async def hang_up(self, cause: int = 16) -> None:
         """Hang up if the phone hasn't. What Asterisk can't be told now it is told after the gap."""

@@ -133,14 +133,20 @@ def _json(value: Any) -> str:
 
 
 def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
-    """An engine for SQLite (WAL, real transactions) or whatever else the address names."""
+    """An engine for SQLite (WAL, real transactions) or whatever else the address names.
+
+    The values of a statement are never part of an error's message: they are numbers, digits and secrets.
+    """
     if not url.startswith("sqlite"):
-        return create_engine(url, json_serializer=_json)
+        return create_engine(url, json_serializer=_json, hide_parameters=True)
     path = url.removeprefix("sqlite:///")
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, json_serializer=_json, connect_args={"check_same_thread": False, "timeout": 30}
+        url,
+        json_serializer=_json,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False, "timeout": 30},
     )
 
     @event.listens_for(engine, "connect")

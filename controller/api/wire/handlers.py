@@ -73,8 +73,6 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1020165")
         case Replayed():
             return replayed_nonce()
-        case NoRoute():
-            return invalid_request("calleeNbr can't be reached from here")
         case NodeUnavailable():
             return WireError("1010001", "No voice node takes calls now.", status=_SERVICE_UNAVAILABLE)
         case ShuttingDown():
@@ -199,7 +197,10 @@ class WireApi:
             fee_url=body.feeUrl or application.fee_url,
             bind_number=application.bind_number,
         )
-        accepted = await self._calls.start(call, who.nonce, application.max_calls)
+        try:
+            accepted = await self._calls.start(call, who.nonce, application.max_calls)
+        except NoRoute as error:
+            raise invalid_request(f"{_named(body, error.number)} can't be reached from here") from error
         answer: dict[str, Any] = {
             "resultcode": "0",
             "resultdesc": "Success",
@@ -208,3 +209,8 @@ class WireApi:
         if body.returnIdlePort:
             answer["idlePort"] = min(accepted.idle, 65535)
         return web.json_response(answer)
+
+
+def _named(body: StartRequest, number: PhoneNumber) -> str:
+    """The parameter that has a number which is called."""
+    return next(name for name in ("callerNbr", "calleeNbr") if getattr(body, name, None) == number)

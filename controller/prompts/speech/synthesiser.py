@@ -17,9 +17,9 @@ from controller.prompts.speech.cache import SpeechCache, key_of
 from controller.prompts.speech.engine import Speech, SpeechEngine
 
 _log: Final = logging.getLogger(__name__)
-_RECIPE: Final = "2"  # changes whenever the same speech would come out as other bytes
+_RECIPE: Final = "3"  # changes whenever the same speech would come out as other bytes
 _PAUSE: Final = alaw.SILENCE * round(0.3 * TELEPHONE_RATE)
-_EDGE: Final = alaw.SILENCE * round(0.05 * TELEPHONE_RATE)
+_TAIL: Final = alaw.SILENCE * round(0.05 * TELEPHONE_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,8 @@ class Synthesiser:
             sound, seconds = await self._sound(passage)
             sounds.append(sound)
             took += seconds
-        whole = _EDGE + _PAUSE.join(sounds) + _EDGE
+        # Nothing before it: whoever has answered waits for the first sound.
+        whole = _PAUSE.join(sounds) + _TAIL
         return SpokenPrompt(media, await self._kept(key, whole), took)
 
     async def _sound(self, passage: Passage) -> tuple[bytes, float]:
