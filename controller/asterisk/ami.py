@@ -66,8 +66,9 @@ class AmiSession:
     async def command(self, line: str) -> list[str]:
         """The output of a command of the Asterisk console."""
         answer = await self.action({"Action": "Command", "Command": line})
-        content = answer.content
-        return content if isinstance(content, list) else str(content).splitlines()
+        # Each line is a header of its own; of one line alone there is no list.
+        output = answer.Output
+        return output if isinstance(output, list) else [output]
 
     async def action(self, action: dict[str, str]) -> Any:
         """Do one action and return its answer. Raises AmiError."""

@@ -1,6 +1,7 @@
 """Voice callback: call A, then B, and let them talk; neither sees the other's number."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from controller.calls.outcome import (
 )
 from controller.calls.timeline import Kind
 from controller.calls.waiting import first_of
+from controller.prompts.library import is_gone
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,10 @@ async def _talk(
 
 async def _record(call: LiveCall, plan: Callback, conversation: Conversation) -> None:
     """Record both from now on, and tell them so."""
+    if plan.hint_tone is not None and is_gone(plan.hint_tone.media):
+        # Whoever shall be told of it is not recorded without.
+        log.error("A call is not recorded, as its hint tone is gone", extra={"call": call.id})
+        return
     if await conversation.record() and call.timeline.recording_started is None:
         call.tell(Kind.RECORDING, None, {"name": conversation.recording_name})
         if plan.hint_tone is not None:

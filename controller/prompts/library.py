@@ -1,13 +1,18 @@
 """The prompts of a node: audio in the form that Asterisk plays, kept under its digest.
 
-Asterisk plays raw A-law (`.alaw`), so a sound file loses its WAV header here and nothing else.
+Asterisk plays raw A-law (`.alaw`), so a sound file loses its WAV header here. One that is much louder or
+softer than everything else that phones hear is evened; others stay what they are, to the byte.
 """
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.prompts import wav
+from controller.prompts import alaw, loudness, wav
+from controller.prompts.resample import to_float, to_int16
+
+_TOLERANCE_DB = 3.0
+"""How far from the common loudness a sound file may be; less than a listener would turn a knob for."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class PromptLibrary:
 
         With a `secret` nobody else can tell from its digest, which Asterisk writes into logs, what it is.
         """
-        audio = wav.read(sound_file)
+        audio = _evened(wav.read(sound_file))
         digest = hashlib.sha256(secret + audio).hexdigest()
         path = self._path(digest)
         if not path.exists():
@@ -53,6 +58,14 @@ class PromptLibrary:
 
     def _path(self, digest: str) -> Path:
         return self._directory / digest[:2] / f"{digest}.alaw"
+
+
+def _evened(audio: bytes) -> bytes:
+    samples = to_float(alaw.decode(audio))
+    heard = loudness.active_loudness(samples)
+    if heard is None or abs(heard - loudness.TARGET_DBFS) <= _TOLERANCE_DB:
+        return audio
+    return alaw.encode(to_int16(loudness.level(samples)))
 
 
 def is_gone(media: str) -> bool:

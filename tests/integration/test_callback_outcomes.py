@@ -1,5 +1,6 @@
 """How callbacks end: by B, by A at each stage, by the trunk, by the platform. Nobody listens here."""
 
+import asyncio
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from integration.support import CALLED, QUICK, SECOND, Bench, StartBench, declaration
 
+from controller.asterisk.ami import ami_session
 from testbed.push_receiver import StatusPush
 from testbed.softphone_plan import Answer, EarlyMedia, Plan, Reject, RingOnly, Silent, Tone
 
@@ -237,3 +239,23 @@ async def test_A1_1_given_a_trunk_that_refuses_when_called_then_8001_and_its_sta
     assert statuses[-1].info["stateCode"] == 8001
     assert (of_a["ulFailReason"], of_a["sipStatusCode"], of_a["callOutUnaswRsn"]) == (519, 503, 34)
     assert (of_b["ulFailReason"], of_b["sipStatusCode"], of_b["fwdUnaswRsn"]) == (518, 503, 34)
+
+
+@pytest.mark.requirement("A1.1", "A2.1", "E1")
+async def test_A1_1_given_a_trunk_that_is_known_to_be_down_when_called_then_8001_and_38_on_either_leg(
+    bench: StartBench, dead_port: int
+) -> None:
+    b = await bench(Answer(record=False))
+    await use_trunk(b, dead_port)
+    number = "+8613755556666"
+    async with asyncio.timeout(10), ami_session(b.home.settings.asterisk) as ami:
+        await ami.action({"Action": "PJSIPQualify", "Endpoint": "carrier-a"})
+        while not any("Unavail" in line for line in await ami.command("pjsip show contacts")):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+    _statuses, of_a = await b.over(await b.notify(callee=number))
+    statuses, of_b = await b.over(await b.call_back(calleeNbr=number))
+
+    assert statuses[-1].info["stateCode"] == 8001
+    assert (of_a["ulFailReason"], of_a["sipStatusCode"], of_a["callOutUnaswRsn"]) == (519, 0, 38)
+    assert (of_b["ulFailReason"], of_b["sipStatusCode"], of_b["fwdUnaswRsn"]) == (518, 0, 38)

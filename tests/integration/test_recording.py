@@ -138,6 +138,20 @@ async def test_A1_5_given_a_hint_tone_when_recording_begins_then_both_hear_it(be
     assert share_heard(hint, heard_by_b, length=0.25) > 0.6
 
 
+async def test_A1_5_given_a_hint_tone_that_is_gone_when_b_answers_then_they_talk_and_nothing_is_recorded(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer(hang_up_after=3.5)})
+    hint = b.controller.directory.now.sound("test", "two.wav")
+    (b.home.settings.prompt_dir / hint.digest[:2] / f"{hint.digest}.alaw").unlink()
+
+    statuses, cdr = await b.over(await b.call_back(recordFlag="true", recordHintTone="two.wav"))
+
+    assert (statuses[-1].info["stateCode"], cdr["recordFlag"]) == (0, 0)
+    assert "recordObjectName" not in cdr
+    assert await state_of_recording(b) is None
+
+
 async def test_A1_5_given_less_than_three_seconds_of_talk_when_over_then_there_is_no_file(
     bench: StartBench,
 ) -> None:

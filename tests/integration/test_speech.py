@@ -105,6 +105,24 @@ async def test_A2_1_given_a_template_with_values_when_the_callee_answers_then_it
     assert (cdr["ttsPlayTimes"], cdr["ttsTransDuration"]) == (1, 1)
 
 
+@pytest.mark.requirement("D1", "C6")
+async def test_D1_given_digits_a_date_and_a_time_when_a_template_is_spoken_then_they_are_read_by_the_rules(
+    speaking: StartSpeaking, server: SpeechServer
+) -> None:
+    b = await speaking(server.settings, Answer())
+
+    meeting = {"templateId": "meeting", "templateParas": ["2017/12/31", "23:59:59", "1234"]}
+    session = await b.notify(meeting, {"ttsContent": "余额12.58元。"})
+    heard = load_wav(await (await b.phone.next_call()).recorded(timeout=20))
+    await b.over(session)
+
+    assert sorted(server.said) == [
+        "会议在二零一七年十二月三十一日，二十三点五十九分五十九秒开始，编号一二三四。",
+        "余额十二点五八元。",
+    ]
+    assert all(share_heard(load_alaw(path), heard) >= HEARD for path in spoken_files(b))
+
+
 @pytest.mark.requirement("A2.1")
 async def test_A2_1_given_all_kinds_of_items_in_one_list_when_played_then_each_is_heard_in_its_place(
     speaking: StartSpeaking, server: SpeechServer

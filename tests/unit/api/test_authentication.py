@@ -126,6 +126,8 @@ async def test_given_other_spacing_case_or_order_when_authenticated_then_it_is_t
         (headers(aksk(nonce="x" * 129)), "1023006"),
         (headers(aksk(username="other")), "1010003"),
         (headers(aksk(created="yesterday")), "1010013"),
+        (headers(aksk(created="0001-01-01T00:00:00Z")), "1010013"),
+        (headers(aksk(created="9999-12-31T23:59:59Z")), "1010013"),
     ],
 )
 async def test_given_a_fault_in_the_headers_when_authenticated_then_its_code(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from controller.store.database import Database
@@ -79,6 +80,17 @@ async def test_given_a_write_with_patience_when_no_other_comes_then_it_is_commit
 
     assert await database.write(add("second"), patience=0.01) == "second"
     assert await first == "first"
+
+
+async def test_given_a_write_that_fails_when_told_then_none_of_its_values_is_in_the_message(
+    database: Database,
+) -> None:
+    await database.write(add("+8613900001111"))
+
+    with pytest.raises(IntegrityError) as failed:
+        await database.write(add("+8613900001111"))
+
+    assert "13900001111" not in str(failed.value)
 
 
 async def test_given_one_failing_write_in_a_group_when_committed_then_only_that_one_fails(

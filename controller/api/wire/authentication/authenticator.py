@@ -87,7 +87,7 @@ class Authenticator:
             created = datetime.strptime(text, _CREATED).replace(tzinfo=UTC)
         except ValueError:
             raise WireError("1010013", "Created is not of the form yyyy-MM-dd'T'HH:mm:ss'Z'.") from None
-        if all(abs(created - zone - now) > self._tolerance for zone in self._zones):
+        if all(abs(created - now - zone) > self._tolerance for zone in self._zones):
             raise WireError("1010013")
         return created
 
