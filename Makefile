@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration listening run check bench requirements format
+.PHONY: help setup demo test unit integration conformance listening run check bench requirements format
 
 BIN := .venv/bin
 
@@ -13,9 +13,10 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## Unit tests, integration tests on a real Asterisk, and listening to the voice
+test: setup ## Unit tests, integration tests on a real Asterisk, conformance, and listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/integration -n 2
+	@$(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
 unit: setup ## Unit tests alone
@@ -23,6 +24,9 @@ unit: setup ## Unit tests alone
 
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 2
+
+conformance: setup ## Black-box tests of the wire API: of a platform of their own, or of VOICECALL_URL
+	@$(BIN)/pytest tests/conformance
 
 listening: setup ## Listening tests alone: is the voice understood?
 	@$(BIN)/pytest tests/listening
