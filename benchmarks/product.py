@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.customer import Customer
 from benchmarks.far_ends import FarEnds, far_ends
@@ -16,7 +17,7 @@ from testbed.client import encoded_url
 from testbed.controller_process import ControllerProcess, controller_process
 from testbed.platform import Platform, platform
 
-_SECRET = "bench-app-secret"
+SECRET = "bench-app-secret"
 
 
 class Product(Side):
@@ -27,12 +28,13 @@ class Product(Side):
     def __init__(
         self, home: Platform, controller: ControllerProcess, service: Service, phones: FarEnds, sink: PushSink
     ) -> None:
+        self.url = controller.url
         self.phones = phones
         self._home = home
         self._controller = controller
         self._service = service
         self._sink = sink
-        self._customer = Customer(controller.url, service.path, f"bench-{service.name}", _SECRET)
+        self._customer = Customer(controller.url, service.path, f"bench-{service.name}", SECRET)
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         return {
@@ -101,17 +103,18 @@ async def product(
     program: AsteriskProgram,
     uses: Sequence[Use],
     declared: str = "",
+    sections: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[list[Product]]:
     """The whole platform with the settings it is shipped with, once, and a side for each use of it.
 
-    `declared` is added to the declaration of the account.
+    `declared` is added to the declaration of the account; `sections` replace sections of the settings.
     """
     directory.mkdir(parents=True)
     for name, sound_file in SOUNDS.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     assert program.sipp is not None
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(platform(directory, program))
+        home = await stack.enter_async_context(platform(directory, program, sections))
         phones, sinks = [], []
         for index, use in enumerate(uses):
             ends = far_ends(
@@ -160,7 +163,7 @@ numbers = ["{SHOWN}"]
 _APP = f"""
 [[accounts.apps]]
 key = "bench-{{service}}"
-secret = "{_SECRET}"
+secret = "{SECRET}"
 service = "{{service}}"
 max_calls = 65535
 """
