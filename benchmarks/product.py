@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.customer import Customer
 from benchmarks.far_ends import FarEnds, far_ends
@@ -103,18 +102,17 @@ async def product(
     program: AsteriskProgram,
     uses: Sequence[Use],
     declared: str = "",
-    sections: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[list[Product]]:
     """The whole platform with the settings it is shipped with, once, and a side for each use of it.
 
-    `declared` is added to the declaration of the account; `sections` replace sections of the settings.
+    `declared` is added to the declaration of the account.
     """
     directory.mkdir(parents=True)
     for name, sound_file in SOUNDS.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     assert program.sipp is not None
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(platform(directory, program, sections))
+        home = await stack.enter_async_context(platform(directory, program))
         phones, sinks = [], []
         for index, use in enumerate(uses):
             ends = far_ends(

@@ -1,20 +1,26 @@
 """Requests that are refused, in a process of its own so that they cost the other harness nothing.
 
-`python -m benchmarks.storm URL KEY SECRET KIND RATE SECONDS`: KIND is `signature` or `field`; prints as JSON
-how many were sent and how many refused.
+`python -m benchmarks.storm URL KEY SECRET KIND RATE SECONDS` prints as one JSON line how many were sent and
+how many were refused as they should be. Kinds: `field` has a wrong field; `signature` a wrong signature, from
+ever new addresses, so that none is locked out; `locked` a wrong signature, all from one address.
 """
 
 import asyncio
 import json
+import random
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from itertools import count, repeat
 from urllib.parse import urlsplit
 
 from benchmarks.services import SHOWN
 from testbed.client import CALLNOTIFY, aksk_headers
 
-_REFUSALS = {"signature": b"1023006", "field": b"1010002"}
+_REFUSALS = {"field": (b"1010002",), "signature": (b"1023006",), "locked": (b"1020176", b"1023006")}
+_FROM_ONE_ADDRESS = 50
+"""Requests of kind `signature` that one address sends."""
 _TIMEOUT = 5.0
 _TICK = 0.005
 """Seconds: requests are sent in bunches of so much time."""
@@ -34,11 +40,12 @@ def request(key: str, secret: str, kind: str) -> bytes:
 class Storm:
     """Sends at an even rate, whatever becomes of the answers, and counts refusals."""
 
-    def __init__(self, url: str, requests: list[bytes], sign: bytes) -> None:
+    def __init__(self, url: str, requests: list[bytes], kind: str) -> None:
         address = urlsplit(url)
         self._address = (address.hostname, address.port)
         self._requests = requests
-        self._sign = sign
+        self._signs = _REFUSALS[kind]
+        self._sources = _sources(kind)
         self._waiting: set[socket.socket] = set()
         self.refused = 0
 
@@ -60,6 +67,7 @@ class Storm:
     def _send(self, text: bytes) -> None:
         connection = socket.socket()
         connection.settimeout(_TIMEOUT)
+        connection.bind((next(self._sources), 0))
         connection.connect(self._address)
         connection.sendall(text)
         connection.setblocking(False)
@@ -74,15 +82,27 @@ class Storm:
         asyncio.get_running_loop().remove_reader(connection)
         connection.close()
         self._waiting.discard(connection)
-        self.refused += self._sign in answer
+        self.refused += any(sign in answer for sign in self._signs)
+
+
+def _sources(kind: str) -> Iterator[str]:
+    """Addresses of loopback, one for each request."""
+    match kind:
+        case "field":
+            yield from repeat("127.0.0.1")
+        case "locked":
+            yield from repeat("127.0.0.2")
+    start = random.randrange(64, 224) << 16
+    for number in count(start):
+        yield from repeat(f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}", _FROM_ONE_ADDRESS)
 
 
 async def main() -> None:
     url, key, secret, kind, rate, seconds = sys.argv[1:]
-    count = int(float(rate) * float(seconds))
-    storm = Storm(url, [request(key, secret, kind) for _ in range(count)], _REFUSALS[kind])
+    number = int(float(rate) * float(seconds))
+    storm = Storm(url, [request(key, secret, kind) for _ in range(number)], kind)
     took = await storm.run(float(rate))
-    print(json.dumps({"sent": count, "refused": storm.refused, "rate": round(count / took, 1)}))
+    print(json.dumps({"sent": number, "refused": storm.refused, "rate": round(number / took, 1)}))
 
 
 if __name__ == "__main__":

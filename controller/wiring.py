@@ -39,7 +39,7 @@ from controller.pushes.status import StatusPushes
 from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
-from controller.settings import AgiSettings, Settings
+from controller.settings import AgiSettings, AuthenticationSettings, Settings
 from controller.share import shared
 from controller.speech import running_speech
 from controller.store.calls import forget_nonces
@@ -135,9 +135,12 @@ async def running_controller(
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
-        routes = _routes(settings, clock, random, database, directory, planner, calls, signer)
+        lockout = _lockout(settings.authentication)
+        routes = _routes(settings, clock, random, database, directory, planner, calls, signer, lockout)
         app = make_app(routes, lambda: node.available, settings.http)
-        listener = await stack.enter_async_context(listening(app, settings.http))
+        listener = await stack.enter_async_context(
+            listening(app, settings.http, partial(_is_locked, lockout, clock))
+        )
         yield Controller(settings, listener, node, calls, database, directory)
 
 
@@ -157,14 +160,12 @@ def _routes(
     planner: Planner,
     calls: CallService,
     signer: LinkSigner,
+    lockout: Lockout,
 ) -> list[web.RouteDef]:
     """Everything that is served."""
     proofs = settings.authentication
     remote = Remote(settings.http.trusted_proxies)
     tokens = TokenDesk(database, clock, timedelta(hours=proofs.token_hours))
-    lockout = Lockout(
-        proofs.lock_after, timedelta(seconds=proofs.lock_window), timedelta(minutes=proofs.lock_minutes)
-    )
     authenticator = Authenticator(proofs, clock, tokens, lockout)
     return [
         *WireApi(authenticator, directory, planner, calls, database, signer, remote, random).routes(),
@@ -172,6 +173,16 @@ def _routes(
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
         *documentation_routes(),
     ]
+
+
+def _lockout(settings: AuthenticationSettings) -> Lockout:
+    return Lockout(
+        settings.lock_after, timedelta(seconds=settings.lock_window), timedelta(minutes=settings.lock_minutes)
+    )
+
+
+def _is_locked(lockout: Lockout, clock: Clock, address: str) -> bool:
+    return lockout.is_locked(address, clock.now())
 
 
 async def _configure(node: Node, directory: Directory) -> None:

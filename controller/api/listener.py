@@ -1,11 +1,13 @@
 """The listening socket: HTTP or HTTPS, requests that must come in time, and an answer to what is no HTTP."""
 
 import asyncio
+import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final, cast
 
 from aiohttp import web
 
@@ -14,8 +16,22 @@ from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
 
+CONTENT_TYPE: Final = "application/json;charset=UTF-8"
+
 _LINGER = 2.0
 """Seconds for which the rest of a refused body is read, so that its sender gets to see the answer."""
+
+
+class _Silent(logging.Logger):
+    """Drops everything."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the library's name
+        del level
+        return False
+
+
+_SILENT = _Silent("controller.api.http")
+"""What is wrong with a request stands in its answer; any stranger could fill the log."""
 
 
 class Protocol(web.RequestHandler):
@@ -28,8 +44,7 @@ class Protocol(web.RequestHandler):
             manager,
             loop=loop,
             access_log=None,  # type: ignore[arg-type]  # aiohttp's own way to have none
-            # What is wrong with a request stands in its answer; any stranger could fill the log.
-            logger=_Silent("controller.api.http"),
+            logger=_SILENT,
             lingering_time=_LINGER,
             auto_decompress=False,
         )
@@ -67,18 +82,69 @@ class Protocol(web.RequestHandler):
         return answer
 
 
+class Entrance(asyncio.Protocol):
+    """A connection until it is known whether it is worth reading.
+
+    Whoever was locked out for guessing gets an answer that costs next to nothing; they may send thousands.
+    """
+
+    __slots__ = ("_is_locked", "_make", "_patience", "_transport")
+
+    def __init__(self, is_locked: "IsLocked", make: Callable[[], Protocol]) -> None:
+        self._is_locked = is_locked
+        self._make = make
+        self._transport: asyncio.Transport
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        if not peer or not self._is_locked(str(peer[0])):
+            self._let_in()
+        else:
+            self._patience = asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        # Calls are asked for with POST; health checks and the documentation stay.
+        if data.startswith(b"POST "):
+            self._transport.write(_LOCKED)
+            self._transport.close()
+        else:
+            self._let_in().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        del exc
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _let_in(self) -> Protocol:
+        if self._patience is not None:
+            self._patience.cancel()
+        protocol = self._make()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        return protocol
+
+
+def _answer_bytes(error: WireError) -> bytes:
+    body = json.dumps(error.body).encode()
+    head = (
+        f"HTTP/1.1 {error.status} Forbidden\r\nContent-Type: {CONTENT_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_LOCKED = _answer_bytes(WireError("1020176"))
+
+IsLocked = Callable[[str], bool]
+"""Whether an address is locked out."""
+
+
 def arrived(request: web.BaseRequest) -> None:
     """A request is here, with its body: from now on its client waits for us."""
     if isinstance(request.protocol, Protocol):
         request.protocol.arrived()
-
-
-class _Silent(logging.Logger):
-    """Drops everything."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the library's name
-        del level
-        return False
 
 
 @dataclass(frozen=True)
@@ -91,7 +157,9 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: HttpSettings) -> AsyncIterator[Listener]:
+async def listening(
+    app: web.Application, settings: HttpSettings, is_locked: IsLocked
+) -> AsyncIterator[Listener]:
     """Serve until the end of the block. Raises OSError when address, certificate or key can't be had."""
     context = tls_context(settings)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
@@ -100,7 +168,7 @@ async def listening(app: web.Application, settings: HttpSettings) -> AsyncIterat
         manager, loop = runner.server, asyncio.get_running_loop()
         assert manager is not None
         server = await loop.create_server(
-            lambda: Protocol(manager, loop, settings),
+            lambda: Entrance(is_locked, lambda: Protocol(manager, loop, settings)),
             settings.address,
             settings.port,
             ssl=context,

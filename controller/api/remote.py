@@ -37,6 +37,8 @@ class Remote:
         return f"{scheme}://{host}"
 
     def _is_trusted(self, text: str) -> bool:
+        if not self._trusted:
+            return False
         try:
             address = ip_address(text)
         except ValueError:

@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
-from controller.api.listener import arrived
+from controller.api.listener import CONTENT_TYPE, arrived
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request
 from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
 
-_CONTENT_TYPE = "application/json;charset=UTF-8"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -71,7 +70,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         log.exception("A request failed", extra={"path": request.path})
         answer = _refusal(WireError("1010001"))
     if answer.content_type == "application/json":
-        answer.headers["Content-Type"] = _CONTENT_TYPE
+        answer.headers["Content-Type"] = CONTENT_TYPE
     # The cloud's servers do so, and its clients are told to leave it to them.
     answer.force_close()
     return answer

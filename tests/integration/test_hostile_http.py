@@ -14,7 +14,7 @@ import pytest
 from integration.support import APP_KEY, SECRET, Bench, StartBench
 from sqlalchemy import func, select
 
-from controller.settings import HttpSettings
+from controller.settings import AuthenticationSettings, HttpSettings
 from controller.store.tables import Call
 from testbed.client import CALLNOTIFY, aksk_headers
 
@@ -249,3 +249,25 @@ async def test_A4_5_given_clients_that_leave_early_when_they_have_gone_then_noth
         writer.transport.abort()
 
     await unharmed(b, caplog)
+
+
+@pytest.mark.requirement("A4.5")
+async def test_A4_5_given_a_locked_address_when_it_goes_on_then_each_post_is_refused_and_health_is_told(
+    bench: StartBench,
+) -> None:
+    locked_soon = AuthenticationSettings(lock_after=1)
+    b = await bench(phones={}, sections={"authentication": locked_soon})
+    guess = request(b"{}").replace(b'PasswordDigest="', b'PasswordDigest="x')
+    first = await exchange(b, guess)
+    began = time.monotonic()
+
+    refusals = [await exchange(b, raw) for raw in (guess, request(b"{}"), b"POST nonsense")]
+    health = await exchange(b, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    silence = await exchange(b)
+
+    assert status_of(first) == 400
+    assert [status_of(refusal) for refusal in refusals] == [403, 403, 403]
+    assert all(b'"1020176"' in refusal for refusal in refusals)
+    assert health.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert silence == b""
+    assert time.monotonic() - began < 8

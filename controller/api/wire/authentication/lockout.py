@@ -4,6 +4,7 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from controller.api.wire.results import WireError
 
@@ -41,6 +42,8 @@ class Lockout:
 
     def is_locked(self, address: str, now: datetime) -> bool:
         """Whether requests from there are refused, right or wrong."""
+        if not self._failures:
+            return False
         failures = self._failures.get(_customer(address))
         return failures is not None and failures.locked_until is not None and now < failures.locked_until
 
@@ -58,6 +61,7 @@ class Lockout:
         self._failures[customer] = failures
 
 
+@lru_cache(4096)
 def _customer(address: str) -> str:
     """Who has the address: with IPv6, whoever has its network."""
     try:
