@@ -77,6 +77,33 @@ async def test_A4_5_given_a_client_that_knows_tls_1_1_alone_when_it_connects_the
 
 
 @pytest.mark.requirement("E3")
+async def test_E3_given_files_that_are_there_when_a_certificate_is_asked_for_then_they_stay(
+    tmp_path: Path,
+) -> None:
+    files = await settings_with_certificate(tmp_path)
+    before = Path(files.tls_certificate).read_text(), Path(files.tls_key).read_text()
+
+    status, said = await voicecall("certificate", "localhost", directory=tmp_path)
+
+    assert status == 2
+    assert "is there already" in said
+    assert (Path(files.tls_certificate).read_text(), Path(files.tls_key).read_text()) == before
+    assert Path(files.tls_key).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_a_certificate_without_its_key_when_settings_are_read_then_that_is_said(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "voicecall.toml").write_text('[http]\ntls_certificate = "tls.pem"\n')
+
+    status, said = await voicecall("settings", directory=tmp_path)
+
+    assert status == 2
+    assert "tls_certificate and tls_key go together" in said
+
+
+@pytest.mark.requirement("E3")
 async def test_E3_given_a_renewed_certificate_when_sighup_comes_then_new_connections_get_it(
     bench: StartBench, tmp_path: Path
 ) -> None:
