@@ -15,9 +15,9 @@ from controller import ari
 log = logging.getLogger(__name__)
 
 _LOOK = 0.45
-"""Seconds of sound that are judged at a time: more than `_TONE` and `_SILENCE` together, so that of a tone that
-ends meanwhile either the tone is counted or its end is told. At worst an announcement begins just too late for
-one look and is found in the next."""
+"""Seconds of sound that are judged at a time: more than `_TONE` and `_SILENCE` together. So of a tone that
+ends meanwhile, either the tone is counted or its end is told. At worst an announcement begins just too late
+for one look and is found in the next."""
 
 _TONE = 200
 """Milliseconds after which a tone counts; the shortest of a ringback (United Kingdom) lasts 400."""
