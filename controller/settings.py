@@ -142,6 +142,13 @@ class CallSettings(_Section):
     minute: Seconds = Field(
         60, description="Seconds that a minute of `maxDuration` lasts; others are for tests."
     )
+    ringback_frequency: int = Field(
+        450,
+        ge=200,
+        le=3400,
+        description="Ringback of the callees' networks, in Hz: China 450, most of Europe 425. "
+        "With `calleeMedia=fail` a phone that waits hears none of it.",
+    )
     simulated_prefix: Annotated[str, AfterValidator(_prefix_or_off)] = Field(
         "+999",
         description="Numbers that begin so are callees without a phone, no trunk sees them; empty: none.",

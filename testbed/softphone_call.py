@@ -15,7 +15,6 @@ from testbed.sip_message import SipMessage, user_of
 from testbed.softphone_plan import Answer, Digits, EarlyMedia, Plan, Play, Reject, RingOnly, Sound, Talk, Tone
 
 CLOCK_RATE = 8000
-_TONE_PIECE = 1000  # milliseconds of a tone that is repeated until it is stopped
 _DTMF_IS_UPDATE, _DTMF_IS_END = 1, 2  # flags of pjmedia's stream.h that the Python module leaves out
 _TRANSIT = 0.15  # seconds until the last frames of a file have left the far end's jitter buffer
 _P = ParamSpec("_P")
@@ -346,7 +345,7 @@ def _tone(tone: Tone) -> Any:
     generator.createToneGenerator(CLOCK_RATE)
     piece = pj.ToneDesc()
     piece.freq1, piece.freq2 = tone.frequency, tone.second_frequency
-    piece.on_msec, piece.off_msec = _TONE_PIECE, 0
+    piece.on_msec, piece.off_msec = round(tone.sound * 1000), round(tone.silence * 1000)
     pieces = pj.ToneDescVector()
     pieces.append(piece)
     generator.play(pieces, True)

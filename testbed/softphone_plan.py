@@ -20,11 +20,16 @@ class Play:
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """A sine, or two at once; without `seconds` it sounds until it is stopped or the call ends."""
+    """A sine, or two at once; without `seconds` it sounds until it is stopped or the call ends.
+
+    With `silence` it has a cadence: `sound` seconds of tone, then as many of silence, over and over.
+    """
 
     frequency: int
     second_frequency: int = 0
     seconds: float | None = None
+    sound: float = 1.0
+    silence: float = 0.0
 
     @property
     def ends(self) -> bool:

@@ -51,6 +51,18 @@ class ChannelDtmfReceived(Event, frozen=True):
     duration_ms: int = 0
 
 
+class ChannelTalkingStarted(Event, frozen=True):
+    """Sound comes from the far end; told where the channel's TALK_DETECT is set."""
+
+    channel: Channel
+
+
+class ChannelTalkingFinished(Event, frozen=True):
+    """No sound has come for the time given to TALK_DETECT."""
+
+    channel: Channel
+
+
 class ChannelHangupRequest(Event, frozen=True):
     """The far end wants to hang up. `tech_cause` is the SIP status, if a SIP failure is the reason."""
 
@@ -143,6 +155,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         ChannelStateChange,
         Dial,
         ChannelDtmfReceived,
+        ChannelTalkingStarted,
+        ChannelTalkingFinished,
         ChannelHangupRequest,
         ChannelDestroyed,
         ChannelEnteredBridge,

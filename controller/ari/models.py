@@ -63,6 +63,12 @@ class RtpStatistics(Struct, frozen=True):
     txcount: int = 0
 
 
+class VariableValue(Struct, frozen=True):
+    """What a variable or function of a channel says."""
+
+    value: str = ""
+
+
 class _Status(Struct, frozen=True):
     startup_time: str = ""
 

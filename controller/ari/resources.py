@@ -19,6 +19,7 @@ from controller.ari.models import (
     LiveRecording,
     Playback,
     RtpStatistics,
+    VariableValue,
 )
 from controller.ari.protocol import decode_body
 
@@ -151,6 +152,13 @@ class Channels(_Resource):
             f"channels/{_id(channel_id)}/variable",
             {"variable": name, "value": value},
         )
+
+    async def variable(self, channel_id: str, name: str) -> str:
+        """The value of a channel variable or function. Raises NotFound for a variable that is not set."""
+        body = await self._connection.request(
+            "channels.getChannelVar", "GET", f"channels/{_id(channel_id)}/variable", {"variable": name}
+        )
+        return decode_body(body, VariableValue).value
 
 
 class Bridges(_Resource):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ class Parts:
 
     make_leg: Callable[[str], Leg]
     make_conversation: Callable[[], Conversation]
+    announcement: Callable[[Leg], Awaitable[None]]
+    """Returns when a phone's network announces something, before the answer."""
     ring_timeout: float
     """Seconds."""
     minute: float
@@ -46,7 +48,7 @@ async def call_back(call: LiveCall, plan: Callback, parts: Parts) -> Outcome:
                 await caller.play(plan.pre_voice)
         async with parts.make_conversation() as conversation, parts.make_leg("b") as callee:
             with _caller_may_give_up(call):
-                await _reach(plan, caller, callee, conversation, parts.ring_timeout)
+                await _reach(plan, caller, callee, conversation, parts)
             return await _talk(call, plan, caller, callee, conversation, parts.minute)
 
 
@@ -80,13 +82,11 @@ def _caller_may_give_up(call: LiveCall) -> Iterator[None]:
         raise LegOver(outcome) from None
 
 
-async def _reach(
-    plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, ring_timeout: float
-) -> None:
+async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, parts: Parts) -> None:
     """Dial B while A waits; returns when B has answered."""
     await conversation.join(caller)
     if plan.wait_voice is not None:
-        await caller.waiting.loop(plan.wait_voice, ring_timeout)
+        await caller.waiting.loop(plan.wait_voice, parts.ring_timeout)
 
     async def callee_answers() -> None:
         await callee.create(beside=caller)
@@ -94,14 +94,19 @@ async def _reach(
         await callee.dial_created()
         await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
 
-    await first_of(callee_answers(), caller.over())
+    async def callee_fails() -> None:
+        if plan.callee_media is CalleeMedia.FAIL:
+            await parts.announcement(callee)
+            await caller.waiting.quiet()
+        await asyncio.Event().wait()
+
+    await first_of(callee_answers(), caller.over(), callee_fails())
     await caller.waiting.quiet()
 
 
 async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool) -> None:
     """What A hears from now on: B rings, or B's network plays something (`early_media`)."""
-    failure = early_media and plan.callee_media is CalleeMedia.FAIL
-    if plan.callee_media is CalleeMedia.ALL or failure:
+    if plan.callee_media is CalleeMedia.ALL:
         if early_media and await callee.is_heard():
             await caller.waiting.quiet()
         else:

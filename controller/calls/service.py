@@ -23,6 +23,7 @@ from controller.calls.call import (
 from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
+from controller.calls.early_sound import EarlySound
 from controller.calls.leg import Leg, LegOver, Timeouts
 from controller.calls.notification import notify
 from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome
@@ -226,6 +227,9 @@ class CallService:
                 parts = Parts(
                     make_leg,
                     lambda: Conversation(self._node, call.id),
+                    lambda leg: EarlySound(
+                        self._node.ari, leg.id, self._settings.ringback_frequency
+                    ).announcement(),
                     self._settings.ring_timeout,
                     self._settings.minute,
                 )

@@ -7,7 +7,7 @@ from integration.support import CALLED, QUICK, SECOND, SECOND_SHOWN, SHOWN, Benc
 
 from controller.share import shared
 from testbed.listening import Audio, find, load_wav, share_heard, silence_stretches, tone_stretches
-from testbed.softphone_plan import Answer, Digits, EarlyMedia, Reject, RingOnly, Silent, Tone
+from testbed.softphone_plan import Answer, Digits, EarlyMedia, Play, Reject, RingOnly, Silent, Tone
 
 SIMULATED = QUICK.simulated_prefix
 PATIENT = {"calls": QUICK.model_copy(update={"ring_timeout": 10.0})}
@@ -21,6 +21,10 @@ def kinds(statuses: list) -> list[tuple[str, str | None]]:
 def heard_for(audio: Audio, frequency: float) -> float:
     """Seconds that a tone was heard."""
     return sum(stretch.seconds for stretch in tone_stretches(audio, frequency))
+
+
+def wait_sound(b: Bench) -> Audio:
+    return load_wav(b.home.directory / "wait.wav")
 
 
 async def both_recordings(b: Bench) -> tuple[Audio, Audio]:
@@ -128,7 +132,7 @@ async def test_A1_3_given_early_media_from_b_when_all_then_it_replaces_the_wait_
 async def test_A1_3_given_a_failure_announcement_when_fail_then_a_hears_it_and_the_failure_is_bs(
     bench: StartBench,
 ) -> None:
-    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=2.0, then=Reject(404))
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=3.0, then=Reject(404))
     b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
 
     session = await b.call_back(waitVoice="wait.wav", calleeMedia="fail")
@@ -136,9 +140,71 @@ async def test_A1_3_given_a_failure_announcement_when_fail_then_a_hears_it_and_t
     heard = load_wav(await a.recorded(timeout=20))
     statuses, cdr = await b.over(session)
 
-    assert heard_for(heard, NETWORK_TONE) > 1.2
+    announced = tone_stretches(heard, NETWORK_TONE)
+    assert heard_for(heard, NETWORK_TONE) > 2.0, "more than a second of it is lost"
+    assert share_heard(wait_sound(b).part(0, 0.5), heard.part(0, announced[0].start), length=0.25) > 0.7
     assert statuses[-1].info["stateCode"] == 8100
     assert (cdr["ulFailReason"], cdr["sipStatusCode"], cdr["fwdUnaswRsn"]) == (518, 404, 1)
+
+
+@pytest.mark.requirement("A1.3")
+@pytest.mark.parametrize("silence", [0.0, 0.7], ids=["steady", "cadence"])
+async def test_A1_3_given_ringback_from_bs_network_when_fail_then_a_hears_none_of_it_but_the_wait_sound(
+    bench: StartBench, silence: float
+) -> None:
+    ringback = Tone(RINGBACK, silence=silence)
+    plan = EarlyMedia(play=ringback, seconds=5.0, then=Answer(play=Tone(B_TONE), hang_up_after=1.5))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="fail")
+    heard, _ = await both_recordings(b)
+    statuses, _cdr = await b.over(session)
+
+    (answer, *_more) = tone_stretches(heard, B_TONE)
+    assert answer.start > 4.5
+    assert heard_for(heard, RINGBACK) < 0.2
+    assert silence_stretches(heard.part(0.5, answer.start - 0.3), minimum=0.15) == []
+    assert share_heard(wait_sound(b), heard, length=0.25) > 0.7
+    assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_ringback_that_becomes_an_announcement_when_fail_then_a_hears_only_the_announcement(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(), phones={SECOND: RingOnly()}, sections=PATIENT)
+    announcement = shared("sounds") / "zh/transferring.wav"
+
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="fail")
+    second = await b.phones[SECOND].next_call()
+    await second.ringing()
+    await second.respond(183)
+    await second.play(Tone(RINGBACK, seconds=2.5))
+    await second.play(Play(str(announcement)))
+    await second.play(Play(str(announcement)))
+    await second.respond(404)
+    heard = load_wav(await (await b.phone.next_call()).recorded())
+    statuses, _cdr = await b.over(session)
+
+    assert heard_for(heard, RINGBACK) < 0.2
+    assert share_heard(load_wav(announcement), heard, length=0.25) > 0.7
+    assert statuses[-1].info["stateCode"] == 8100
+
+
+@pytest.mark.requirement("A1.3")
+async def test_A1_3_given_early_media_and_no_wait_sound_when_fail_then_ringback_until_the_announcement(
+    bench: StartBench,
+) -> None:
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=3.0, then=Reject(404))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(calleeMedia="fail")
+    heard = load_wav(await (await b.phone.next_call()).recorded(timeout=20))
+    await b.over(session)
+
+    (ringback, *_more) = tone_stretches(heard, RINGBACK)
+    assert ringback.end <= tone_stretches(heard, NETWORK_TONE)[0].start + 0.1
+    assert heard_for(heard, NETWORK_TONE) > 2.0
 
 
 @pytest.mark.requirement("A1.3")
@@ -153,12 +219,12 @@ async def test_A1_3_given_an_announcement_after_ringing_when_fail_then_a_waits_a
     await asyncio.sleep(1.2)
     await second.respond(183)
     await second.start_sound(Tone(NETWORK_TONE))
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(2.0)
     await second.respond(480)
     heard = load_wav(await (await b.phone.next_call()).recorded())
     statuses, cdr = await b.over(session)
 
-    assert heard_for(heard, NETWORK_TONE) > 0.7
+    assert heard_for(heard, NETWORK_TONE) > 1.0
     wait = load_wav(b.home.directory / "wait.wav").part(0, 1.0)
     assert share_heard(wait, heard.part(0, tone_stretches(heard, NETWORK_TONE)[0].start), length=0.25) > 0.7
     assert heard_for(heard, RINGBACK) < 0.2

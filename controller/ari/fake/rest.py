@@ -108,6 +108,7 @@ class Rest:
             ("channels.ringStop", "DELETE", "channels/*/ring", self._acknowledge),
             ("channels.rtpstatistics", "GET", "channels/*/rtp_statistics", self._rtp_statistics),
             ("channels.setChannelVar", "POST", "channels/*/variable", self._set_variable),
+            ("channels.getChannelVar", "GET", "channels/*/variable", self._variable),
             ("channels.play", "POST", "channels/*/play", self._play),
             ("playbacks.get", "GET", "playbacks/*", self._playback),
             ("playbacks.stop", "DELETE", "playbacks/*", self._stop_playback),
@@ -269,6 +270,13 @@ class Rest:
         channel = self._switch.channel(ids[0])
         self._switch.set_variable(channel, name, request.parameters.get("value", ""))
         return _DONE
+
+    def _variable(self, request: Request, ids: list[str]) -> Answer:
+        name = self._variable_name(request)
+        value = self._switch.channel(ids[0]).variables.get(name)
+        if value is None:
+            raise Refusal(404, "Provided variable was not found")
+        return Answer(200, {"value": value})
 
     # Playbacks
 

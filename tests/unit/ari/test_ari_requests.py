@@ -201,6 +201,7 @@ async def test_given_every_resource_when_used_then_asterisk_is_asked_as_its_docu
     asterisk.requests.clear()
     await client.channels.play("c/1", "sound:hello", playback_id="p1", language="zh")
     await client.channels.set_variable("c/1", "CALLERID(num)", "+862")
+    assert await client.channels.variable("c/1", "CALLERID(num)") == "+862"
     await client.channels.ring("c/1")
     await client.channels.stop_ringing("c/1")
     await client.channels.answer("c/1")
@@ -217,6 +218,7 @@ async def test_given_every_resource_when_used_then_asterisk_is_asked_as_its_docu
     assert asked == [
         ("POST", "channels/c%2F1/play", {"media": "sound:hello", "playbackId": "p1", "lang": "zh"}),
         ("POST", "channels/c%2F1/variable", {"variable": "CALLERID(num)", "value": "+862"}),
+        ("GET", "channels/c%2F1/variable", {"variable": "CALLERID(num)"}),
         ("POST", "channels/c%2F1/ring", {}),
         ("DELETE", "channels/c%2F1/ring", {}),
         ("POST", "channels/c%2F1/answer", {}),
