@@ -22,6 +22,7 @@ from controller.prompts.library import PromptLibrary
 from controller.settings import Settings
 from controller.settings_file import initial_settings, settings_table, settings_text
 from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable
 from controller.store.schema import migrate
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def serve(config: ConfigOption = None) -> None:
     set_up_logs()
     try:
         uvloop.run(_serve(settings))
-    except (OSError, FleetError) as error:
+    except (OSError, FleetError, DatabaseUnusable) as error:
         raise failure(f"can't serve: {error}") from None
 
 
@@ -136,7 +137,7 @@ def up(
     set_up_logs()
     try:
         uvloop.run(run_platform(settings, sip_port))
-    except (LauncherError, FleetError, OSError) as error:
+    except (LauncherError, FleetError, DatabaseUnusable, OSError) as error:
         raise failure(str(error)) from None
 
 
@@ -177,14 +178,17 @@ def apply(
     settings = read_settings(config)
     try:
         changes = asyncio.run(apply_file(settings, file))
-    except (declaration.DeclarationError, OSError) as error:
+    except (declaration.DeclarationError, DatabaseUnusable, OSError) as error:
         raise failure(str(error)) from None
     for change in changes:
         typer.echo(f"{change.what:9}  {change.kind:8}  {change.name}")
 
 
 async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]:
-    """Apply a declaration to the database of these settings. Raises DeclarationError, OSError."""
+    """Apply a declaration to the database of these settings.
+
+    Raises DeclarationError, DatabaseUnusable, OSError.
+    """
     declared = declaration.read_declaration(file, settings.calls.simulated_prefix)
     await asyncio.to_thread(migrate, settings.database_url)
     sounds = declaration.load_sounds(declared, file.parent, PromptLibrary(settings.prompt_dir))
@@ -223,7 +227,9 @@ def phone(
 
 @app.command()
 def demo(
-    directory: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
+    directory: Annotated[
+        Path, typer.Option(help="Where the demo keeps its files; emptied first if a demo made it.")
+    ] = Path("var/demo"),
 ) -> None:
     """Make a real call to a real softphone and show what happens; exit status 0 only if all was right."""
     from testbed.demo.run import run_demo

@@ -31,7 +31,10 @@ SPEECH_MODEL = Path(__file__).parents[1] / ".cache" / "speech-models"
 
 
 async def run_platform(settings: Settings, sip_port: int) -> None:
-    """Asterisk and controller until SIGTERM or Ctrl-C. Raises LauncherError, OSError."""
+    """Asterisk and controller until SIGTERM or Ctrl-C.
+
+    Raises LauncherError, FleetError, DatabaseUnusable, OSError.
+    """
     if not host_name_resolves():
         raise LauncherError(
             "this machine can't resolve its own host name, which stalls every call: add it to /etc/hosts"

@@ -149,6 +149,37 @@ async def test_given_a_settings_file_when_init_runs_again_then_it_stays_as_it_is
     assert (tmp_path / "voicecall.toml").stat().st_mode & 0o077 == 0
 
 
+NO_DATABASE = {
+    "a file that is none": ("sqlite:///letter.txt", "file is not a database"),
+    "no address": ("letter.txt", "database.url is no SQLAlchemy address"),
+    "no folder": ("sqlite:///letter.txt/x.db", "letter.txt"),
+}
+
+
+@pytest.mark.requirement("E3")
+@pytest.mark.parametrize("fault", NO_DATABASE)
+async def test_E3_given_no_database_when_commands_use_it_then_one_line_says_what_is_wrong(
+    tmp_path: Path, fault: str
+) -> None:
+    url, said = NO_DATABASE[fault]
+    (tmp_path / "letter.txt").write_text("Dear reader, this is no database. " * 100)
+    (tmp_path / "company.toml").write_text("")
+    (tmp_path / "voicecall.toml").write_text(f'[database]\nurl = "{url}"\n[http]\nport = 0\n')
+
+    applied, served, examined = await asyncio.gather(
+        voicecall("apply", "company.toml", directory=tmp_path),
+        voicecall("serve", directory=tmp_path),
+        voicecall("doctor", directory=tmp_path),
+    )
+
+    for status, output in (applied, served):
+        assert (status, said in output, len(output.splitlines())) == (2, True, 1), output
+    # The doctor goes on looking: what it finds is its result.
+    assert examined[0] == 1
+    assert "check database.url" in " ".join(examined[1].split())
+    assert "Traceback" not in examined[1]
+
+
 @pytest.mark.requirement("E3")
 async def test_E3_given_no_asterisk_when_the_doctor_is_asked_then_exit_status_1_and_the_remedy(
     tmp_path: Path,
