@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,11 +58,20 @@ async def _serve(settings: Settings) -> None:
     from controller.wiring import running_controller
 
     stop = stop_signal()
-    async with running_controller(settings) as controller:
+    async with running_controller(settings, hurry=stop.insisted) as controller:
         reload_on_hangup(controller)
         typer.echo(f"voicecall listens on {controller.url}", err=True)
-        await until_stopped(controller, stop)
-        typer.echo("Ending; running calls may go on for a moment (see calls.drain_timeout) ...", err=True)
+        await until_stopped(controller, stop.asked)
+        say_ending(settings)
+
+
+def say_ending(settings: Settings) -> None:
+    """Say what happens between the wish to end and the end."""
+    typer.echo(
+        f"Ending; running calls may go on for {settings.calls.drain_timeout:g} s (calls.drain_timeout). "
+        "Ctrl-C again ends them at once.",
+        err=True,
+    )
 
 
 async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
@@ -84,11 +94,22 @@ async def _announce_ready(controller: "Controller") -> None:
     sys.stdout.flush()
 
 
-def stop_signal() -> asyncio.Event:
-    """Set when the process is asked to end."""
-    stop = asyncio.Event()
+@dataclass(frozen=True)
+class StopSignal:
+    """The process was asked to end; it was asked a second time, as that took too long."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    insisted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self) -> None:
+        (self.insisted if self.asked.is_set() else self.asked).set()
+
+
+def stop_signal() -> StopSignal:
+    """Told of SIGTERM and Ctrl-C from now on."""
+    stop = StopSignal()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     return stop
 
 
@@ -148,8 +169,17 @@ def init(
     """Write a settings file with every setting explained and passwords of its own."""
     if file.exists():
         raise failure(f"{file} is there already; it stays as it is")
-    write_private(file, settings_text(initial_settings(Path("var").absolute())))
+    write_private(file, settings_text(initial_settings(Path("var").absolute(), _fetched_model())))
     typer.echo(f"{file} written")
+
+
+def _fetched_model() -> Path | None:
+    """The embedded voice's model as `make setup` fetches it in a checkout, if all of it is there."""
+    from controller.prompts.speech.models import is_complete
+    from testbed.asterisk import cache_dir
+
+    folder = cache_dir() / "speech-models"
+    return folder.absolute() if is_complete(folder) else None
 
 
 @app.command()

@@ -85,13 +85,15 @@ async def examine(settings: Settings) -> list[Finding]:
         writable(
             "recording directory",
             settings.asterisk.recording_dir,
-            "make it and give it to Asterisk's user: without it every recording fails",
+            "`voicecall up` makes it when it starts; for an Asterisk of your own make it, and give it to "
+            "Asterisk's user: without it every recording fails",
             make=False,
         ),
         writable(
             "trunk configuration",
             settings.asterisk.etc_dir,
-            "the controller writes pjsip_trunks.conf there: set asterisk.etc_dir and its permissions",
+            "`voicecall up` makes it when it starts; for an Asterisk of your own set asterisk.etc_dir and "
+            "its permissions: the controller writes pjsip_trunks.conf there",
             make=False,
         ),
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from controller.settings import CallSettings
 from testbed.asterisk import LauncherError, host_name_resolves, obtain_asterisk
 from testbed.controller_process import ControllerFailed, controller_process
 from testbed.demo import callback as callback_part
@@ -75,7 +76,9 @@ async def _demo(report: Report, directory: Path) -> None:
         report.step("[yellow]This machine can't resolve its own host name; calls will be slow to start.[/]")
     program = await asyncio.to_thread(obtain_asterisk, report.step)
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(platform(directory, program))
+        home = await stack.enter_async_context(
+            platform(directory, program, {"calls": CallSettings(drain_timeout=2)})
+        )
         phones = await _started(stack, directory)
         receiver = await stack.enter_async_context(PushReceiver.start())
         version = ".".join(map(str, program.version))
@@ -87,8 +90,12 @@ async def _demo(report: Report, directory: Path) -> None:
         report.step(f"Controller is ready at {controller.url} (embedded SQLite)")
         ear = asyncio.create_task(asyncio.to_thread(Ear.open))
         stage = Stage(report, home.settings, controller.url, receiver, phones, ear)
-        async with shown_pushes(report, receiver):
-            await _three_calls(stage, directory)
+        try:
+            async with shown_pushes(report, receiver):
+                await _three_calls(stage, directory)
+        except asyncio.CancelledError:
+            report.step("Interrupted: calls, controller, phones and Asterisk are being ended ...")
+            raise
     report.step("Everything that was started has been stopped")
 
 
