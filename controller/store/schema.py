@@ -68,3 +68,21 @@ def _present(connection: Connection) -> str | None:
             "run the version that made it, or a newer one"
         )
     return present
+
+
+def new_migration(url: str, message: str) -> str:
+    """For developers (`make migration`): write a migration from the newest schema to the tables in the code.
+
+    `url` is a database to work with; returns the number of the migration.
+    """
+    migrate(url)
+    revision = f"{int(_newest()) + 1:04}"
+    engine = make_engine(url)
+    config = _config()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.revision(config, message, autogenerate=True, rev_id=revision)
+    finally:
+        engine.dispose()
+    return revision

@@ -81,7 +81,20 @@ async def test_C9_given_a_declaration_when_applied_twice_then_the_second_time_ch
     ("fault", "said"),
     [
         (DECLARATION.replace("+8657126880001", "0571"), "accounts.0.numbers.0"),
-        (DECLARATION.replace('service = "notification"', 'service = "fax"'), "accounts.0.apps.0.service"),
+        (
+            DECLARATION.replace('service = "notification"', 'service = "fax"'),
+            "accounts.0.apps.0.service must be 'callback', 'notification' or 'verification'",
+        ),
+        (
+            DECLARATION.replace("not a real secret", "short"),
+            "accounts.0.apps.0.secret must have at least 8 characters",
+        ),
+        (
+            DECLARATION.replace('id = "acme"', 'id = "a b"'),
+            "accounts.0.id must be 1 to 32 letters, digits, _ and -",
+        ),
+        (DECLARATION.replace('host = "127.0.0.1"', ""), "trunks.0.host is missing"),
+        (DECLARATION.replace("[[trunks]]", "[[trunk]]"), "trunk is not known here"),
         (DECLARATION.replace("hello.wav", "../hello.wav"), "accounts.0.sounds.0.name"),
         (DECLARATION.replace('file = "hello.wav"', 'file = "none.wav"'), "none.wav: No such file"),
         (DECLARATION.replace('trunk = "carrier"', 'trunk = "nobody"'), "there is no trunk nobody"),

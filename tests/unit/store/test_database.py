@@ -202,7 +202,7 @@ def no_folder(folder: Path) -> str:
 
 FAULTS = {
     "no database": (no_database, "x.db: file is not a database"),
-    "newer": (newer, "the database has schema 9999, this program knows 0005 at most"),
+    "newer": (newer, "the database has schema 9999, this program knows"),
     "no folder": (no_folder, "file can't be used"),
     "a folder": (lambda folder: f"sqlite:///{folder}", "Is a directory"),
     "no address": (lambda _folder: "hunter2", "database.url is no SQLAlchemy address"),
