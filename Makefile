@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit integration conformance listening run check bench requirements format
+.PHONY: help setup demo test unit integration conformance listening run check bench requirements migration format
 
 BIN := .venv/bin
 
@@ -55,6 +55,9 @@ bench: setup ## Measure against bare Asterisk; prints one JSON line each
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.against_bare notification callback verification
 	@$(BIN)/python -m benchmarks.speech
+
+migration: setup ## Write a database migration after tables.py was changed: FOR="what it is for"
+	@$(BIN)/python scripts/migration.py $(FOR)
 
 requirements: setup ## The requirement numbers that no test shows
 	@$(BIN)/python scripts/requirements.py

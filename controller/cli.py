@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,6 +23,7 @@ from controller.prompts.library import PromptLibrary
 from controller.settings import Settings
 from controller.settings_file import initial_settings, settings_table, settings_text
 from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable
 from controller.store.schema import migrate
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def serve(config: ConfigOption = None) -> None:
     set_up_logs()
     try:
         uvloop.run(_serve(settings))
-    except (OSError, FleetError) as error:
+    except (OSError, FleetError, DatabaseUnusable) as error:
         raise failure(f"can't serve: {error}") from None
 
 
@@ -56,11 +58,20 @@ async def _serve(settings: Settings) -> None:
     from controller.wiring import running_controller
 
     stop = stop_signal()
-    async with running_controller(settings) as controller:
+    async with running_controller(settings, hurry=stop.insisted) as controller:
         reload_on_hangup(controller)
         typer.echo(f"voicecall listens on {controller.url}", err=True)
-        await until_stopped(controller, stop)
-        typer.echo("Ending; running calls may go on for a moment (see calls.drain_timeout) ...", err=True)
+        await until_stopped(controller, stop.asked)
+        say_ending(settings)
+
+
+def say_ending(settings: Settings) -> None:
+    """Say what happens between the wish to end and the end."""
+    typer.echo(
+        f"Ending; running calls may go on for {settings.calls.drain_timeout:g} s (calls.drain_timeout). "
+        "Ctrl-C again ends them at once.",
+        err=True,
+    )
 
 
 async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
@@ -83,11 +94,22 @@ async def _announce_ready(controller: "Controller") -> None:
     sys.stdout.flush()
 
 
-def stop_signal() -> asyncio.Event:
-    """Set when the process is asked to end."""
-    stop = asyncio.Event()
+@dataclass(frozen=True)
+class StopSignal:
+    """The process was asked to end; it was asked a second time, as that took too long."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    insisted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self) -> None:
+        (self.insisted if self.asked.is_set() else self.asked).set()
+
+
+def stop_signal() -> StopSignal:
+    """Told of SIGTERM and Ctrl-C from now on."""
+    stop = StopSignal()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     return stop
 
 
@@ -136,7 +158,7 @@ def up(
     set_up_logs()
     try:
         uvloop.run(run_platform(settings, sip_port))
-    except (LauncherError, FleetError, OSError) as error:
+    except (LauncherError, FleetError, DatabaseUnusable, OSError) as error:
         raise failure(str(error)) from None
 
 
@@ -147,8 +169,17 @@ def init(
     """Write a settings file with every setting explained and passwords of its own."""
     if file.exists():
         raise failure(f"{file} is there already; it stays as it is")
-    write_private(file, settings_text(initial_settings(Path("var").absolute())))
+    write_private(file, settings_text(initial_settings(Path("var").absolute(), _fetched_model())))
     typer.echo(f"{file} written")
+
+
+def _fetched_model() -> Path | None:
+    """The embedded voice's model as `make setup` fetches it in a checkout, if all of it is there."""
+    from controller.prompts.speech.models import is_complete
+    from testbed.asterisk import cache_dir
+
+    folder = cache_dir() / "speech-models"
+    return folder.absolute() if is_complete(folder) else None
 
 
 @app.command()
@@ -177,14 +208,17 @@ def apply(
     settings = read_settings(config)
     try:
         changes = asyncio.run(apply_file(settings, file))
-    except (declaration.DeclarationError, OSError) as error:
+    except (declaration.DeclarationError, DatabaseUnusable, OSError) as error:
         raise failure(str(error)) from None
     for change in changes:
         typer.echo(f"{change.what:9}  {change.kind:8}  {change.name}")
 
 
 async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]:
-    """Apply a declaration to the database of these settings. Raises DeclarationError, OSError."""
+    """Apply a declaration to the database of these settings.
+
+    Raises DeclarationError, DatabaseUnusable, OSError.
+    """
     declared = declaration.read_declaration(file, settings.calls.simulated_prefix)
     await asyncio.to_thread(migrate, settings.database_url)
     sounds = declaration.load_sounds(declared, file.parent, PromptLibrary(settings.prompt_dir))
@@ -223,7 +257,9 @@ def phone(
 
 @app.command()
 def demo(
-    directory: Annotated[Path, typer.Option(help="Where the demo keeps its files.")] = Path("var/demo"),
+    directory: Annotated[
+        Path, typer.Option(help="Where the demo keeps its files; emptied first if a demo made it.")
+    ] = Path("var/demo"),
 ) -> None:
     """Make a real call to a real softphone and show what happens; exit status 0 only if all was right."""
     from testbed.demo.run import run_demo

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from controller.faults import in_words
 from controller.settings import Settings, load_settings
 
 ConfigOption = Annotated[
@@ -27,7 +28,9 @@ def read_settings(path: Path | None) -> Settings:
     except FileNotFoundError as error:
         raise failure(str(error)) from None
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = (
+            f"{'.'.join(map(str, fault['loc']))} {in_words(fault, 'a section')}" for fault in error.errors()
+        )
         raise failure("settings: " + "\nsettings: ".join(faults)) from None
     except ValueError as error:
         raise failure(f"settings: {error}") from None

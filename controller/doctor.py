@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
-from sqlalchemy.exc import SQLAlchemyError
 
 from controller.accounts.declaration import simulated_clashes
 from controller.accounts.dialling import DiallingPolicy
@@ -34,6 +33,7 @@ from controller.settings import HttpSettings, Settings
 from controller.speech import choose
 from controller.store.database import Database
 from controller.store.directory import read_directory
+from controller.store.errors import DatabaseUnusable
 from controller.store.schema import revisions
 
 _MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
@@ -87,13 +87,15 @@ async def examine(settings: Settings) -> list[Finding]:
         writable(
             "recording directory",
             settings.asterisk.recording_dir,
-            "make it and give it to Asterisk's user: without it every recording fails",
+            "`voicecall up` makes it when it starts; for an Asterisk of your own make it, and give it to "
+            "Asterisk's user: without it every recording fails",
             make=False,
         ),
         writable(
             "trunk configuration",
             settings.asterisk.etc_dir,
-            "the controller writes pjsip_trunks.conf there: set asterisk.etc_dir and its permissions",
+            "`voicecall up` makes it when it starts; for an Asterisk of your own set asterisk.etc_dir and "
+            "its permissions: the controller writes pjsip_trunks.conf there",
             make=False,
         ),
     ]
@@ -194,9 +196,8 @@ async def database(settings: Settings) -> Finding:
     """The database can be reached; nothing in it is touched."""
     try:
         present, newest = await asyncio.to_thread(revisions, settings.database_url)
-    except (SQLAlchemyError, OSError) as error:
-        text = str(error).splitlines()[0]
-        return _fault("database", text, "check database.url and the rights on the file or server")
+    except DatabaseUnusable as error:
+        return _fault("database", str(error), "check database.url and the rights on the file or server")
     if present == newest:
         return _ok("database", f"can be reached, schema {present}")
     return _ok("database", f"can be reached; the next start brings its schema from {present} to {newest}")
@@ -379,11 +380,14 @@ async def dialling(settings: Settings) -> Finding:
 
 
 async def _declared(settings: Settings) -> Directory:
-    """What was declared; nothing if the database can't tell, of which `database` speaks."""
+    """What was declared; nothing if the database can't tell (yet), of which `database` speaks."""
     try:
+        present, newest = await asyncio.to_thread(revisions, settings.database_url)
+        if present != newest:
+            return Directory()
         async with Database(settings.database_url) as base:
             return directory_of(await base.read(read_directory))
-    except (SQLAlchemyError, OSError):
+    except DatabaseUnusable:
         return Directory()
 
 

@@ -14,16 +14,19 @@ from controller.settings import Settings
 _WIDTH = 100
 
 
-def initial_settings(directory: Path) -> dict[str, dict[str, Any]]:
-    """What `voicecall init` sets: passwords, and an Asterisk that keeps its files below `directory`."""
+def initial_settings(directory: Path, speech_model: Path | None = None) -> dict[str, dict[str, Any]]:
+    """What `voicecall init` sets: passwords, an Asterisk that keeps its files below `directory`, and where
+    the embedded voice's model is, if it is already somewhere.
+    """
     node = directory / "asterisk"
     return {
+        "speech": {"model_dir": str(speech_model)} if speech_model else {},
         "asterisk": {
             "ari_password": secrets.token_urlsafe(18),
             "ami_password": secrets.token_urlsafe(18),
             "etc_dir": str(node / "etc"),
             "recording_dir": str(node / "spool" / "recording"),
-        }
+        },
     }
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
-from collections.abc import AsyncIterator, Coroutine
+import os
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,6 +56,10 @@ _HOUSEKEEPING_INTERVAL = 600.0
 """Seconds."""
 
 
+_HURRY = 1.0
+"""Seconds that pushes and fetches under way get when somebody insists on the end."""
+
+
 @dataclass
 class Controller:
     """A running controller."""
@@ -78,8 +84,12 @@ async def running_controller(
     clock: Clock | None = None,
     random: Random | None = None,
     sender: Sender | None = None,
+    hurry: asyncio.Event | None = None,
 ) -> AsyncIterator[Controller]:
-    """A controller that takes requests until the end of the block, where it drains."""
+    """A controller that takes requests until the end of the block, where it drains; `hurry` cuts that short.
+
+    Raises DatabaseUnusable, OSError.
+    """
     clock, random = clock or SystemClock(), random or SystemRandom()
     await asyncio.to_thread(migrate, settings.database_url)
     async with AsyncExitStack() as stack:
@@ -134,7 +144,7 @@ async def running_controller(
         door = Door(directory, admission, node, calls, library, shipped, settings.agi.language, random)
         node.global_variables[AGI_VARIABLE] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
-        stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
+        stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper, hurry or asyncio.Event())
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
@@ -142,9 +152,10 @@ async def running_controller(
             settings, clock, random, database, directory, admission, planner, calls, signer, lockout
         )
         app = make_app(routes, lambda: node.available, settings.http)
-        listener = await stack.enter_async_context(
-            listening(app, settings.http, partial(_is_locked, lockout, clock))
-        )
+        with naming_port("http.port", settings.http.address, settings.http.port):
+            listener = await stack.enter_async_context(
+                listening(app, settings.http, partial(_is_locked, lockout, clock))
+            )
         yield Controller(settings, listener, node, calls, database, directory)
 
 
@@ -206,11 +217,11 @@ async def _drain(
     statuses: StatusPushes,
     outbox: CdrOutbox,
     keeper: RecordingKeeper,
+    hurry: asyncio.Event,
 ) -> None:
-    await calls.drain(settings.calls.drain_timeout)
-    await statuses.drain(settings.pushes.timeout)
-    await outbox.drain(settings.pushes.timeout)
-    await keeper.drain(settings.pushes.timeout)
+    await calls.drain(settings.calls.drain_timeout, hurry)
+    for rest in (statuses, outbox, keeper):
+        await rest.drain(min(settings.pushes.timeout, _HURRY) if hurry.is_set() else settings.pushes.timeout)
 
 
 async def _housekeeping(database: Database, clock: Clock) -> None:
@@ -240,5 +251,24 @@ async def _opened(door: Door, settings: AgiSettings) -> AsyncIterator[str]:
     if not settings.enabled:
         yield ""
         return
-    async with agi_server(door.abilities, settings.address, settings.port) as address:
+    async with AsyncExitStack() as stack:
+        with naming_port("agi.port", settings.address, settings.port):
+            address = await stack.enter_async_context(
+                agi_server(door.abilities, settings.address, settings.port)
+            )
         yield address
+
+
+@contextlib.contextmanager
+def naming_port(setting: str, address: str, port: int) -> Iterator[None]:
+    """Have an address that can't be listened on name the setting that it comes from."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        reason = os.strerror(error.errno).lower()
+        raise OSError(
+            f"{setting}: can't listen on {address}:{port} ({reason}); end the program that has it, "
+            "or set another one"
+        ) from None

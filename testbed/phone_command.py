@@ -21,7 +21,7 @@ async def run_phone(port: int, press: str, after: float, directory: Path) -> Non
     async with Softphone.start(plan=plan, directory=directory.absolute(), port=port) as phone:
         typer.echo(f"The phone is at {phone.contact}. Ctrl-C ends it.")
         answering = asyncio.create_task(_answer(phone))
-        await stop.wait()
+        await stop.asked.wait()
         answering.cancel()
 
 

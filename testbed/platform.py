@@ -1,7 +1,9 @@
 """The platform on one machine: an Asterisk of its own and the controller, in the foreground or for a test."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import fcntl
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ from pydantic import SecretStr
 
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
-from controller.cli import apply_file, reload_on_hangup, stop_signal, until_stopped
+from controller.cli import apply_file, reload_on_hangup, say_ending, stop_signal, until_stopped
 from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings, SpeechSettings
-from controller.wiring import Controller, running_controller
+from controller.wiring import Controller, naming_port, running_controller
 from testbed.asterisk import (
     AsteriskProgram,
     LauncherError,
@@ -31,26 +33,69 @@ SPEECH_MODEL = Path(__file__).parents[1] / ".cache" / "speech-models"
 
 
 async def run_platform(settings: Settings, sip_port: int) -> None:
-    """Asterisk and controller until SIGTERM or Ctrl-C. Raises LauncherError, OSError."""
+    """Asterisk and controller until SIGTERM or Ctrl-C.
+
+    Raises LauncherError, FleetError, DatabaseUnusable, OSError.
+    """
     if not host_name_resolves():
         raise LauncherError(
             "this machine can't resolve its own host name, which stalls every call: add it to /etc/hosts"
         )
     program = obtain_asterisk(lambda line: typer.echo(line, err=True))
+    with _only_one(settings.data_dir.absolute()):
+        _check_ports(settings, sip_port)
+        await _run(settings, sip_port, program)
+
+
+@contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Hold the directory for this platform alone. The kernel lets go of it, however the process ends."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "up.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LauncherError(
+                f"the platform already runs in {directory}; end that one first, or set data_dir"
+            ) from None
+        yield
+
+
+def _check_ports(settings: Settings, sip_port: int) -> None:
+    """Every port can be had, found out before anything is written or started. Raises OSError."""
+    node = urlsplit(settings.asterisk.ari_url)
+    tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
+    wanted = [
+        ("http.port", tcp, settings.http.address, settings.http.port),
+        ("asterisk.ari_url", tcp, node.hostname or "127.0.0.1", node.port or 80),
+        ("asterisk.ami_port", tcp, settings.asterisk.ami_address, settings.asterisk.ami_port),
+        ("--sip-port", udp, "127.0.0.1", sip_port),
+    ]
+    if settings.agi.enabled:
+        wanted.append(("agi.port", tcp, settings.agi.address, settings.agi.port))
+    for setting, kind, address, port in wanted:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with naming_port(setting, address, port), socket.socket(family, kind) as probe:
+            if kind == tcp:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+
+
+async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> None:
     stop = stop_signal()
     configuration = node_of(settings.asterisk, program, sip_port)
     render_node(configuration)
     asterisk = await start_asterisk(configuration, program)
     try:
-        async with running_controller(settings) as controller:
+        async with running_controller(settings, hurry=stop.insisted) as controller:
             reload_on_hangup(controller)
             await controller.node.ari.wait_ready()
             typer.echo(
                 f"voicecall listens on {controller.url}; SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
                 err=True,
             )
-            await until_stopped(controller, stop)
-            typer.echo("Ending; running calls may go on for a moment ...", err=True)
+            await until_stopped(controller, stop.asked)
+            say_ending(settings)
     finally:
         await asterisk.stop()
 

@@ -12,6 +12,7 @@ from sqlmodel import Session, SQLModel
 
 from controller.accounts.rules import AccountRules, rules_row
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
+from controller.faults import IDENTIFIER, in_words
 from controller.phone_number import PhoneNumber
 from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
@@ -43,7 +44,7 @@ def _url(text: str) -> str:
     return text
 
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 PushUrl = Annotated[str, AfterValidator(_url)]
 MaxCalls = Annotated[int, Field(ge=0, le=65535)]
 CallsPerSecond = Annotated[int, Field(ge=1)]
@@ -189,8 +190,11 @@ def read_declaration(path: Path, simulated_prefix: str = "") -> Declaration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path}: {error}") from None
     except ValidationError as error:
-        places = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise DeclarationError("\n".join(f"{path}: {place}" for place in places)) from None
+        faults = [
+            f"{path}: {'.'.join(map(str, fault['loc']))} {in_words(fault, 'a table')}"
+            for fault in error.errors()
+        ]
+        raise DeclarationError("\n".join(faults)) from None
     _check_whole(declaration, path, simulated_prefix)
     return declaration
 

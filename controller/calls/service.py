@@ -344,19 +344,30 @@ class CallService:
             "accepted_at": call.accepted_at,
         }
 
-    async def drain(self, timeout: float) -> None:
-        """Take no more calls, let the running ones end for `timeout` seconds, then interrupt them."""
+    async def drain(self, timeout: float, hurry: asyncio.Event | None = None) -> None:
+        """Take no more calls, let the running ones end for `timeout` seconds or until `hurry`.
+
+        What then still runs is interrupted, and closed with its CDR all the same.
+        """
         self._draining = True
         # A call that is just being accepted gets its task first.
         if self._accepting:
             await asyncio.wait(self._accepting)
         if self._tasks:
-            await asyncio.wait(list(self._tasks.values()), timeout=timeout)
+            await _all_over(list(self._tasks.values()), timeout, hurry or asyncio.Event())
         running = list(self._tasks.values())
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running)
+
+
+async def _all_over(calls: list[asyncio.Task[None]], timeout: float, hurry: asyncio.Event) -> None:
+    """Wait until all are over, for `timeout` seconds at most or until `hurry`."""
+    ended, hurried = asyncio.ensure_future(asyncio.wait(calls)), asyncio.ensure_future(hurry.wait())
+    await asyncio.wait({ended, hurried}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for waiting in (ended, hurried):
+        waiting.cancel()
 
 
 def _entry_row(call_id: str, entry: Entry) -> dict[str, Any]:

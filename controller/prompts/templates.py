@@ -28,8 +28,6 @@ _STARTS_CHINESE: Final = re.compile(f"[{HAN}]")
 _SOMETHING_TO_SAY: Final = re.compile(f"[{HAN}A-Za-z0-9]")
 _DATE: Final = re.compile(r"[0-9]{4}/[0-9]{2}/[0-9]{2}")
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?")
-_SAMPLE_DIGITS: Final = "12345678901234567890123456789012"
-_SAMPLE_TEXT: Final = "示例文字"
 
 
 class VariableKind(StrEnum):
@@ -75,19 +73,6 @@ class Variable:
             return "has a control character"
         return None
 
-    @property
-    def sample(self) -> str:
-        """A value that fits, for a preview."""
-        match self.kind:
-            case VariableKind.TEXT:
-                return _SAMPLE_TEXT[: self.most]
-            case VariableKind.DIGITS:
-                return _SAMPLE_DIGITS[: self.most]
-            case VariableKind.DATE:
-                return "2026/01/31"
-            case VariableKind.TIME:
-                return "08:30"
-
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -99,11 +84,6 @@ class Template:
     def variables(self) -> tuple[Variable, ...]:
         """The variables, in the order of their values."""
         return tuple(part for part in self.parts if isinstance(part, Variable))
-
-    @property
-    def sample_values(self) -> tuple[str, ...]:
-        """Values that fit, for a preview."""
-        return tuple(variable.sample for variable in self.variables)
 
     def check(self, values: Sequence[str]) -> None:
         """Check that the values fit the variables.

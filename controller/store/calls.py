@@ -123,11 +123,6 @@ def timeline(session: Session, call_id: str) -> list[TimelineEntry]:
     return list(found.scalars())
 
 
-def find_call(session: Session, session_id: str) -> Call | None:
-    """The call with this session id."""
-    return session.execute(select(Call).where(col(Call.session_id) == session_id)).scalar_one_or_none()
-
-
 def forget_nonces(session: Session, now: datetime) -> None:
     """Remove nonces whose requests would be refused as too old anyway."""
     session.execute(delete(UsedNonce).where(col(UsedNonce.expires_at) < now))

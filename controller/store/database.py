@@ -9,7 +9,8 @@ has a little patience goes with the next one that has none. A simulated loop nee
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,11 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlmodel import Session
+
+from controller.store.errors import DatabaseUnusable
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -32,7 +37,7 @@ class _Job:
 
 
 class Database:
-    """Reads and group-committed writes."""
+    """Reads and group-committed writes. Raises DatabaseUnusable when the address is no database's."""
 
     def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
         self._engine = make_engine(url, synchronous=synchronous)
@@ -136,18 +141,14 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
     """An engine for SQLite (WAL, real transactions) or whatever else the address names.
 
     The values of a statement are never part of an error's message: they are numbers, digits and secrets.
+    Raises DatabaseUnusable.
     """
-    if not url.startswith("sqlite"):
-        return create_engine(url, json_serializer=_json, hide_parameters=True)
-    path = url.removeprefix("sqlite:///")
-    if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url,
-        json_serializer=_json,
-        hide_parameters=True,
-        connect_args={"check_same_thread": False, "timeout": 30},
-    )
+    address = _address(url)
+    if address.get_backend_name() != "sqlite":
+        return _engine(address)
+    if address.database and not address.database.startswith((":memory:", "file:")):
+        _keep_private(Path(address.database))
+    engine = _engine(address, connect_args={"check_same_thread": False, "timeout": 30})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -165,3 +166,49 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _address(url: str) -> URL:
+    # A text that is no address may hold a password all the same: it is not repeated.
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable(
+            "database.url is no SQLAlchemy address, such as sqlite:////var/lib/voicecall/voicecall.db"
+        ) from None
+
+
+def _engine(address: URL, **options: Any) -> Engine:
+    try:
+        return create_engine(address, json_serializer=_json, hide_parameters=True, **options)
+    except NoSuchModuleError:
+        raise DatabaseUnusable(f"database.url: there is no database called {address.drivername}") from None
+    except ModuleNotFoundError as error:
+        raise DatabaseUnusable(f"database.url: {address.drivername} needs the package {error.name}") from None
+
+
+def _keep_private(path: Path) -> None:
+    """Make the files of an SQLite database readable by their owner alone, from their first byte on.
+
+    SQLite gives those that it adds (-wal, -shm) the mode of the first.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            with contextlib.suppress(FileNotFoundError):
+                if file.stat().st_mode & 0o077:
+                    file.chmod(0o600)
+    except OSError as error:
+        raise DatabaseUnusable(f"{error.filename or path} can't be used: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def faults_in_one_line(url: str) -> Iterator[None]:
+    """Turn what SQLAlchemy says about this database into DatabaseUnusable."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        said = str(error.orig if isinstance(error, DBAPIError) and error.orig else error)
+        where = _address(url).render_as_string(hide_password=True)
+        raise DatabaseUnusable(f"{where}: {' '.join(said.split())}") from error

@@ -1,10 +1,11 @@
-"""Why a write was refused.
+"""Why a write was refused, and why there is no database to work with.
 
 ::
 
     Refused
     ├── LimitReached   there are as many calls as there may be
     └── Replayed       the nonce has already started a call
+    DatabaseUnusable   address, file, server or schema are at fault
 """
 
 from datetime import timedelta
@@ -38,3 +39,7 @@ class LimitReached(Refused):
 
 class Replayed(Refused):
     """The nonce has already started a call."""
+
+
+class DatabaseUnusable(Exception):
+    """Address, file, server or schema are at fault; the text says in one line what, and holds no secret."""

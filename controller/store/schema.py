@@ -6,10 +6,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from controller.store import tables
-from controller.store.database import make_engine
+from controller.store.database import faults_in_one_line, make_engine
+from controller.store.errors import DatabaseUnusable
 
 METADATA = SQLModel.metadata
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -24,11 +26,15 @@ def _config() -> Config:
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Run the migrations that this database lacks, each in a transaction of its own."""
+    """Run the migrations that this database lacks, each in a transaction of its own.
+
+    Raises DatabaseUnusable, also for a database that a newer program has brought further.
+    """
     engine = make_engine(url)
     config = _config()
     try:
-        with engine.begin() as connection:
+        with faults_in_one_line(url), engine.begin() as connection:
+            _present(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
     finally:
@@ -36,22 +42,47 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 def revisions(url: str) -> tuple[str, str]:
-    """(revision of this database, newest revision); the first is "empty" for a database without tables."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    """(revision of this database, newest revision); the first is "empty" for a database without tables.
+
+    Raises DatabaseUnusable.
+    """
     engine = make_engine(url)
     try:
-        with engine.connect() as connection:
-            present = MigrationContext.configure(connection).get_current_revision()
+        with faults_in_one_line(url), engine.connect() as connection:
+            present = _present(connection)
     finally:
         engine.dispose()
-    return present or "empty", newest or "empty"
+    return present or "empty", _newest()
 
 
-def new_migration(url: str, message: str, revision: str) -> None:
-    """For developers: write a migration from the database at `url` to the tables in the code."""
+def _newest() -> str:
+    return ScriptDirectory.from_config(_config()).get_current_head() or "empty"
+
+
+def _present(connection: Connection) -> str | None:
+    present = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if present is not None and present not in known:
+        raise DatabaseUnusable(
+            f"the database has schema {present}, this program knows {_newest()} at most: "
+            "run the version that made it, or a newer one"
+        )
+    return present
+
+
+def new_migration(url: str, message: str) -> str:
+    """For developers (`make migration`): write a migration from the newest schema to the tables in the code.
+
+    `url` is a database to work with; returns the number of the migration.
+    """
+    migrate(url)
+    revision = f"{int(_newest()) + 1:04}"
     engine = make_engine(url)
     config = _config()
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.revision(config, message, autogenerate=True, rev_id=revision)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.revision(config, message, autogenerate=True, rev_id=revision)
+    finally:
+        engine.dispose()
+    return revision

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from controller.settings import CallSettings
 from testbed.asterisk import LauncherError, host_name_resolves, obtain_asterisk
 from testbed.controller_process import ControllerFailed, controller_process
 from testbed.demo import callback as callback_part
@@ -22,12 +23,46 @@ from testbed.softphone import PhoneError, Softphone
 _PLANS = {NOTIFIED: notification_part.PLAN, VERIFIED: verification_part.PLAN, **callback_part.PLANS}
 
 
+_MARKER = ".voicecall-demo"
+"""A file that shows that a folder was made by a demo."""
+
+
+class FolderRefused(Exception):
+    """The folder holds things that are not the demo's; nothing in it was touched."""
+
+
+def fresh_folder(directory: Path) -> None:
+    """Make the demo's folder anew. Raises FolderRefused, OSError.
+
+    It may hold a checkout or somebody's home: only what an earlier demo made is removed.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise FolderRefused(f"{directory} is not a folder: choose another --directory")
+    if directory.is_dir() and any(directory.iterdir()):
+        if not (directory / _MARKER).is_file():
+            raise FolderRefused(
+                f"{directory} holds files that no demo made; it stays as it is: choose another --directory"
+            )
+        for entry in directory.iterdir():
+            if entry.name == _MARKER:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / _MARKER).touch()
+
+
 async def run_demo(console: Console, directory: Path) -> int:
     """The whole demo; returns the exit status. Everything that it starts it stops."""
     report = Report(console)
     try:
         await _demo(report, directory)
-    except (LauncherError, ControllerFailed, PhoneError, Refused, TimeoutError) as error:
+    except FolderRefused as error:
+        console.print(f"[red]{error}[/]")
+        return 2
+    except (LauncherError, ControllerFailed, PhoneError, Refused, TimeoutError, OSError) as error:
         report.summary()
         console.print(f"[red]The demo could not be completed:[/] {error or type(error).__name__}")
         return 1
@@ -36,13 +71,14 @@ async def run_demo(console: Console, directory: Path) -> int:
 
 
 async def _demo(report: Report, directory: Path) -> None:
+    await asyncio.to_thread(fresh_folder, directory)
     if not host_name_resolves():
         report.step("[yellow]This machine can't resolve its own host name; calls will be slow to start.[/]")
     program = await asyncio.to_thread(obtain_asterisk, report.step)
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(platform(directory, program))
+        home = await stack.enter_async_context(
+            platform(directory, program, {"calls": CallSettings(drain_timeout=2)})
+        )
         phones = await _started(stack, directory)
         receiver = await stack.enter_async_context(PushReceiver.start())
         version = ".".join(map(str, program.version))
@@ -54,8 +90,12 @@ async def _demo(report: Report, directory: Path) -> None:
         report.step(f"Controller is ready at {controller.url} (embedded SQLite)")
         ear = asyncio.create_task(asyncio.to_thread(Ear.open))
         stage = Stage(report, home.settings, controller.url, receiver, phones, ear)
-        async with shown_pushes(report, receiver):
-            await _three_calls(stage, directory)
+        try:
+            async with shown_pushes(report, receiver):
+                await _three_calls(stage, directory)
+        except asyncio.CancelledError:
+            report.step("Interrupted: calls, controller, phones and Asterisk are being ended ...")
+            raise
     report.step("Everything that was started has been stopped")
 
 

@@ -25,3 +25,20 @@ async def test_given_this_machine_when_the_demo_runs_then_every_service_passes_e
         "notification": 7,
         "verification": 7,
     }
+
+
+async def test_given_a_folder_with_other_files_when_the_demo_is_to_use_it_then_it_refuses(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "letter.txt").write_text("Dear reader")
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "controller", "demo", "--directory", str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 2
+    assert "no demo made" in " ".join(output.decode().split())
+    assert (tmp_path / "letter.txt").read_text() == "Dear reader"

@@ -12,6 +12,8 @@ import pytest
 from integration.support import APP_KEY, HEARD, SECRET, Bench, StartBench
 from sqlalchemy import func, select
 
+from controller.doctor import Level
+from controller.doctor import speech as examined
 from controller.prompts.reading import Language
 from controller.settings import SpeechSettings
 from controller.store.tables import Call
@@ -351,6 +353,25 @@ async def test_E3_given_a_spoken_text_when_the_call_is_over_then_it_is_in_no_log
             assert words.encode("unicode-escape") not in content
     for push in b.receiver.pushes:
         assert secret_place not in push.body.decode() and secret_text not in push.body.decode()
+
+
+@pytest.mark.requirement("A2.1", "D2")
+async def test_D2_given_espeak_when_a_template_is_played_then_the_phone_hears_it_and_the_doctor_warns(
+    speaking: StartSpeaking,
+) -> None:
+    b = await speaking(SpeechSettings(engine="espeak"), Answer())
+
+    session = await b.notify(EAST_GATE)
+    call = await b.phone.next_call(timeout=30)
+    heard = load_wav(await call.recorded(timeout=30))
+    statuses, cdr = await b.over(session)
+    finding = await examined(b.home.settings)
+
+    (spoken,) = spoken_files(b)
+    assert share_heard(load_alaw(spoken), heard) >= HEARD
+    assert 1.0 < len(load_alaw(spoken).samples) / 8000 < 10.0
+    assert (statuses[-1].info["stateCode"], cdr["ttsPlayTimes"]) == (0, 1)
+    assert (finding.level, "hardly intelligible" in finding.text) == (Level.WARNING, True)
 
 
 KOKORO = SpeechSettings(engine="kokoro", model_dir=str(SPEECH_MODEL), niceness=0, timeout=120)

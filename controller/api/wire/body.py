@@ -25,6 +25,7 @@ from pydantic import (
 
 from controller.api.listener import arrived
 from controller.api.wire.results import WireError, invalid_request
+from controller.faults import SOUND_NAME, in_words
 from controller.phone_number import PhoneNumber
 
 Model = TypeVar("Model", bound="WireModel")
@@ -131,7 +132,7 @@ UserData = Annotated[
     BeforeValidator(_user_data),
     _schema("string", minLength=1, maxLength=256, pattern="^[^{}]*$"),
 ]
-SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._@-]+$")]
+SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=SOUND_NAME)]
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -196,9 +197,7 @@ def _text(value: str) -> str:
 def _first_fault(error: ValidationError) -> WireError:
     fault = error.errors(include_url=False, include_input=False)[0]
     name = _path(fault["loc"])
-    if fault["type"] == "missing":
-        return invalid_request(f"{name} is missing")
-    message = fault["msg"].removeprefix("Value error, ")
+    message = in_words(fault)
     if message == VERIFICATION_CODE:
         return WireError("1010022")
     if message == NUMBER_FORMAT:

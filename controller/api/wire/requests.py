@@ -14,6 +14,7 @@ from controller.api.wire.body import (
     VerifyCode,
     WireModel,
 )
+from controller.faults import KEYS
 
 # ruff: noqa: N815 - the names are the wire's
 
@@ -34,7 +35,7 @@ class PlayContentInfo(WireModel):
     replayAfterCollection: Flag = False
     """Play the item again when the digits are `collectContentTriggerReplaying`."""
     collectContentTriggerReplaying: (
-        Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[0-9*#]+$")] | None
+        Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=KEYS)] | None
     ) = None
     """The digits that have the item played again."""
 

@@ -71,9 +71,29 @@ def url(text: str) -> str:
         ({"calleeNbr": "+861"}, None),
         ({"calleeNbr": "+86" + "1" * 29}, "The number format is incorrect.calleeNbr"),
         ({"calleeNbr": ["+8613900001111"]}, "calleeNbr must be a string"),
-        ({"playInfoList": []}, "playInfoList"),
+        ({"playInfoList": []}, "playInfoList must have at least 1 item(s)"),
+        ({"playInfoList": [{"notifyVoice": "a.wav"}] * 6}, "playInfoList must have at most 5 item(s)"),
+        ({"playInfoList": "a.wav"}, "playInfoList must be a list"),
+        ({"playInfoList": ["a.wav"]}, "playInfoList[0] must be an object"),
+        ({"playInfoList": [{"notifyVoice": 1}]}, "playInfoList[0].notifyVoice must be a string"),
+        (
+            {"playInfoList": [{"templateId": "x" * 33}]},
+            "playInfoList[0].templateId must have at most 32 char",
+        ),
+        (
+            {"playInfoList": [{"notifyVoice": "a.wav", "collectInd": 33}]},
+            "playInfoList[0].collectInd must be at most 32",
+        ),
+        (
+            {"playInfoList": [{"notifyVoice": "a.wav", "collectContentTriggerReplaying": "a"}]},
+            "playInfoList[0].collectContentTriggerReplaying must have only digits, * and #",
+        ),
+        ({"displayNbr": None}, "displayNbr is missing"),
         ({"playInfoList": [{}]}, "playInfoList[0] must have exactly one of notifyVoice and templateId"),
-        ({"playInfoList": [{"notifyVoice": "../x.wav"}]}, "playInfoList[0].notifyVoice"),
+        (
+            {"playInfoList": [{"notifyVoice": "../x.wav"}]},
+            "playInfoList[0].notifyVoice must have only letters, digits and . _ @ -",
+        ),
         ({"playInfoList": [{"notifyVoice": "x" * 129}]}, "playInfoList[0].notifyVoice"),
         ({"playInfoList": [{"notifyVoice": "a.wav", "collectInd": -1}]}, "playInfoList[0].collectInd"),
         ({"playInfoList": [{"notifyVoice": "a.wav", "collectInd": 1.5}]}, "playInfoList[0].collectInd"),
@@ -142,6 +162,7 @@ def test_given_any_json_in_any_field_when_parsed_then_it_is_taken_or_refused_nev
         parse_body(json.dumps({**GOOD, name: value}).encode(), CallNotifyRequest)
     except WireError as error:
         assert len(error.body["resultdesc"]) <= 128
+        assert "should" not in error.body["resultdesc"], "pydantic's own words"
 
 
 def test_given_the_result_table_when_read_then_codes_are_text_and_statuses_are_of_http() -> None:

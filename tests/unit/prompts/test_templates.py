@@ -160,13 +160,6 @@ def test_given_two_numbers_side_by_side_when_read_then_they_stay_two_numbers() -
     assert passage.text == "房间一二，三四.五"
 
 
-@pytest.mark.requirement("C6")
-def test_given_any_template_when_previewed_then_its_sample_values_fit() -> None:
-    template = parse(FULL + "${TXT_1}${NUM_32}")
-    template.check(template.sample_values)
-    assert template.read(template.sample_values)
-
-
 @given(st.text(max_size=80))
 def test_given_any_text_when_parsed_then_only_a_template_error_comes(text: str) -> None:
     for candidate in (text, "您${" + text + "}"):

@@ -1,7 +1,9 @@
 """The database port: order, group commit, isolation of failures, durability at close."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable
 from controller.store.schema import migrate, revisions
 from controller.store.tables import Account, UsedNonce
 
@@ -144,3 +147,82 @@ async def test_given_a_time_when_stored_then_it_comes_back_in_utc(database: Data
     assert found is not None
     assert found.expires_at == moment
     assert found.expires_at.tzinfo is UTC
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir() if path.is_file()}
+
+
+async def test_given_a_usual_umask_when_a_database_is_made_then_its_files_are_its_owners_alone(
+    tmp_path: Path,
+) -> None:
+    before = os.umask(0o022)
+    try:
+        migrate(made := f"sqlite:///{tmp_path}/new/test.db")
+        async with Database(made) as database:
+            await database.write(add("a"))
+            found = modes(tmp_path / "new")
+    finally:
+        os.umask(before)
+
+    assert found == {"test.db": 0o600, "test.db-wal": 0o600, "test.db-shm": 0o600}
+
+
+async def test_given_a_database_that_others_could_read_when_it_is_opened_then_they_can_no_longer(
+    url: str, tmp_path: Path
+) -> None:
+    async with Database(url) as database:
+        await database.write(add("a"))
+        for path in tmp_path.iterdir():
+            path.chmod(0o644)
+        async with Database(url):
+            found = modes(tmp_path)
+
+    assert set(found.values()) == {0o600}
+    assert len(found) == 3
+
+
+def no_database(folder: Path) -> str:
+    (folder / "x.db").write_text("This is a letter. " * 100)
+    return f"sqlite:///{folder}/x.db"
+
+
+def newer(folder: Path) -> str:
+    migrate(made := f"sqlite:///{folder}/x.db")
+    with sqlite3.connect(folder / "x.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    return made
+
+
+def no_folder(folder: Path) -> str:
+    (folder / "file").touch()
+    return f"sqlite:///{folder}/file/x.db"
+
+
+FAULTS = {
+    "no database": (no_database, "x.db: file is not a database"),
+    "newer": (newer, "the database has schema 9999, this program knows"),
+    "no folder": (no_folder, "file can't be used"),
+    "a folder": (lambda folder: f"sqlite:///{folder}", "Is a directory"),
+    "no address": (lambda _folder: "hunter2", "database.url is no SQLAlchemy address"),
+    "no number": (lambda _folder: "postgresql://u:hunter2@h:port/x", "database.url is no SQLAlchemy address"),
+    "unknown": (lambda _folder: "cobol://u:hunter2@h/x", "there is no database called cobol"),
+    "no driver": (lambda _folder: "oracle+nothing://u:hunter2@h/x", "no database called oracle+nothing"),
+    "no package": (lambda _folder: "mssql+pymssql://u:hunter2@h/x", "needs the package pymssql"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("use", [migrate, revisions])
+def test_given_a_database_that_is_none_when_used_then_one_line_says_what_is_wrong_without_its_password(
+    use: Callable[[str], object], fault: str, tmp_path: Path
+) -> None:
+    make, said = FAULTS[fault]
+
+    with pytest.raises(DatabaseUnusable) as refused:
+        use(make(tmp_path))
+
+    assert said in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert "hunter2" not in str(refused.value)

@@ -1,0 +1,55 @@
+"""What pydantic finds wrong, in plain words; the caller names the place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SOUND_NAME = r"^[A-Za-z0-9._@-]+$"
+KEYS = r"^[0-9*#]+$"
+IDENTIFIER = r"^[A-Za-z0-9_-]{1,32}$"
+
+_PATTERNS = {
+    SOUND_NAME: "must have only letters, digits and . _ @ -",
+    KEYS: "must have only digits, * and #",
+    IDENTIFIER: "must be 1 to 32 letters, digits, _ and -",
+}
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be a string",
+    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match {pattern}",
+    "list_type": "must be a list",
+    "too_short": "must have at least {min_length} {counted}",
+    "too_long": "must have at most {max_length} {counted}",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "path_type": "must be a path",
+    "model_type": "must be {thing}",
+    "model_attributes_type": "must be {thing}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+}
+
+
+def in_words(fault: Mapping[str, Any], thing: str = "an object") -> str:
+    """One of `ValidationError.errors()` as a phrase that goes on "the parameter ...".
+
+    `thing` is what an object is called where it was read.
+    """
+    context = dict(fault.get("ctx", {}))
+    if context.get("pattern") in _PATTERNS:
+        return _PATTERNS[context["pattern"]]
+    # A secret is counted like a list, but it is a text.
+    counted = "item(s)" if context.get("field_type") == "List" else "characters"
+    words = _WORDS.get(fault["type"])
+    if words is None:
+        return str(fault["msg"]).removeprefix("Value error, ")
+    return words.format(**context, counted=counted, thing=thing)
