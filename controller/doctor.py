@@ -20,6 +20,7 @@ import aiohttp
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.accounts.declaration import simulated_clashes
+from controller.accounts.dialling import DiallingPolicy
 from controller.accounts.directory import Directory, directory_of
 from controller.agi import answers
 from controller.api.certificate import expiry
@@ -82,6 +83,7 @@ async def examine(settings: Settings) -> list[Finding]:
         await agi_port(settings),
         await database(settings),
         await simulated_numbers(settings),
+        await dialling(settings),
         writable(
             "recording directory",
             settings.asterisk.recording_dir,
@@ -355,6 +357,25 @@ async def simulated_numbers(settings: Settings) -> Finding:
     if clashes:
         return _fault("simulated numbers", "\n".join(clashes), "set calls.simulated_prefix to another one")
     return _ok("simulated numbers", f"begin with {prefix}" if prefix else "are switched off")
+
+
+async def dialling(settings: Settings) -> Finding:
+    """The policy lets numbers be called, and no route waits for numbers that it doesn't."""
+    name, prefix = "dialling", settings.calls.simulated_prefix
+    policy = DiallingPolicy(settings.dialling.allowed, settings.dialling.forbidden)
+    if not settings.dialling.allowed:
+        return Finding(name, Level.WARNING, "no number may be called", "fill dialling.allowed")
+    routes = [route.prefix for route in (await _declared(settings)).routes]
+    dead = [route for route in routes if not policy.speaks_of(route[1:])]
+    if dead:
+        return Finding(
+            name,
+            Level.WARNING,
+            f"routes {', '.join(dead)} lead to numbers that may not be called",
+            "let dialling.allowed speak of them",
+        )
+    simulated = f", and simulated callees {prefix}" if prefix else ""
+    return _ok(name, f"{len(settings.dialling.allowed)} patterns say what may be called{simulated}")
 
 
 async def _declared(settings: Settings) -> Directory:

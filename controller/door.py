@@ -2,6 +2,7 @@
 
 from random import Random
 
+from controller.accounts.admission import Admission
 from controller.accounts.directory import LiveDirectory
 from controller.accounts.errors import AccountError
 from controller.agi import Abilities, Announcement, Refused
@@ -30,6 +31,7 @@ class Door:
     def __init__(
         self,
         directory: LiveDirectory,
+        admission: Admission,
         node: Node,
         calls: CallService,
         library: PromptLibrary,
@@ -38,6 +40,7 @@ class Door:
         random: Random,
     ) -> None:
         self._directory = directory
+        self._admission = admission
         self._node = node
         self._calls = calls
         self._library = library
@@ -61,10 +64,11 @@ class Door:
         return Announcement(self._library.file(announcement.digest), REJECTED if shown else UNALLOCATED)
 
     async def route(self, number: PhoneNumber) -> str:
-        """What Asterisk dials to reach a number. Raises Refused."""
+        """What Asterisk dials to reach a number that the operator lets be called. Raises Refused."""
         try:
+            self._admission.check_callee(number)
             return self._node.dial_string(number)
-        except FleetError as error:
+        except _REFUSALS as error:
             raise Refused(str(error)) from error
 
     async def notify(self, number: PhoneNumber, app_key: str, sound: str) -> str:
@@ -90,5 +94,8 @@ class Door:
             fee_url=application.fee_url,
             bind_number=application.bind_number,
         )
-        accepted = await self._calls.start(request, None, application.max_calls)
+        limits = self._admission.admit(
+            directory, application, request.caller, request.addressee, request.shown
+        )
+        accepted = await self._calls.start(request, None, limits)
         return accepted.session_id

@@ -16,6 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import check_prefix
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -237,6 +238,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     calls: CallSettings = CallSettings()
+    dialling: DiallingSettings = DiallingSettings()
+    limits: LimitSettings = LimitSettings()
     pushes: PushSettings = PushSettings()
     recordings: RecordingSettings = RecordingSettings()
     agi: AgiSettings = AgiSettings()

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from controller.accounts.admission import Admission
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.agi import agi_server
 from controller.api.listener import Listener, listening
@@ -129,14 +130,17 @@ async def running_controller(
         library = PromptLibrary(settings.prompt_dir)
         key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
         shipped = ShippedPrompts(library, shared("sounds"), key)
-        door = Door(directory, node, calls, library, shipped, settings.agi.language, random)
+        admission = Admission(settings.dialling, settings.limits, clock, settings.calls.simulated_prefix)
+        door = Door(directory, admission, node, calls, library, shipped, settings.agi.language, random)
         node.global_variables[AGI_VARIABLE] = await stack.enter_async_context(_opened(door, settings.agi))
         await stack.enter_async_context(node)
         stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper)
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
-        routes = _routes(settings, clock, random, database, directory, planner, calls, signer, lockout)
+        routes = _routes(
+            settings, clock, random, database, directory, admission, planner, calls, signer, lockout
+        )
         app = make_app(routes, lambda: node.available, settings.http)
         listener = await stack.enter_async_context(
             listening(app, settings.http, partial(_is_locked, lockout, clock))
@@ -157,6 +161,7 @@ def _routes(
     random: Random,
     database: Database,
     directory: LiveDirectory,
+    admission: Admission,
     planner: Planner,
     calls: CallService,
     signer: LinkSigner,
@@ -168,7 +173,9 @@ def _routes(
     tokens = TokenDesk(database, clock, timedelta(hours=proofs.token_hours))
     authenticator = Authenticator(proofs, clock, tokens, lockout)
     return [
-        *WireApi(authenticator, directory, planner, calls, database, signer, remote, random).routes(),
+        *WireApi(
+            authenticator, directory, admission, planner, calls, database, signer, remote, random
+        ).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
         *documentation_routes(),

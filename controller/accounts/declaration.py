@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlmodel import Session, SQLModel
 
+from controller.accounts.rules import AccountRules, rules_row
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
 from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
 from controller.prompts.library import PromptLibrary
+from controller.rules.networks import Network
 from controller.store import directory as rows
 from controller.store.tables import Account, App, Number, NumberState, Route, SoundFile, Template, Trunk
 
@@ -43,6 +45,8 @@ def _url(text: str) -> str:
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 PushUrl = Annotated[str, AfterValidator(_url)]
+MaxCalls = Annotated[int, Field(ge=0, le=65535)]
+CallsPerSecond = Annotated[int, Field(ge=1)]
 
 
 class _Declared(BaseModel):
@@ -61,6 +65,7 @@ class DeclaredNumber(_Declared):
 
     number: Annotated[str, AfterValidator(_number)]
     suspended: bool = False
+    max_calls: MaxCalls | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -69,7 +74,7 @@ class DeclaredNumber(_Declared):
 
     def row(self, account_id: str) -> Number:
         state = NumberState.SUSPENDED if self.suspended else NumberState.ACTIVE
-        return Number(number=self.number, account_id=account_id, state=state)
+        return Number(number=self.number, account_id=account_id, state=state, max_calls=self.max_calls)
 
 
 class DeclaredApp(_Declared):
@@ -81,7 +86,9 @@ class DeclaredApp(_Declared):
     service: Literal["callback", "notification", "verification"]
     active: bool = True
     recording: bool = False
-    max_calls: int = Field(10, ge=0, le=65535)
+    max_calls: MaxCalls = 10
+    calls_per_second: CallsPerSecond | None = None
+    ip_whitelist: list[Network] = []
     status_url: PushUrl | None = None
     fee_url: PushUrl | None = None
     login: DeclaredLogin | None = None
@@ -105,15 +112,28 @@ class DeclaredTemplate(_Declared):
     approved: bool = True
 
 
-class DeclaredAccount(_Declared):
+class DeclaredAccount(AccountRules):
     """An account and all that belongs to it."""
 
     id: Identifier
     name: str = ""
+    active: bool = True
+    max_calls: MaxCalls | None = None
+    calls_per_second: CallsPerSecond | None = None
     numbers: list[DeclaredNumber] = []
     apps: list[DeclaredApp] = []
     sounds: list[DeclaredSound] = []
     templates: list[DeclaredTemplate] = []
+
+    def row(self) -> Account:
+        return Account(
+            id=self.id,
+            name=self.name,
+            active=self.active,
+            max_calls=self.max_calls,
+            calls_per_second=self.calls_per_second,
+            rules=rules_row(self),
+        )
 
 
 class DeclaredTrunk(_Declared):
@@ -258,7 +278,7 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
         changes.append(Change(kind, name, rows.declare(session, row)))
 
     for account in declaration.accounts:
-        declare("account", account.id, Account(id=account.id, name=account.name))
+        declare("account", account.id, account.row())
         for app in account.apps:
             _refuse_foreign(session.get(App, app.key), account.id, f"app {app.key}")
             declare("app", app.key, _app_row(account.id, app))
@@ -323,6 +343,8 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         login_user=app.login.user if app.login else None,
         login_password=app.login.password.get_secret_value() if app.login else None,
         bind_number=app.bind_number,
+        calls_per_second=app.calls_per_second,
+        ip_whitelist=[str(network) for network in app.ip_whitelist] or None,
     )
 
 

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from random import Random
 
 from pydantic import SecretStr
 
 from controller.accounts.errors import (
+    AccountInactive,
     AppInactive,
     AppUnknown,
     DisplayNumberNotAllotted,
@@ -17,11 +19,13 @@ from controller.accounts.errors import (
     TemplateNotApproved,
     WrongService,
 )
+from controller.accounts.rules import AccountTerms, terms_of
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
 from controller.prompts.errors import TemplateSyntaxError
 from controller.prompts.library import StoredPrompt
 from controller.prompts.templates import Template, parse
+from controller.rules.networks import Network, is_within
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
 from controller.store.tables import App, NumberState, Service
@@ -56,14 +60,21 @@ class Application:
     fee_url: str | None
     login: Login | None = None
     bind_number: PhoneNumber | None = None
+    calls_per_second: int | None = None
+    ip_whitelist: tuple[Network, ...] = ()
+
+    def takes_requests_from(self, address: str) -> bool:
+        """Whether requests may come from an IP address: without a whitelist, from any."""
+        return not self.ip_whitelist or is_within(address, self.ip_whitelist)
 
 
 @dataclass(frozen=True)
 class DisplayNumber:
-    """A number that calls of an account may show, unless it is suspended."""
+    """A number that calls of an account may show, unless it is suspended; `max_calls` of them at a time."""
 
     account_id: str
     usable: bool = True
+    max_calls: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,7 @@ class Directory:
     templates: dict[tuple[str, str], VoiceTemplate] = field(default_factory=dict)
     trunks: tuple[TrunkConfiguration, ...] = ()
     routes: tuple[RouteConfiguration, ...] = ()
+    accounts: dict[str, AccountTerms] = field(default_factory=dict)
 
     def application(self, key: str) -> Application:
         """The application with this key. Raises AppUnknown."""
@@ -93,10 +105,16 @@ class Directory:
             raise AppUnknown("no such application")
         return found
 
+    def account(self, application: Application) -> AccountTerms:
+        """The account of an application."""
+        return self.accounts.get(application.account_id, AccountTerms())
+
     def check_may_call(self, application: Application, service: Service) -> None:
-        """Raises AppInactive or WrongService."""
+        """Raises AppInactive, AccountInactive or WrongService."""
         if not application.active:
             raise AppInactive("the application is switched off")
+        if not self.account(application).active:
+            raise AccountInactive("the account is switched off")
         if application.service is not service:
             raise WrongService(f"the application is for {application.service}")
 
@@ -173,11 +191,13 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 row.fee_url,
                 _login(row),
                 PhoneNumber(row.bind_number) if row.bind_number else None,
+                calls_per_second=row.calls_per_second,
+                ip_whitelist=tuple(ip_network(text) for text in row.ip_whitelist or ()),
             )
             for row in rows.apps.values()
         },
         {
-            row.number: DisplayNumber(row.account_id, row.state == NumberState.ACTIVE)
+            row.number: DisplayNumber(row.account_id, row.state == NumberState.ACTIVE, row.max_calls)
             for row in rows.numbers.values()
         },
         {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
@@ -187,6 +207,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
             for row in rows.trunks
         ),
         tuple(RouteConfiguration(row.prefix, row.trunk, row.contact) for row in rows.routes),
+        {row.id: terms_of(row) for row in rows.accounts.values()},
     )
 
 

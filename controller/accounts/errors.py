@@ -5,13 +5,30 @@
     AccountError
     ├── AppUnknown                no such application
     ├── AppInactive               the application is switched off
+    ├── AccountInactive           the account is switched off
     ├── WrongService              the application is for another service
     ├── DisplayNumberNotAllotted  the number to show is not the account's, or suspended without a substitute
     ├── SoundMissing              a sound file does not exist or is not approved
     ├── TemplateMissing           a voice template does not exist
     ├── TemplateNotApproved       a voice template was not approved
-    └── RecordingNotAllowed       the application does not record
+    ├── RecordingNotAllowed       the application does not record
+    ├── NotDiallable              the operator's policy does not let the number be dialled
+    │   └── Abroad                as it is in another country
+    ├── CalleeBlacklisted         a list says that the callee is not called
+    ├── CalleeNotWhitelisted      a list says who is called, and the callee is not in it
+    ├── CallerBlacklisted         a list says that no callback is made for the caller
+    └── OutsideHours              no calls are made at this time of day
 """
+
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Party(StrEnum):
+    """Whose number it is: of a callback the first phone is the caller's, else there is a callee alone."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
 
 
 class AccountError(Exception):
@@ -24,6 +41,10 @@ class AppUnknown(AccountError):
 
 class AppInactive(AccountError):
     """The application is switched off."""
+
+
+class AccountInactive(AccountError):
+    """The account is switched off."""
 
 
 class WrongService(AccountError):
@@ -52,3 +73,35 @@ class TemplateNotApproved(AccountError):
 
 class RecordingNotAllowed(AccountError):
     """The application does not record."""
+
+
+class NotDiallable(AccountError):
+    """The operator's policy does not let a number be dialled."""
+
+    def __init__(self, party: Party) -> None:
+        super().__init__(f"the number of the {party} is not allowed to be called here")
+        self.party = party
+
+
+class Abroad(NotDiallable):
+    """The number is in a country that the operator's policy does not speak of."""
+
+
+class CalleeBlacklisted(AccountError):
+    """A list says that the callee is not called."""
+
+
+class CalleeNotWhitelisted(AccountError):
+    """A list says who is called, and the callee is not in it."""
+
+
+class CallerBlacklisted(AccountError):
+    """A list says that no callback is made for the caller."""
+
+
+class OutsideHours(AccountError):
+    """No calls are made at this time of day; in `passes_in` they are again."""
+
+    def __init__(self, passes_in: timedelta) -> None:
+        super().__init__("no calls are made at this time of day")
+        self.passes_in = passes_in

@@ -1,11 +1,10 @@
 """Who is at the other end of a request, also behind proxies - but only those that the operator trusts."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from aiohttp import web
 
-Network = IPv4Network | IPv6Network
+from controller.rules.networks import Network, is_within
 
 
 class Remote:
@@ -37,10 +36,4 @@ class Remote:
         return f"{scheme}://{host}"
 
     def _is_trusted(self, text: str) -> bool:
-        if not self._trusted:
-            return False
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        return any(address.version == network.version and address in network for network in self._trusted)
+        return bool(self._trusted) and is_within(text, self._trusted)

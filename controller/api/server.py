@@ -77,4 +77,4 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _refusal(error: WireError, status: int | None = None) -> web.Response:
-    return web.json_response(error.body, status=status or error.status)
+    return web.json_response(error.body, status=status or error.status, headers=error.headers)

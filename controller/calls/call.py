@@ -163,6 +163,27 @@ class CallRequest:
     def service(self) -> Service:
         return self.plan.service
 
+    @property
+    def addressee(self) -> PhoneNumber:
+        """Whom the call is for."""
+        return self.plan.callee if isinstance(self.plan, Callback) else self.callee
+
+    @property
+    def caller(self) -> PhoneNumber | None:
+        """For whom a callback is made."""
+        return self.callee if isinstance(self.plan, Callback) else None
+
+    @property
+    def second_display_number(self) -> PhoneNumber | None:
+        """What B of a callback is shown."""
+        return self.plan.display_number if isinstance(self.plan, Callback) else None
+
+    @property
+    def shown(self) -> tuple[PhoneNumber, ...]:
+        """The numbers that the phones see."""
+        second = self.second_display_number
+        return (self.display_number,) if second is None else (self.display_number, second)
+
     def partner_sees(self, leg: str) -> PhoneNumber:
         """The number by which the other leg knows this one."""
         return self.numbers_of("a" if leg == "b" else "b")[0]

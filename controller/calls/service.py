@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Protocol
 
+from sqlmodel import Session
+
 from controller.asterisk.node import Node
 from controller.calls.call import (
     Callback,
@@ -33,7 +35,9 @@ from controller.settings import CallSettings
 from controller.store import calls as rows
 from controller.store.calls import CdrDelivery, NonceUse
 from controller.store.database import Database
+from controller.store.errors import Refused
 from controller.store.journal import Journal
+from controller.store.limits import Limits, Place
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +115,7 @@ class CallService:
         """Ids of the calls whose flow still runs: their channels belong to us."""
         return frozenset(self._running)
 
-    async def start(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
+    async def start(self, request: CallRequest, nonce: NonceUse | None, limits: Limits) -> Accepted:
         """Accept a call: written down, then made.
 
         Raises ShuttingDown, NodeUnavailable, NoRoute, LimitReached or Replayed; then nothing has happened.
@@ -122,27 +126,46 @@ class CallService:
         for leg in ("a", "b"):
             self._node.dial_string(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
-        accepting = asyncio.create_task(self._accept(request, nonce, max_calls))
+        accepting = asyncio.create_task(self._accept(request, nonce, limits))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
         return await asyncio.shield(accepting)
 
-    async def _accept(self, request: CallRequest, nonce: NonceUse | None, max_calls: int) -> Accepted:
+    async def _accept(self, request: CallRequest, nonce: NonceUse | None, limits: Limits) -> Accepted:
         call_id, session_id = self._identities.next(request.service)
         call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
         call.timeline.add(Entry(0, self._clock.now(), Kind.ACCEPTED))
         # Live before it is written, so that nobody mistakes it for one that was left behind.
         self._live[call_id] = call
         try:
-            row = self._call_row(call)
-            idle = await self._database.write(
-                lambda session: rows.accept_call(session, row, nonce, max_calls)
-            )
+            place = await self._write_down(call, nonce, limits)
         except BaseException:
             del self._live[call_id]
             raise
+        if place.too_often:
+            windows = [str(window) for window in place.too_often]
+            log.warning(
+                "A callee is called more often than recommended",
+                extra={"call": call_id, "callee": str(request.addressee), "windows": windows},
+            )
+            call.tell(Kind.TOO_OFTEN, None, {"windows": windows})
         self._begin(call)
-        return Accepted(session_id, idle)
+        return Accepted(session_id, place.idle)
+
+    async def _write_down(self, call: LiveCall, nonce: NonceUse | None, limits: Limits) -> Place:
+        row = self._call_row(call)
+
+        def accept(session: Session) -> Place | Refused:
+            try:
+                return rows.accept_call(session, row, nonce, limits)
+            except Refused as refused:
+                # Nothing was written: those that are committed with it need not be written again.
+                return refused
+
+        outcome = await self._database.write(accept)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
 
     def resume(self, left: LiveCall) -> None:
         """Go on with a callback whose phones talk though its controller went away."""
@@ -306,8 +329,10 @@ class CallService:
             "controller": self._host_name,
             "node": self._node.name,
             "display_number": request.display_number.e164,
+            "second_display_number": second.e164 if (second := request.second_display_number) else None,
             "bind_number": request.bind_number.e164 if request.bind_number else None,
             "callee": request.callee.e164,
+            "addressee": request.addressee.e164,
             "plan": kept_plan(request.plan),
             "user_data": request.user_data,
             "status_url": request.status_url,

@@ -10,6 +10,8 @@ class Kind(StrEnum):
     """What can happen."""
 
     ACCEPTED = "accepted"
+    TOO_OFTEN = "too_often"
+    """The callee has been called more often than recommended; detail: the `windows`."""
     SPEECH = "speech"
     CALLOUT = "callout"
     ALERTING = "alerting"

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from controller.store.errors import LimitReached, Replayed
+from controller.store.errors import Replayed
+from controller.store.limits import Limits, Place, check_limits
 from controller.store.tables import Call, Cdr, CdrPush, Recording, TimelineEntry, UsedNonce
 
 Row = Mapping[str, Any]
@@ -39,11 +40,6 @@ _CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING = (
     cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording)
 )
 # Made once: these run for every call, and making a statement costs more than running it.
-_COUNT_LIVE = (
-    select(func.count())
-    .select_from(_CALL)
-    .where(_CALL.c.app_key == bindparam("app"), _CALL.c.ended_at.is_(None))
-)
 _END_CALL = (
     _CALL.update()
     .where(_CALL.c.id == bindparam("call"), _CALL.c.ended_at.is_(None))
@@ -58,21 +54,19 @@ _INSERT_NONCE = {
 }
 
 
-def accept_call(session: Session, call: Row, nonce: NonceUse | None, max_calls: int) -> int:
-    """Write a call down before it is made; returns how many more the app may have.
+def accept_call(session: Session, call: Row, nonce: NonceUse | None, limits: Limits) -> Place:
+    """Write a call down before it is made, if there is a place for it.
 
     Raises LimitReached or Replayed; then nothing is written.
     """
     connection = session.connection()
-    live: int = connection.execute(_COUNT_LIVE, {"app": call["app_key"]}).scalar_one()
-    if live >= max_calls:
-        raise LimitReached(f"{live} of {max_calls} calls are live")
+    place = check_limits(connection, call, limits)
     if nonce is not None:
         used = connection.execute(_INSERT_NONCE[connection.dialect.name], asdict(nonce))
         if used.rowcount == 0:
             raise Replayed("the nonce was used before")
     connection.execute(_INSERT_CALL, dict(call))
-    return max_calls - live - 1
+    return place
 
 
 def add_entries(session: Session, entries: Sequence[Row]) -> None:

@@ -3,17 +3,37 @@
 ::
 
     Refused
-    ├── LimitReached   the app has as many live calls as it may have
+    ├── LimitReached   there are as many calls as there may be
     └── Replayed       the nonce has already started a call
 """
+
+from datetime import timedelta
+from enum import StrEnum
 
 
 class Refused(Exception):
     """Root: nothing was written."""
 
 
+class Limit(StrEnum):
+    """What can be limited: calls at a time, calls in any second, calls to one person."""
+
+    APP_CALLS = "calls of the app"
+    ACCOUNT_CALLS = "calls of the account"
+    NUMBER_CALLS = "calls that show the number"
+    APP_RATE = "calls per second of the app"
+    ACCOUNT_RATE = "calls per second of the account"
+    PLATFORM_RATE = "calls per second of the platform"
+    FREQUENCY = "calls to one callee"
+
+
 class LimitReached(Refused):
-    """The app has as many live calls as it may have."""
+    """There are as many calls as there may be; `passes_in` if it is known when that passes by itself."""
+
+    def __init__(self, limit: Limit, reason: str, passes_in: timedelta | None = None) -> None:
+        super().__init__(f"{limit}: {reason}")
+        self.limit = limit
+        self.passes_in = passes_in
 
 
 class Replayed(Refused):

@@ -27,6 +27,12 @@ def _time(*, nullable: bool = False, index: bool = False) -> Any:
     return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
 
 
+def _live_index(name: str, column: str) -> Index:
+    """An index of live calls alone: small, however many calls there have been."""
+    live = text("ended_at IS NULL")
+    return Index(name, column, sqlite_where=live, postgresql_where=live)
+
+
 class Service(StrEnum):
     """The three services."""
 
@@ -47,6 +53,11 @@ class Account(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=32)
     name: str = ""
+    active: bool = True
+    max_calls: int | None = None
+    calls_per_second: int | None = None
+    rules: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """Whom it may call and when: `AccountRules` of the accounts room."""
 
 
 class App(SQLModel, table=True):
@@ -60,6 +71,8 @@ class App(SQLModel, table=True):
     active: bool = True
     recording: bool = False
     max_calls: int = 10
+    calls_per_second: int | None = None
+    ip_whitelist: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     status_url: str | None = None
     fee_url: str | None = None
     login_user: str | None = None
@@ -84,6 +97,7 @@ class Number(SQLModel, table=True):
     number: str = Field(primary_key=True, max_length=32)
     account_id: str = Field(foreign_key="account.id", index=True)
     state: str = NumberState.ACTIVE
+    max_calls: int | None = None
 
 
 class SoundFile(SQLModel, table=True):
@@ -133,15 +147,16 @@ class Revision(SQLModel, table=True):
 
 
 class Call(SQLModel, table=True):
-    """One request = one call. Without `ended_at` it is live and holds a place of its app's quota."""
+    """One request = one call. Without `ended_at` it is live and holds a place in what is limited."""
 
     __table_args__ = (
-        Index(
-            "ix_call_live",
-            "app_key",
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        _live_index("ix_call_live", "app_key"),
+        _live_index("ix_call_live_account", "account_id"),
+        _live_index("ix_call_live_shown", "display_number"),
+        _live_index("ix_call_live_shown_second", "second_display_number"),
+        # Has all that calls per second are counted from.
+        Index("ix_call_accepted", "accepted_at", "account_id", "app_key"),
+        Index("ix_call_addressee", "addressee", "accepted_at"),
     )
 
     id: str = Field(primary_key=True, max_length=64)
@@ -152,13 +167,17 @@ class Call(SQLModel, table=True):
     controller: str
     node: str
     display_number: str
+    second_display_number: str | None = None
+    """Of a callback: what B is shown."""
     bind_number: str | None = None
     callee: str
+    addressee: str | None = None
+    """Whom the call is for: B of a callback, else the callee; unknown of calls before it was kept."""
     plan: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     user_data: str | None = None
     status_url: str | None = None
     fee_url: str | None = None
-    accepted_at: datetime = _time(index=True)
+    accepted_at: datetime = _time()
     ended_at: datetime | None = _time(nullable=True)
     state_code: int | None = None
 

@@ -102,7 +102,27 @@ CASES: dict[str, Case] = {
         "1010002",
         "statusUrl",
     ),
-    "no route": (lambda b: b.request(callee="+8513900001111"), {}, 403, "1010002", "calleeNbr"),
+    "no route": (
+        lambda b: b.request(callee="+8613900003333"),
+        {},
+        403,
+        "1010002",
+        "calleeNbr can't be reached",
+    ),
+    "callee abroad": (
+        lambda b: b.request(callee="+85212345678"),
+        {},
+        403,
+        "1013112",
+        "International callout is forbidden.",
+    ),
+    "callee of a kind that is not called": (
+        lambda b: b.request(callee="+864008208820"),
+        {},
+        403,
+        "1010002",
+        "Invalid request.calleeNbr is not allowed to be called here",
+    ),
     "foreign display number": (
         lambda b: {**b.request(), "displayNbr": "+8657126880009"},
         {},

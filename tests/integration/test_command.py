@@ -123,6 +123,30 @@ async def test_given_settings_with_faults_when_any_command_runs_then_each_fault_
     assert "calls.ring_time" in output
 
 
+@pytest.mark.requirement("A4.3", "A4.4")
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+async def test_A4_3_given_faulty_rules_when_started_or_examined_then_each_is_named(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "voicecall.toml").write_text(
+        '[dialling]\nallowed = ["+86.", "+86Y"]\nforbidden = ["+86.1"]\n'
+        '[limits]\nhours = ["8-21"]\nhours_zone = "Mars"\ncallee_windows = ["3"]\n'
+    )
+
+    status, output = await voicecall(command, directory=tmp_path)
+
+    assert status == 2
+    for place, fault in (
+        ("dialling.allowed.1", "'Y' is none of"),
+        ("dialling.forbidden.0", "nothing can stand after ."),
+        ("limits.hours.0", "'8-21' is not a span of hours"),
+        ("limits.hours_zone", "'Mars' is not a time zone"),
+        ("limits.callee_windows.0", "'3' is not a number of calls in a time"),
+    ):
+        (line,) = [line for line in output.splitlines() if line.startswith(f"settings: {place}:")]
+        assert fault in line
+
+
 async def test_given_settings_when_printed_then_secrets_are_masked(tmp_path: Path) -> None:
     await voicecall("init", directory=tmp_path)
     password = next(

@@ -11,6 +11,7 @@ from integration.support import StartBench
 from pydantic import SecretStr
 
 from controller.doctor import Finding, Level, examine
+from controller.limit_settings import DiallingSettings
 from controller.settings import AgiSettings, HttpSettings, Settings
 from testbed.asterisk import AsteriskProgram
 from testbed.platform import Platform, platform
@@ -150,6 +151,21 @@ async def test_given_a_number_that_was_declared_when_the_simulated_prefix_covers
 
     assert set(found) == {"simulated numbers"}
     assert "+8830012345678 lies in calls.simulated_prefix +88300" in found["simulated numbers"].text
+
+
+async def test_given_a_route_to_numbers_that_may_not_be_called_when_examined_then_it_is_named(
+    home: Platform,
+) -> None:
+    await home.declare(
+        '[[routes]]\nprefix = "+4930"\ncontact = "sip:{number}@127.0.0.1"\n'
+        '[[routes]]\nprefix = "+86"\ncontact = "sip:{number}@127.0.0.1"\n'
+    )
+    nothing = home.settings.model_copy(update={"dialling": DiallingSettings(allowed=[])})
+
+    here, nowhere = await faults(home.settings), await faults(nothing)
+
+    assert here["dialling"].text == "routes +4930 lead to numbers that may not be called"
+    assert nowhere["dialling"].text == "no number may be called"
 
 
 async def test_given_a_trunk_that_does_not_answer_when_examined_then_it_is_unreachable(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from integration.support import QUICK, StartBench
 
+from controller.limit_settings import DiallingSettings
 from testbed.listening import load_wav, tone_stretches
 from testbed.softphone_plan import Answer
 
@@ -166,7 +167,8 @@ async def test_A4_5_given_a_malformed_simulated_number_when_called_then_it_is_re
 async def test_A2_1_given_another_prefix_when_called_then_its_numbers_are_simulated_and_the_former_are_not(
     bench: StartBench,
 ) -> None:
-    b = await bench(sections={"calls": QUICK.model_copy(update={"simulated_prefix": "+88300"})})
+    another = QUICK.model_copy(update={"simulated_prefix": "+88300"})
+    b = await bench(sections={"calls": another, "dialling": DiallingSettings(allowed=["+999."])})
 
     session = await b.notify(callee="+8830001701000")
     statuses, _cdr = await b.over(session)
@@ -180,8 +182,10 @@ async def test_A2_1_given_another_prefix_when_called_then_its_numbers_are_simula
 async def test_A2_1_given_no_prefix_when_such_a_number_is_called_then_it_goes_where_the_routes_lead(
     bench: StartBench,
 ) -> None:
+    none = QUICK.model_copy(update={"simulated_prefix": ""})
     b = await bench(
-        phones={"+999": Answer()}, sections={"calls": QUICK.model_copy(update={"simulated_prefix": ""})}
+        phones={"+999": Answer()},
+        sections={"calls": none, "dialling": DiallingSettings(allowed=["+999."])},
     )
 
     session = await b.notify(callee=number("017 01 000"))

@@ -5,12 +5,21 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from controller.accounts.admission import Admission
 from controller.accounts.directory import Application, Directory, LiveDirectory
 from controller.accounts.errors import (
+    Abroad,
     AccountError,
+    AccountInactive,
     AppInactive,
     AppUnknown,
+    CalleeBlacklisted,
+    CalleeNotWhitelisted,
+    CallerBlacklisted,
     DisplayNumberNotAllotted,
+    NotDiallable,
+    OutsideHours,
+    Party,
     RecordingNotAllowed,
     SoundMissing,
     TemplateMissing,
@@ -38,7 +47,7 @@ from controller.recordings.download import recording_location
 from controller.recordings.errors import RecordingError
 from controller.recordings.links import LinkSigner
 from controller.store.database import Database
-from controller.store.errors import LimitReached, Refused, Replayed
+from controller.store.errors import Limit, LimitReached, Refused, Replayed
 from controller.store.tables import Service
 
 DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown)
@@ -46,6 +55,16 @@ DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown
 _SESSIONS = "/rest/httpsessions"
 _SERVICE_UNAVAILABLE = 503
 Body = TypeVar("Body", bound=WireModel)
+
+_LIMITS = {
+    Limit.APP_CALLS: "1020165",
+    Limit.ACCOUNT_CALLS: "1013001",
+    Limit.NUMBER_CALLS: "1013003",
+    Limit.APP_RATE: "1013002",
+    Limit.ACCOUNT_RATE: "1013001",
+    Limit.PLATFORM_RATE: "1010010",
+    Limit.FREQUENCY: "1013117",
+}
 
 
 def wire_error(error: Exception) -> WireError:
@@ -55,6 +74,8 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1010003")
         case AppInactive():
             return WireError("1010008")
+        case AccountInactive():
+            return WireError("1010007")
         case WrongService():
             return WireError("1010040")
         case DisplayNumberNotAllotted():
@@ -67,10 +88,24 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1012003")
         case TemplateNotApproved():
             return WireError("1012002")
+        case Abroad():
+            return WireError("1013112")
+        case NotDiallable(party=Party.CALLER):
+            return WireError("1010024")
+        case NotDiallable():
+            return invalid_request("calleeNbr is not allowed to be called here")
+        case CallerBlacklisted():
+            return WireError("1013010")
+        case CalleeBlacklisted():
+            return WireError("1013004")
+        case CalleeNotWhitelisted():
+            return WireError("1013011")
+        case OutsideHours():
+            return WireError("1013121", passes_in=error.passes_in)
         case RecordingError():
             return WireError("1016002")
         case LimitReached():
-            return WireError("1020165")
+            return WireError(_LIMITS[error.limit], passes_in=error.passes_in)
         case Replayed():
             return replayed_nonce()
         case NodeUnavailable():
@@ -88,6 +123,7 @@ class WireApi:
         self,
         authenticator: Authenticator,
         directory: LiveDirectory,
+        admission: Admission,
         planner: Planner,
         calls: CallService,
         database: Database,
@@ -97,6 +133,7 @@ class WireApi:
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
+        self._admission = admission
         self._planner = planner
         self._calls = calls
         self._database = database
@@ -125,14 +162,14 @@ class WireApi:
         directory, who, body = await self._read(request, CallNotifyRequest)
         body = self._admit(directory, who.application, Service.NOTIFICATION, body, "displayNbr")
         plan = self._planner.notification(directory, who.application, body)
-        return await self._start(who, body, body.calleeNbr, plan)
+        return await self._start(directory, who, body, body.calleeNbr, plan)
 
     async def call_verify(self, request: web.Request) -> web.Response:
         """Voice verification code."""
         directory, who, body = await self._read(request, CallVerifyRequest)
         body = self._admit(directory, who.application, Service.VERIFICATION, body, "displayNbr")
         plan = self._planner.verification(directory, who.application, body)
-        return await self._start(who, body, body.calleeNbr, plan)
+        return await self._start(directory, who, body, body.calleeNbr, plan)
 
     async def click_to_call(self, request: web.Request) -> web.Response:
         """Voice callback: the first phone that is called is the caller's."""
@@ -140,7 +177,7 @@ class WireApi:
         shown = ("displayNbr", "displayCalleeNbr")
         body = self._admit(directory, who.application, Service.CALLBACK, body, *shown)
         plan = self._planner.callback(directory, who.application, body)
-        return await self._start(who, body, body.callerNbr, plan)
+        return await self._start(directory, who, body, body.callerNbr, plan)
 
     async def call_stop(self, request: web.Request) -> web.Response:
         """End a call at any stage."""
@@ -183,7 +220,7 @@ class WireApi:
         return body.model_copy(update=numbers)
 
     async def _start(
-        self, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan
+        self, directory: Directory, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan
     ) -> web.Response:
         application: Application = who.application
         call = CallRequest(
@@ -197,8 +234,9 @@ class WireApi:
             fee_url=body.feeUrl or application.fee_url,
             bind_number=application.bind_number,
         )
+        limits = self._admission.admit(directory, application, call.caller, call.addressee, call.shown)
         try:
-            accepted = await self._calls.start(call, who.nonce, application.max_calls)
+            accepted = await self._calls.start(call, who.nonce, limits)
         except NoRoute as error:
             raise invalid_request(f"{_named(body, error.number)} can't be reached from here") from error
         answer: dict[str, Any] = {

@@ -3,7 +3,9 @@
 Source: wire API document 7.1. Statuses outside the 400 block and the start of the 403 block are inferred.
 """
 
+import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 
@@ -24,12 +26,14 @@ _ROWS = (
     ("1010004", 403, "Invalid access_token."),
     ("1010005", 403, "The access_token has expired."),
     ("1010006", 403, "Invalid Rest API."),
+    ("1010007", 403, "The ativeState of User is not ACTIVATING."),
     ("1010008", 403, "The status of the app_key is unavailable."),
     ("1010009", 403, "No more APIs can be invoked."),
     ("1010010", 403, "The flow control upper limit is reached on the platform."),
     ("1010013", 401, "Time out limit."),
     ("1010022", 403, "Invalid verification code."),
     ("1010023", 403, "Display number invalid."),
+    ("1010024", 403, "Invalid caller number."),
     ("1010040", 403, "The app_key is not allowed to invoke the API."),
     ("1012002", 403, "The template ID is not approved."),
     ("1012003", 403, "The template ID does not exist."),
@@ -37,9 +41,20 @@ _ROWS = (
     ("1012004", 403, "The template ID does not exist."),
     ("1012005", 403, "%s of templateParas does not meet template requirements."),
     ("1012012", 403, "Application does not open recording function."),
+    ("1013001", 403, "Calls exceed the SP limit."),
+    ("1013002", 403, "Calls exceed the APP limit."),
+    ("1013003", 403, "Calls exceed the display number limit."),
+    ("1013004", 403, "Callee in blacklist."),
+    ("1013010", 403, "Caller in blacklist."),
+    ("1013011", 403, "Callee is not on the whitelist."),
+    ("1013112", 403, "International callout is forbidden."),
+    # The cloud's text is not known.
+    ("1013117", 403, "The call frequency of the callee exceeds the limit."),
+    ("1013121", 403, "Call black time forbidden."),
     ("1016002", 403, "The record does not exist."),
     ("1020152", 403, "Invalid Call SessionId."),
     ("1020165", 403, "The appkey call port of using exceeds the limited."),
+    ("1020166", 403, "The app client ip is not in ip white list."),
     ("1020176", 403, "Authentication failed, try again later."),
     ("1023006", 400, "Authorization not contained in the HTTP header."),
     ("1023007", 400, "realm not contained in Authorization."),
@@ -71,13 +86,17 @@ class WireError(Exception):
 
     `detail` takes the place of %s in the text, else it follows the text, without a space between.
 
-    `status` overrides the row's HTTP status where the kind of trouble is known better than its code.
+    `status` overrides the row's HTTP status where the kind of trouble is known better than its code;
+    `passes_in` is when the same request may succeed, if that comes by itself.
     """
 
-    def __init__(self, code: str, detail: str = "", *, status: int | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str = "", *, status: int | None = None, passes_in: timedelta | None = None
+    ) -> None:
         self.result = RESULTS[code]
         self.status = status or self.result.status
         self.detail = detail
+        self.passes_in = passes_in
         text = self.result.text
         self.text = text.replace("%s", detail) if "%s" in text else f"{text}{detail}"
         super().__init__(f"{code} {self.text}")
@@ -85,6 +104,13 @@ class WireError(Exception):
     @property
     def body(self) -> dict[str, Any]:
         return {"resultcode": self.result.code, "resultdesc": self.text[:128]}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if self.passes_in is None:
+            return {}
+        # In whole seconds, and never too early.
+        return {"Retry-After": str(math.ceil(self.passes_in.total_seconds()))}
 
 
 def invalid_request(detail: str) -> WireError:

@@ -44,8 +44,9 @@ class TokenApi:
         """Give a token for a user name and a password."""
         app_key, username = (_parameter(request.query, name) for name in ("app_key", "username"))
         password = request.headers.get("Authorization", "")
-        async with self._authenticator.guarded(self._remote.address(request)):
-            given = await self._tokens.login(self._directory.now, app_key, username, password)
+        address = self._remote.address(request)
+        async with self._authenticator.guarded(address):
+            given = await self._tokens.login(self._directory.now, app_key, username, password, address)
         return web.json_response(token_answer(given))
 
     async def refresh(self, request: web.Request) -> web.Response:
@@ -56,8 +57,11 @@ class TokenApi:
         )
         if values.get("grant_type") != "refresh_token":
             raise invalid_request("grant_type must be refresh_token")
-        async with self._authenticator.guarded(self._remote.address(request)):
-            given = await self._tokens.refresh(self._directory.now, app_key, app_secret, refresh_token)
+        address = self._remote.address(request)
+        async with self._authenticator.guarded(address):
+            given = await self._tokens.refresh(
+                self._directory.now, app_key, app_secret, refresh_token, address
+            )
         return web.json_response(token_answer(given))
 
     async def logout(self, request: web.Request) -> web.Response:

@@ -30,6 +30,7 @@ class Bench:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.address = "192.0.2.1"
         self.clock = Clock()
         self.desk = TokenDesk(database, self.clock, timedelta(hours=48))
         self.directory = Directory(
@@ -46,10 +47,10 @@ class Bench:
         return Application(key, "sp", Service.CALLBACK, True, False, 10, secret, None, None, login)
 
     async def login(self, app_key: str = "app-1", user: str = USER, password: str = PASSWORD) -> Tokens:
-        return await self.desk.login(self.directory, app_key, user, password)
+        return await self.desk.login(self.directory, app_key, user, password, self.address)
 
     async def refresh(self, token: str, secret: str = SECRET) -> Tokens:
-        return await self.desk.refresh(self.directory, "app-1", secret, token)
+        return await self.desk.refresh(self.directory, "app-1", secret, token, self.address)
 
     async def app_of(self, token: str) -> str:
         return (await self.desk.authenticate(self.directory, token)).key

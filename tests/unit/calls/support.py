@@ -28,6 +28,7 @@ from controller.settings import AsteriskSettings, CallSettings
 from controller.store.calls import NonceUse
 from controller.store.database import Database, make_engine
 from controller.store.journal import Journal
+from controller.store.limits import Limits
 from controller.store.schema import migrate
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Service, TimelineEntry
 
@@ -113,10 +114,15 @@ class House:
         self.asterisk.phones = lambda _endpoint, _variables: behaviour
 
     async def start(
-        self, *items: PlayItem, max_calls: int = 10, nonce: NonceUse | None = None, **request: Any
+        self,
+        *items: PlayItem,
+        max_calls: int = 10,
+        limits: Limits | None = None,
+        nonce: NonceUse | None = None,
+        **request: Any,
     ) -> Accepted:
         wanted = call_request(*items, **request)
-        return await soon(self.service.start(wanted, nonce, max_calls))
+        return await soon(self.service.start(wanted, nonce, limits or Limits(max_calls)))
 
     async def call(self, *items: PlayItem, behaviour: Behaviour | None = None) -> Ended:
         """A whole call."""

@@ -15,6 +15,7 @@ from unit.support import soon
 from controller.ari.fake import ANSWERS, FakeAsterisk
 from controller.calls.timeline import Kind
 from controller.store import calls as rows
+from controller.store.limits import Limits
 from controller.store.tables import Call
 
 LEFT = "1200_1_7_20261123070000"
@@ -49,7 +50,7 @@ async def leave_call(house: House, call_id: str = LEFT, controller: str = HOST, 
         }
         for sequence, kind in enumerate(kinds, 1)
     ]
-    await house.database.write(lambda session: rows.accept_call(session, row, None, 100))
+    await house.database.write(lambda session: rows.accept_call(session, row, None, Limits(100)))
     if entries:
         await house.database.write(lambda session: rows.add_entries(session, entries))
 

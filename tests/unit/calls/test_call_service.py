@@ -31,6 +31,7 @@ from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
 from controller.store.calls import NonceUse
 from controller.store.errors import LimitReached, Replayed
+from controller.store.limits import Limits
 from controller.store.tables import Call, Service
 
 
@@ -206,7 +207,7 @@ async def test_given_who_asked_goes_away_when_the_call_is_being_accepted_then_it
 ) -> None:
     writes = FailingWrites(house, monkeypatch)
     writes.may_go_on.clear()
-    asking = asyncio.ensure_future(house.service.start(call_request(), None, 10))
+    asking = asyncio.ensure_future(house.service.start(call_request(), None, Limits(10)))
     await soon(writes.seen.wait())
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)

@@ -11,14 +11,17 @@ import pytest
 from pydantic import SecretStr
 from unit.calls.support import ACCOUNT, APP, CALLEE, SHOWN, House
 
+from controller.accounts.admission import Admission
 from controller.accounts.directory import Application, Directory, DisplayNumber
+from controller.accounts.rules import terms_of
 from controller.agi import Refused
 from controller.door import Door
+from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import PhoneNumber
 from controller.prompts.library import PromptLibrary, StoredPrompt
 from controller.prompts.shipped import ShippedPrompts
 from controller.share import shared
-from controller.store.tables import Call, Service
+from controller.store.tables import Account, Call, Service
 
 APPLICATION = Application(
     APP,
@@ -37,16 +40,23 @@ DIRECTORY = Directory(
     sounds={(ACCOUNT, "hello.wav"): StoredPrompt("abcd", 1000)},
 )
 
+SHIPPED = DiallingSettings()
+
 OpenDoor = Callable[..., Door]
 
 
 @pytest.fixture
 def door(house: House, tmp_path: Path) -> OpenDoor:
-    def opened(directory: Directory = DIRECTORY, language: str = "zh") -> Door:
+    def opened(
+        directory: Directory = DIRECTORY,
+        language: str = "zh",
+        dialling: DiallingSettings = SHIPPED,
+    ) -> Door:
         library = PromptLibrary(tmp_path / "prompts")
+        admission = Admission(dialling, LimitSettings(), house.clock)
         live: Any = SimpleNamespace(now=directory)
         shipped = ShippedPrompts(library, shared("sounds"))
-        return Door(live, house.node, house.service, library, shipped, language, Random(1))
+        return Door(live, admission, house.node, house.service, library, shipped, language, Random(1))
 
     return opened
 
@@ -80,7 +90,7 @@ async def test_E1_given_a_number_without_a_route_when_asked_for_one_then_the_ref
 ) -> None:
     assert (await door().route(CALLEE)).startswith("PJSIP/")
     with pytest.raises(Refused, match=r"no route leads to \+493\*\*\*\*3456"):
-        await door().route(PhoneNumber("+49303123456"))
+        await door(dialling=DiallingSettings(allowed=["+49."])).route(PhoneNumber("+49303123456"))
 
 
 @pytest.mark.requirement("E1")
@@ -109,6 +119,25 @@ REFUSALS: dict[str, tuple[Directory, str]] = {
         "no number to show",
     ),
     "no_approved_sound": (replace(DIRECTORY, sounds={}), "hello.wav does not exist or is not approved"),
+    "an_account_that_is_switched_off": (
+        replace(DIRECTORY, accounts={ACCOUNT: terms_of(Account(id=ACCOUNT, active=False))}),
+        "account is switched off",
+    ),
+    "a_callee_in_a_blacklist": (
+        replace(
+            DIRECTORY,
+            accounts={ACCOUNT: terms_of(Account(id=ACCOUNT, rules={"callee_blacklist": [CALLEE.e164]}))},
+        ),
+        "the callee is in a blacklist",
+    ),
+    "no_place_of_the_account_left": (
+        replace(DIRECTORY, accounts={ACCOUNT: terms_of(Account(id=ACCOUNT, max_calls=0))}),
+        "calls of the account: 0 of 0 calls are live",
+    ),
+    "no_place_of_the_number_left": (
+        replace(DIRECTORY, numbers={SHOWN.e164: DisplayNumber(ACCOUNT, max_calls=0)}),
+        "calls that show the number: 0 of 0 calls are live",
+    ),
     "no_place_left": (with_app(max_calls=0), "0 of 0 calls are live"),
 }
 
@@ -122,6 +151,16 @@ async def test_E1_given_a_rule_against_it_when_a_notification_is_started_then_it
 
     with pytest.raises(Refused, match=said):
         await door(directory).notify(CALLEE, APP, "hello.wav")
+    assert await house.rows(Call) == []
+
+
+@pytest.mark.requirement("A4.3", "E1")
+async def test_A4_3_given_the_operators_policy_when_the_dialplan_asks_then_it_holds_there_too(
+    house: House, door: OpenDoor
+) -> None:
+    for asked in (door().route, lambda number: door().notify(number, APP, "hello.wav")):
+        with pytest.raises(Refused, match="the number of the callee is not allowed to be called here"):
+            await asked(PhoneNumber("+864008208820"))
     assert await house.rows(Call) == []
 
 

@@ -40,8 +40,10 @@ class TokenDesk:
         self._clock = clock
         self._lifetime = lifetime
 
-    async def login(self, directory: Directory, app_key: str, username: str, password: str) -> Tokens:
-        """Raises WireError 1010002, 1010003 or 1010008."""
+    async def login(
+        self, directory: Directory, app_key: str, username: str, password: str, address: str
+    ) -> Tokens:
+        """Raises WireError 1010002, 1010003, 1010008 or 1020166."""
         application = _application(directory, app_key)
         login = application.login
         # Compared in any case, so that the time taken tells nothing.
@@ -49,19 +51,19 @@ class TokenDesk:
         right_password = matches(login.password.get_secret_value() if login else "", password)
         if login is None or not (right_user and right_password):
             raise WrongProof("1010002", "The username or password is wrong.")
-        return await self._issue(application)
+        return await self._issue(application, address)
 
     async def refresh(
-        self, directory: Directory, app_key: str, app_secret: str, refresh_token: str
+        self, directory: Directory, app_key: str, app_secret: str, refresh_token: str, address: str
     ) -> Tokens:
-        """Raises WireError 1010003, 1010004, 1010008 or 1010009."""
+        """Raises WireError 1010003, 1010004, 1010008, 1010009 or 1020166."""
         application = _application(directory, app_key)
         if not matches(application.secret.get_secret_value(), app_secret):
             raise WrongProof("1010009")
         found = await self._database.read(lambda session: rows.of_app(session, application.key))
         if found is None or not matches(found.refresh_digest, _digest(refresh_token)):
             raise WrongProof("1010004")
-        return await self._issue(application)
+        return await self._issue(application, address)
 
     async def logout(self, directory: Directory, token: str) -> None:
         """Raises WireError 1010004."""
@@ -78,7 +80,9 @@ class TokenDesk:
             raise WireError("1010005")
         return _application(directory, found.app_key)
 
-    async def _issue(self, application: Application) -> Tokens:
+    async def _issue(self, application: Application, address: str) -> Tokens:
+        if not application.takes_requests_from(address):
+            raise WireError("1020166")
         # Safe in a query as they are: old clients don't escape them.
         given = Tokens(
             secrets.token_urlsafe(_BYTES),

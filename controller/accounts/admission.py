@@ -1,0 +1,83 @@
+"""Whether a call may be made, as far as that can be said without counting; and what is to be counted.
+
+Both entrances ask here, so that both are under the same rules. The order of checks is documented in
+docs/reference/limits.md.
+"""
+
+from collections.abc import Iterable
+
+from controller.accounts.dialling import DiallingPolicy, Verdict
+from controller.accounts.directory import Application, Directory
+from controller.accounts.errors import Abroad, NotDiallable, Party
+from controller.accounts.rules import Filter, frequency_of
+from controller.asterisk.simulated import is_simulated
+from controller.clock import Clock
+from controller.limit_settings import DiallingSettings, LimitSettings
+from controller.phone_number import PhoneNumber
+from controller.store.limits import Limits
+
+
+class Admission:
+    """The operator's rules, and how they meet those of an account.
+
+    Numbers that begin with `simulated_prefix` may be dialled whatever the policy says: no trunk sees them.
+    """
+
+    def __init__(
+        self, dialling: DiallingSettings, limits: LimitSettings, clock: Clock, simulated_prefix: str = ""
+    ) -> None:
+        self._policy = DiallingPolicy(dialling.allowed, dialling.forbidden)
+        self._limits = limits
+        self._filter = Filter(limits)
+        self._clock = clock
+        self._simulated_prefix = simulated_prefix
+
+    def check_callee(self, callee: PhoneNumber) -> None:
+        """Raise an AccountError unless the operator lets anybody at all call this number."""
+        self._check_dialling(callee, Party.CALLEE)
+        self._filter.check_callee(callee)
+
+    def admit(
+        self,
+        directory: Directory,
+        application: Application,
+        caller: PhoneNumber | None,
+        callee: PhoneNumber,
+        shown: Iterable[PhoneNumber],
+    ) -> Limits:
+        """What limits the call. Raises an AccountError if it may not be made at all.
+
+        :param caller: the first phone of a callback; other calls have only a callee.
+        :param shown: the numbers that the phones will see.
+        """
+        account = directory.account(application)
+        filters = (self._filter, account.filter)
+        if caller is not None:
+            self._check_dialling(caller, Party.CALLER)
+        self._check_dialling(callee, Party.CALLEE)
+        for rules in filters:
+            if caller is not None:
+                rules.check_caller(caller)
+            rules.check_callee(callee)
+        now = self._clock.now()
+        for rules in filters:
+            rules.check_hour(now)
+        numbers = {number.e164: directory.numbers[number.e164].max_calls for number in shown}
+        return Limits(
+            app_calls=application.max_calls,
+            account_calls=account.max_calls,
+            number_calls={number: most for number, most in numbers.items() if most is not None},
+            app_rate=application.calls_per_second or 0,
+            account_rate=account.calls_per_second or 0,
+            platform_rate=self._limits.calls_per_second,
+            frequency=frequency_of(self._limits, account.rules),
+        )
+
+    def _check_dialling(self, number: PhoneNumber, party: Party) -> None:
+        if self._simulated_prefix and is_simulated(number, self._simulated_prefix):
+            return
+        match self._policy.judge(number):
+            case Verdict.ABROAD:
+                raise Abroad(party)
+            case Verdict.NOT_ALLOWED:
+                raise NotDiallable(party)
