@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from controller.accounts.errors import (
     AccountInactive,
+    AddressNotAllowed,
     AppInactive,
     AppUnknown,
     DisplayNumberNotAllotted,
@@ -63,9 +64,10 @@ class Application:
     calls_per_second: int | None = None
     ip_whitelist: tuple[Network, ...] = ()
 
-    def takes_requests_from(self, address: str) -> bool:
-        """Whether requests may come from an IP address: without a whitelist, from any."""
-        return not self.ip_whitelist or is_within(address, self.ip_whitelist)
+    def check_address(self, address: str) -> None:
+        """Raise AddressNotAllowed unless requests may come from there: without a whitelist, from anywhere."""
+        if self.ip_whitelist and not is_within(address, self.ip_whitelist):
+            raise AddressNotAllowed("the application takes no requests from this address")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
     ├── AppUnknown                no such application
     ├── AppInactive               the application is switched off
     ├── AccountInactive           the account is switched off
+    ├── AddressNotAllowed         the application takes no requests from this address
     ├── WrongService              the application is for another service
     ├── DisplayNumberNotAllotted  the number to show is not the account's, or suspended without a substitute
     ├── SoundMissing              a sound file does not exist or is not approved
@@ -45,6 +46,10 @@ class AppInactive(AccountError):
 
 class AccountInactive(AccountError):
     """The account is switched off."""
+
+
+class AddressNotAllowed(AccountError):
+    """The application takes no requests from this address."""
 
 
 class WrongService(AccountError):

@@ -106,7 +106,11 @@ def _refusals(operation: Operation) -> Json:
     by_status: dict[int, list[str]] = defaultdict(list)
     for code in operation.codes():
         by_status[RESULTS[code].status].append(code)
-    return {str(status): _refusal(codes) for status, codes in sorted(by_status.items())}
+    made = {str(status): _refusal(codes) for status, codes in sorted(by_status.items())}
+    if operation.starts_call:
+        text = "Seconds after which the same request may pass, where that is known."
+        made["403"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": text}}
+    return made
 
 
 def _refusal(codes: list[str]) -> Json:

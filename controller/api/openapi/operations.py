@@ -22,16 +22,19 @@ _AUTHENTICATION = {code for code in RESULTS if code.startswith("10230")} | {
     "1010006",
     "1010008",
     "1010013",
+    "1020166",
     "1020176",
 }
 _OF_ONE = {
     "1010009": "refresh",
     "1010022": "callVerify",
+    "1010024": "click2Call",
     "1012002": "callnotify",
     "1012003": "callnotify",
     "1012004": "callnotify",
     "1012005": "callnotify",
     "1012012": "click2Call",
+    "1013010": "click2Call",
     "1016002": "record",
     "1020152": "callStop",
 }

@@ -11,6 +11,7 @@ from controller.accounts.errors import (
     Abroad,
     AccountError,
     AccountInactive,
+    AddressNotAllowed,
     AppInactive,
     AppUnknown,
     CalleeBlacklisted,
@@ -76,6 +77,8 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1010008")
         case AccountInactive():
             return WireError("1010007")
+        case AddressNotAllowed():
+            return WireError("1020166")
         case WrongService():
             return WireError("1010040")
         case DisplayNumberNotAllotted():

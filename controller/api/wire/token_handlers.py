@@ -67,19 +67,21 @@ class TokenApi:
     async def logout(self, request: web.Request) -> web.Response:
         """Take a token back."""
         token = access_token(request)
-        async with self._authenticator.guarded(self._remote.address(request)):
+        address = self._remote.address(request)
+        async with self._authenticator.guarded(address):
             if token is None:
                 raise WireError("1010004")
-            await self._tokens.logout(self._directory.now, token)
+            await self._tokens.logout(self._directory.now, token, address)
         return web.json_response(_SUCCEEDED)
 
     async def refresh_key(self, request: web.Request) -> web.Response:
         """Old clients renew a key of the cloud's object storage; there is none here to renew."""
         token = access_token(request)
-        async with self._authenticator.guarded(self._remote.address(request)):
+        address = self._remote.address(request)
+        async with self._authenticator.guarded(address):
             if token is None:
                 raise WireError("1010004")
-            await self._tokens.authenticate(self._directory.now, token)
+            await self._tokens.authenticate(self._directory.now, token, address)
         return web.json_response(_SUCCEEDED)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from controller.accounts.declaration import Change, DeclarationError, apply, read_declaration
 from controller.accounts.directory import Directory, directory_of
+from controller.accounts.errors import AddressNotAllowed
 from controller.store.database import Database
 from controller.store.directory import read_directory
 from controller.store.schema import migrate
@@ -96,7 +97,12 @@ async def test_given_an_ip_whitelist_when_a_request_comes_then_only_its_networks
 ) -> None:
     _changes, directory = await applied(tmp_path, WHOLE)
 
-    assert directory.applications["app"].takes_requests_from(address) == taken
+    application = directory.applications["app"]
+    if taken:
+        application.check_address(address)
+    else:
+        with pytest.raises(AddressNotAllowed):
+            application.check_address(address)
 
 
 FAULTS = {

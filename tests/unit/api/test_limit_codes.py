@@ -7,6 +7,7 @@ import pytest
 from controller.accounts.errors import (
     Abroad,
     AccountInactive,
+    AddressNotAllowed,
     CalleeBlacklisted,
     CalleeNotWhitelisted,
     CallerBlacklisted,
@@ -23,6 +24,12 @@ CASES: dict[str, tuple[Exception, str, str, str | None]] = {
         AccountInactive("off"),
         "1010007",
         "The ativeState of User is not ACTIVATING.",
+        None,
+    ),
+    "address": (
+        AddressNotAllowed("elsewhere"),
+        "1020166",
+        "The app client ip is not in ip white list.",
         None,
     ),
     "abroad": (Abroad(Party.CALLEE), "1013112", "International callout is forbidden.", None),

@@ -1,13 +1,16 @@
 """Access tokens: only the newest is good, for 48 hours; nothing but digests is kept."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory, Login
+from controller.accounts.errors import AddressNotAllowed
 from controller.api.wire.authentication.tokens import TokenDesk, Tokens, token_answer
 from controller.api.wire.results import WireError
 from controller.store.database import Database
@@ -53,7 +56,7 @@ class Bench:
         return await self.desk.refresh(self.directory, "app-1", secret, token, self.address)
 
     async def app_of(self, token: str) -> str:
-        return (await self.desk.authenticate(self.directory, token)).key
+        return (await self.desk.authenticate(self.directory, token, self.address)).key
 
 
 @pytest.fixture
@@ -144,7 +147,7 @@ async def test_given_48_hours_when_they_are_over_then_1010005_and_a_refresh_help
 
 async def test_given_a_logout_when_the_token_is_used_then_1010004(bench: Bench) -> None:
     given = await bench.login()
-    await bench.desk.logout(bench.directory, given.access)
+    await bench.desk.logout(bench.directory, given.access, bench.address)
 
     assert await refused(bench.app_of(given.access)) == "1010004"
 
@@ -157,3 +160,23 @@ async def test_given_a_token_when_kept_then_the_database_has_only_its_digest(
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("test.db*"))
     assert given.access.encode() not in kept
     assert given.refresh.encode() not in kept
+
+
+@pytest.mark.requirement("C3")
+async def test_C3_given_an_ip_whitelist_when_a_token_is_used_elsewhere_then_it_is_refused_for_everything(
+    bench: Bench,
+) -> None:
+    given = await bench.login()
+    app = replace(bench.directory.applications["app-1"], ip_whitelist=(ip_network("198.51.100.0/24"),))
+    bench.directory = Directory(1, {"app-1": app})
+
+    for asked in (
+        bench.login(),
+        bench.refresh(given.refresh),
+        bench.app_of(given.access),
+        bench.desk.logout(bench.directory, given.access, bench.address),
+    ):
+        with pytest.raises(AddressNotAllowed):
+            await asked
+    bench.address = "198.51.100.7"
+    assert await bench.app_of(given.access) == "app-1"

@@ -51,18 +51,16 @@ class Authenticator:
     ) -> Authenticated:
         """Who sent it, by its access token if it has one, else by its headers.
 
-        Raises WireError: 10230xx, 1010003, 1010004, 1010005, 1010008, 1010013, 1020166 or 1020176.
+        Raises AddressNotAllowed, WireError: 10230xx, 1010003, 1010004, 1010005, 1010008, 1010013 or 1020176.
         """
         async with self.guarded(address):
             if token is not None:
                 # Clients with a token may send a left-over password in Authorization.
-                who = Authenticated(await self._tokens.authenticate(directory, token), None)
-            else:
-                who = self._by_digest(parse_headers(headers), directory)
-        # Only now: whoever has no proof is told nothing of the app.
-        if not who.application.takes_requests_from(address):
-            raise WireError("1020166")
-        return who
+                return Authenticated(await self._tokens.authenticate(directory, token, address), None)
+            who = self._by_digest(parse_headers(headers), directory)
+            # Only now: whoever has no proof is told nothing of the app.
+            who.application.check_address(address)
+            return who
 
     def guarded(self, address: str) -> "_Guard":
         """A block in which a wrong proof counts against the address. Raises WireError 1020176 if locked."""

@@ -43,7 +43,7 @@ class TokenDesk:
     async def login(
         self, directory: Directory, app_key: str, username: str, password: str, address: str
     ) -> Tokens:
-        """Raises WireError 1010002, 1010003, 1010008 or 1020166."""
+        """Raises AddressNotAllowed, WireError 1010002, 1010003 or 1010008."""
         application = _application(directory, app_key)
         login = application.login
         # Compared in any case, so that the time taken tells nothing.
@@ -56,7 +56,7 @@ class TokenDesk:
     async def refresh(
         self, directory: Directory, app_key: str, app_secret: str, refresh_token: str, address: str
     ) -> Tokens:
-        """Raises WireError 1010003, 1010004, 1010008, 1010009 or 1020166."""
+        """Raises AddressNotAllowed, WireError 1010003, 1010004, 1010008 or 1010009."""
         application = _application(directory, app_key)
         if not matches(application.secret.get_secret_value(), app_secret):
             raise WrongProof("1010009")
@@ -65,24 +65,28 @@ class TokenDesk:
             raise WrongProof("1010004")
         return await self._issue(application, address)
 
-    async def logout(self, directory: Directory, token: str) -> None:
-        """Raises WireError 1010004."""
-        application = await self.authenticate(directory, token)
+    async def logout(self, directory: Directory, token: str, address: str) -> None:
+        """Raises AddressNotAllowed or WireError 1010004."""
+        application = await self.authenticate(directory, token, address)
         await self._database.write(lambda session: rows.remove(session, application.key))
 
-    async def authenticate(self, directory: Directory, token: str) -> Application:
-        """The app that a token was given to. Raises WireError 1010004, 1010005 (expired) or 1010008."""
+    async def authenticate(self, directory: Directory, token: str, address: str) -> Application:
+        """The app that a token was given to.
+
+        Raises AddressNotAllowed, WireError 1010004, 1010005 (expired) or 1010008.
+        """
         digest = _digest(token)
         found = await self._database.read(lambda session: rows.with_access(session, digest))
         if found is None or found.app_key not in directory.applications:
             raise WrongProof("1010004")
         if found.expires_at <= self._clock.now():
             raise WireError("1010005")
-        return _application(directory, found.app_key)
+        application = _application(directory, found.app_key)
+        application.check_address(address)
+        return application
 
     async def _issue(self, application: Application, address: str) -> Tokens:
-        if not application.takes_requests_from(address):
-            raise WireError("1020166")
+        application.check_address(address)
         # Safe in a query as they are: old clients don't escape them.
         given = Tokens(
             secrets.token_urlsafe(_BYTES),
