@@ -1,5 +1,6 @@
 """Every result code that a customer can provoke over HTTP alone."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -26,11 +27,14 @@ def asks(operation: str, *, key: str = "", item: dict[str, Any] | None = None, *
 
 
 def _filled(customer: Customer, members: dict[str, Any]) -> dict[str, Any]:
-    """With what the deployment has in the place of `@name`."""
-    return {
-        name: getattr(customer.at, it[1:]) if isinstance(it, str) and it.startswith("@") else it
-        for name, it in members.items()
-    }
+    """With what the deployment has in the place of `@name`, and the callee that `#behaviour` describes."""
+
+    def filled(it: Any) -> Any:
+        if isinstance(it, str) and it.startswith("@"):
+            return getattr(customer.at, it[1:])
+        return customer.at.callee(it[1:]) if isinstance(it, str) and it.startswith("#") else it
+
+    return {name: filled(it) for name, it in members.items()}
 
 
 def sends(method: str, path: str, **headers: str | None) -> Provoke:
@@ -99,6 +103,28 @@ async def asks_too_much(customer: Customer) -> Answer:
     return second
 
 
+async def asks_too_fast(customer: Customer) -> Answer:
+    """More calls in a second than the app may have."""
+    body = customer.at.request("callnotify")
+    asked = (customer.ask("callnotify", body, key=customer.at.slow_key) for _ in range(3))
+    answers = await asyncio.gather(*asked)
+    return next(answer for answer in answers if answer.code != "0")
+
+
+async def calls_too_often(customer: Customer) -> Answer:
+    """The same callee, once more than the account lets it be called."""
+    at = customer.at
+    body = {**at.request("callnotify"), "displayNbr": at.limited_display}
+    await customer.ask("callnotify", body, key=at.limited_key)
+    return await customer.ask("callnotify", body, key=at.limited_key)
+
+
+_LIMITED: dict[str, Any] = {"key": "limited_key", "displayNbr": "@limited_display"}
+_LIMITED_CALLBACK: dict[str, Any] = {
+    "key": "limited_callback_key",
+    "displayNbr": "@limited_display",
+    "displayCalleeNbr": "@limited_display",
+}
 _DIGEST = r'PasswordDigest="[^"]+"'
 PROVOKED: dict[str, Provoke] = {
     "0": asks("callnotify"),
@@ -106,20 +132,31 @@ PROVOKED: dict[str, Provoke] = {
     "1010003": stranger,
     "1010004": wrong_token,
     "1010006": sends("GET", CALLNOTIFY),
+    "1010007": asks("callnotify", key="off_key"),
     "1010008": asks("callnotify", key="inactive_key"),
     "1010009": refreshes_wrongly,
     "1010013": stale,
     "1010022": asks("callVerify", verifyCode="12a"),
     "1010023": asks("callnotify", displayNbr="@foreign_display"),
+    "1010024": asks("click2Call", callerNbr="+864008208820"),
     "1010040": asks("callVerify", key="notification_key"),
     "1012002": asks("callnotify", item={"templateId": "@draft_template"}),
     "1012003": asks("callnotify", item={"templateId": "nothing"}),
     "1012004": asks("callnotify", item={"templateId": "@template", "templateParas": ["a", "b"]}),
     "1012005": asks("callnotify", item={"templateId": "@number_template", "templateParas": ["abc"]}),
     "1012012": asks("click2Call", key="unrecorded_key", recordFlag="true"),
+    "1013001": asks("callnotify", key="full_key", displayNbr="@full_display"),
+    "1013002": asks_too_fast,
+    "1013003": asks("callnotify", key="limited_key", displayNbr="@busy_display"),
+    "1013004": asks("callnotify", calleeNbr="#021 00 000", **_LIMITED),
+    "1013010": asks("click2Call", callerNbr="#020 00 000", **_LIMITED_CALLBACK),
+    "1013011": asks("callnotify", calleeNbr="#034 00 000", **_LIMITED),
+    "1013112": asks("callnotify", calleeNbr="+85221234567"),
+    "1013117": calls_too_often,
     "1016002": sends("GET", f"{RECORDING}?fileName=nothing.wav&recordDomain=x"),
     "1020152": asks("callStop"),
     "1020165": asks_too_much,
+    "1020166": asks("callnotify", key="elsewhere_key"),
     "1023006": changes("X-AKSK", _DIGEST, 'PasswordDigest="bm8="'),
     "1023007": changes("Authorization", 'realm="SDP",', ""),
     "1023008": changes("Authorization", 'profile="UsernameToken",', ""),
@@ -146,6 +183,7 @@ NOT_FROM_OUTSIDE = {
     "1010001": "a fault of the platform; tests/integration/test_trouble.py",
     "1010005": "takes two days; tests/unit/api/test_tokens.py",
     "1010010": "takes more calls a second than a platform in use should get from a test",
+    "1013121": "depends on the time of day; tests/integration/test_limits.py",
     "1020176": "would lock the tester out for half an hour; tests/integration/test_generations.py",
 }
 
