@@ -11,7 +11,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from controller import speech_command
+from controller import push_command, speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
@@ -33,6 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(push_command.pushes, name="pushes")
+app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
 
 

@@ -89,6 +89,7 @@ class Door:
             status_url=application.status_url,
             fee_url=application.fee_url,
             bind_number=application.bind_number,
+            push_profile=application.push_profile,
         )
         accepted = await self._calls.start(request, None, application.max_calls)
         return accepted.session_id

@@ -15,7 +15,7 @@ _WIDTH = 100
 
 
 def initial_settings(directory: Path) -> dict[str, dict[str, Any]]:
-    """What `voicecall init` sets: passwords, and an Asterisk that keeps its files below `directory`."""
+    """What `voicecall init` sets for one machine: passwords, an Asterisk below `directory`, receivers."""
     node = directory / "asterisk"
     return {
         "asterisk": {
@@ -23,7 +23,8 @@ def initial_settings(directory: Path) -> dict[str, dict[str, Any]]:
             "ami_password": secrets.token_urlsafe(18),
             "etc_dir": str(node / "etc"),
             "recording_dir": str(node / "spool" / "recording"),
-        }
+        },
+        "pushes": {"allowed_networks": ["127.0.0.0/8", "::1/128"]},
     }
 
 
@@ -72,8 +73,8 @@ def _toml(value: Any) -> str:
         value = value.get_secret_value()
     if isinstance(value, Path):
         value = str(value)
-    # JSON's strings, numbers, booleans and lists are TOML's too.
-    return json.dumps(value, ensure_ascii=False)
+    # JSON's strings, numbers, booleans and lists are TOML's too. Networks are written as they read.
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def settings_table() -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlmodel import Session, SQLModel
 
+from controller.accounts.webhook_secret import webhook_key
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
 from controller.prompts import templates, wav
@@ -43,6 +44,14 @@ def _url(text: str) -> str:
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 PushUrl = Annotated[str, AfterValidator(_url)]
+
+
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    webhook_key(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 
 
 class _Declared(BaseModel):
@@ -86,6 +95,8 @@ class DeclaredApp(_Declared):
     fee_url: PushUrl | None = None
     login: DeclaredLogin | None = None
     bind_number: Annotated[str, AfterValidator(_number)] | None = None
+    push_profile: Literal["compat", "durable"] = "compat"
+    webhook_secrets: list[WebhookSecret] = Field([], max_length=2)
 
 
 class DeclaredSound(_Declared):
@@ -323,6 +334,8 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         login_user=app.login.user if app.login else None,
         login_password=app.login.password.get_secret_value() if app.login else None,
         bind_number=app.bind_number,
+        push_profile=app.push_profile,
+        webhook_secrets=[secret.get_secret_value() for secret in app.webhook_secrets],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from controller.accounts.errors import (
     AppInactive,
@@ -17,6 +17,7 @@ from controller.accounts.errors import (
     TemplateNotApproved,
     WrongService,
 )
+from controller.accounts.webhook_secret import webhook_key
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
 from controller.prompts.errors import TemplateSyntaxError
@@ -24,7 +25,7 @@ from controller.prompts.library import StoredPrompt
 from controller.prompts.templates import Template, parse
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
-from controller.store.tables import App, NumberState, Service
+from controller.store.tables import App, NumberState, PushProfile, Service
 from controller.store.tables import Template as TemplateRow
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Application:
     fee_url: str | None
     login: Login | None = None
     bind_number: PhoneNumber | None = None
+    push_profile: PushProfile = PushProfile.COMPAT
+    webhook_keys: tuple[SecretBytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 row.fee_url,
                 _login(row),
                 PhoneNumber(row.bind_number) if row.bind_number else None,
+                PushProfile(row.push_profile),
+                tuple(SecretBytes(webhook_key(secret)) for secret in row.webhook_secrets),
             )
             for row in rows.apps.values()
         },

@@ -21,7 +21,7 @@ from controller.clock import Clock
 from controller.phone_number import PhoneNumber
 from controller.store import calls as rows
 from controller.store.database import Database
-from controller.store.tables import Call, Service, TimelineEntry
+from controller.store.tables import Call, PushProfile, Service, TimelineEntry
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +116,7 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
         user_data=row.user_data,
         status_url=row.status_url,
         fee_url=row.fee_url,
+        push_profile=PushProfile(row.push_profile),
     )
     timeline = Timeline(
         [

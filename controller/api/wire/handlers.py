@@ -196,6 +196,7 @@ class WireApi:
             status_url=body.statusUrl or application.status_url,
             fee_url=body.feeUrl or application.fee_url,
             bind_number=application.bind_number,
+            push_profile=application.push_profile,
         )
         try:
             accepted = await self._calls.start(call, who.nonce, application.max_calls)
