@@ -4,6 +4,7 @@ They work on the database; a running controller notices within five seconds.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
@@ -26,6 +27,9 @@ from controller.store.tables import PushAttempt, PushEndpoint
 
 T = TypeVar("T")
 
+_WIDE = 1000
+"""Columns."""
+
 pushes = typer.Typer(help="What became of pushes; which endpoints fail.", no_args_is_help=True)
 cdrs = typer.Typer(help="CDRs that customers do not have yet.", no_args_is_help=True)
 
@@ -40,25 +44,29 @@ SinceOption = Annotated[
 ]
 
 
-async def _in_database(settings: Settings, work: Callable[[Session], T]) -> T:
+async def _in_database(settings: Settings, work: Callable[[Session], T], *, writes: bool) -> T:
     present, newest = await asyncio.to_thread(revisions, settings.database_url)
     if present != newest:
         raise failure("the database is not at the newest schema: start the controller once")
     async with Database(settings.database_url) as database:
-        return await database.write(work)
+        return await (database.write(work) if writes else database.read(work))
 
 
-def _do(settings: Settings, work: Callable[[Session], T]) -> T:
-    return asyncio.run(_in_database(settings, work))
+def _read(settings: Settings, work: Callable[[Session], T]) -> T:
+    return asyncio.run(_in_database(settings, work, writes=False))
+
+
+def _write(settings: Settings, work: Callable[[Session], T]) -> T:
+    return asyncio.run(_in_database(settings, work, writes=True))
 
 
 def _show(columns: list[str], lines: list[list[object]]) -> None:
     table = Table(*columns, box=None, pad_edge=False)
     for line in lines:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in line))
-    # Whole lines for programs that read them.
-    console = Console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    # Programs that read this get whole lines.
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table)
 
 
 def _moment(at: datetime | None) -> str | None:
@@ -68,7 +76,7 @@ def _moment(at: datetime | None) -> str | None:
 @pushes.command("list")
 def list_endpoints(config: ConfigOption = None) -> None:
     """Endpoints that have failed since they last worked, and those that are disabled."""
-    found = _do(read_settings(config), rows.troubled_endpoints)
+    found = _read(read_settings(config), rows.troubled_endpoints)
     if not found:
         typer.echo("every endpoint is well")
         return
@@ -102,7 +110,7 @@ def enable(
             rows.enable_endpoint(session, app, own)
         return found
 
-    found = _do(read_settings(config), work)
+    found = _write(read_settings(config), work)
     if not found:
         raise failure("nothing is held against such an endpoint")
     for own in found:
@@ -114,7 +122,7 @@ def attempts(
     session_id: Annotated[str, typer.Argument(help="Session id of the call.")], config: ConfigOption = None
 ) -> None:
     """Every attempt to tell of a call, oldest first."""
-    found = _do(read_settings(config), lambda session: rows.attempts_of(session, _call_id(session_id)))
+    found = _read(read_settings(config), lambda session: rows.attempts_of(session, _call_id(session_id)))
     if not found:
         raise failure("no attempt is kept for this call")
     _show(
@@ -133,7 +141,7 @@ def list_cdrs(
     app: AppOption = None, since: SinceOption = None, call: CallOption = None, config: ConfigOption = None
 ) -> None:
     """CDRs that were not delivered: waiting for the next attempt, held for a disabled endpoint, or filed."""
-    found = _do(read_settings(config), lambda session: _undelivered(session, app, since, call))
+    found = _read(read_settings(config), lambda session: _undelivered(session, app, since, call))
     if not found:
         typer.echo("no CDR is undelivered")
         return
@@ -174,7 +182,7 @@ def push_cdrs(
             rows.enable_endpoint(session, app_key, url)
         return found
 
-    found = _do(read_settings(config), work)
+    found = _write(read_settings(config), work)
     typer.echo(f"{len(found)} CDRs are pushed again" if found else "no CDR is undelivered")
 
 
