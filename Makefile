@@ -55,6 +55,7 @@ bench: setup ## Measure against bare Asterisk; prints one JSON line each
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.against_bare notification callback verification
 	@$(BIN)/python -m benchmarks.speech
+	@$(BIN)/python -m benchmarks.pushes
 
 requirements: setup ## The requirement numbers that no test shows
 	@$(BIN)/python scripts/requirements.py
