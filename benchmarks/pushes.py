@@ -60,19 +60,8 @@ class Teller:
         self._database = database
         self._accepted = 0
 
-    async def tell(self, block: str, app: str, url: str, rate: float, seconds: float) -> int:
-        """Have something happen `rate` times a second, in one call after the other; returns how often."""
-        count = round(rate * seconds)
-        calls = await self._calls(app, url, -(-count // _PUSHES_A_CALL))
-        began = time.perf_counter()
-        for index in range(count):
-            ahead = began + index / rate - time.perf_counter()
-            if ahead > 0:
-                await asyncio.sleep(ahead)
-            calls[index % len(calls)].tell(Kind.COLLECTED, "a", {"digits": f"{block} {time.monotonic()}"})
-        return count
-
-    async def _calls(self, app: str, url: str, count: int) -> list[LiveCall]:
+    async def calls(self, app: str, url: str, count: int) -> list[LiveCall]:
+        """So many calls, accepted."""
         made = [self._call(app, url) for _ in range(count)]
 
         def accept(session: Session) -> None:
@@ -81,6 +70,15 @@ class Teller:
 
         await self._database.write(accept)
         return made
+
+    async def tell(self, block: str, calls: list[LiveCall], rate: float, seconds: float) -> None:
+        """Have something happen `rate` times a second, in one call after the other."""
+        began = time.perf_counter()
+        for index in range(round(rate * seconds)):
+            ahead = began + index / rate - time.perf_counter()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            calls[index % len(calls)].tell(Kind.COLLECTED, "a", {"digits": f"{block} {time.monotonic()}"})
 
     def _call(self, app: str, url: str) -> LiveCall:
         self._accepted += 1
@@ -140,22 +138,26 @@ async def _teller(directory: Path) -> AsyncIterator[Teller]:
             task = asyncio.create_task(work)
             stack.callback(task.cancel)
         yield Teller(pushes, journal, database)
+        await pushes.drain(_TIMEOUT)
 
 
 async def tell(directory: Path, works: str, hangs: str) -> dict[str, float]:
     """What the telling process does; returns its CPU time for each push of the block at full rate."""
     async with _teller(directory) as teller:
-        await teller.tell(_WARM_UP, "works", works, _RATE / 2, 2)
+        calls = await teller.calls("works", works, round(_RATE * _SECONDS) // _PUSHES_A_CALL)
+        await teller.tell(_WARM_UP, calls, _RATE / 2, 2)
         await asyncio.sleep(1)
         before = _cpu()
-        count = await teller.tell(_FULL, "works", works, _RATE, _SECONDS)
+        await teller.tell(_FULL, calls, _RATE, _SECONDS)
         await asyncio.sleep(1)
-        cpu = 1000 * (_cpu() - before) / count
+        cpu = 1000 * (_cpu() - before) / round(_RATE * _SECONDS)
+        # One push a call, so that they time out together and no block reaches into the next.
+        stuck = await teller.calls("hangs", hangs, round(_HANGING_RATE * _BLOCK_SECONDS))
         for number in range(_BLOCKS):
             block = (_ALONE, _BESIDE)[number % 2]
-            telling = [teller.tell(block, "works", works, _OTHERS_RATE, _BLOCK_SECONDS)]
+            telling = [teller.tell(block, calls, _OTHERS_RATE, _BLOCK_SECONDS)]
             if block == _BESIDE:
-                telling.append(teller.tell(block, "hangs", hangs, _HANGING_RATE, _BLOCK_SECONDS))
+                telling.append(teller.tell(block, stuck, _HANGING_RATE, _BLOCK_SECONDS))
             await asyncio.gather(*telling)
             await asyncio.sleep(_TIMEOUT + 0.5)
         return {"cpu_ms_per_push": cpu}
