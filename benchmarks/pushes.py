@@ -27,7 +27,7 @@ from sqlmodel import Session
 
 from benchmarks.load import milliseconds
 from benchmarks.sink import PushSink
-from controller import memory
+from controller import process
 from controller.accounts.directory import Application
 from controller.calls.call import CallRequest, LiveCall, Notification
 from controller.calls.timeline import Entry, Kind
@@ -149,7 +149,7 @@ async def tell(directory: Path, works: str, hangs: str) -> dict[str, float]:
         calls = await teller.calls("works", works, round(_RATE * _SECONDS) // _PUSHES_A_CALL)
         await teller.tell(_WARM_UP, calls, _RATE / 2, 2)
         await asyncio.sleep(1)
-        memory.settle()
+        process.settle_memory()
         before = _cpu()
         await teller.tell(_FULL, calls, _RATE, _SECONDS)
         await asyncio.sleep(1)
@@ -157,7 +157,7 @@ async def tell(directory: Path, works: str, hangs: str) -> dict[str, float]:
         # One push a call, so that they time out together and no block reaches into the next.
         stuck = await teller.calls("hangs", hangs, round(_HANGING_RATE * _BLOCK_SECONDS))
         # Thousands of calls at once, with long timelines, are the benchmark's and nobody else's.
-        memory.settle()
+        process.settle_memory()
         for number in range(_BLOCKS):
             kind = (_ALONE, _BESIDE)[number % 2]
             block = f"{kind}{number}"
@@ -199,12 +199,12 @@ async def measure(directory: Path) -> dict[str, object]:
     """All figures of one run; of blocks the median, since a machine that others use has bad moments."""
     async with _Sink.start() as sink, _hanging() as hangs:
         assert isinstance(sink, _Sink)
-        process = await asyncio.create_subprocess_exec(
+        telling = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "benchmarks.pushes", str(directory), sink.url("/s"), hangs),
             stdout=asyncio.subprocess.PIPE,
         )
-        output, _ = await process.communicate()
-        if process.returncode:
+        output, _ = await telling.communicate()
+        if telling.returncode:
             raise RuntimeError("the telling process failed")
     delays = sink.delays
     alone, beside = (

@@ -11,7 +11,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from controller import memory, push_command, speech_command
+from controller import process, push_command, speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
@@ -67,7 +67,8 @@ async def _serve(settings: Settings) -> None:
 
 async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
     """Wait until the process is asked to end. Raises FleetError when the node is given up for good."""
-    memory.settle()
+    process.raise_file_limit()
+    process.settle_memory()
     announcing = asyncio.create_task(_announce_ready(controller))
     stopped = asyncio.create_task(stop.wait())
     lost = asyncio.create_task(controller.node.ended())

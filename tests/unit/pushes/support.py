@@ -188,3 +188,20 @@ async def room(
         apps = {app.key: app}
         courier = Courier(sender, apps.get, ledger, clock, Random(1), push_settings(**settings))
         yield Room(database, sender, ledger, courier, clock, app)
+
+
+def call_row(call_id: str, accepted_at: datetime, **more: Any) -> dict[str, Any]:
+    """The row of a call, as the call service writes it."""
+    return {
+        "id": call_id,
+        "session_id": f"{call_id}@host",
+        "account_id": ACCOUNT,
+        "app_key": APP,
+        "service": "notification",
+        "controller": "host",
+        "node": "node1",
+        "display_number": "+8657126880001",
+        "callee": "+8613900001111",
+        "accepted_at": accepted_at,
+        **more,
+    }

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from unit.calls.support import ACCOUNT, APP
-from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, room
+from unit.calls.support import APP
+from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, call_row, push, room
 from unit.pushes.test_cdr_outbox import record
 
 from controller.pushes.cdr_outbox import CdrOutbox
@@ -42,18 +42,7 @@ class Desk:
     async def end_call(self, number: int) -> str:
         """A call that was made and is over; its CDR is due."""
         call_id, now = f"1200_{number}_1_x", self.place.clock.now()
-        row = {
-            "id": call_id,
-            "session_id": f"{call_id}@host",
-            "account_id": ACCOUNT,
-            "app_key": APP,
-            "service": "notification",
-            "controller": "host",
-            "node": "node1",
-            "display_number": "+8657126880001",
-            "callee": "+8613900001111",
-            "accepted_at": now,
-        }
+        row = call_row(call_id, now)
         cdr = record(record_id=call_id, session_id=f"{call_id}@host", app_key=APP, ended_at=now).to_json()
         entry = {"call_id": call_id, "sequence": 1, "at": now, "kind": "disconnect", "leg": None}
 
@@ -231,7 +220,7 @@ async def test_given_a_disabled_endpoint_when_enabled_elsewhere_then_what_is_due
     """The endpoint is enabled between our last look and the push."""
     async with desk(database, Scripted(FAILS), tmp_path) as own:
         for _ in range(7):
-            await own.place.courier.deliver(_other_push(own))
+            await own.place.courier.deliver(push(URL))
             own.place.clock.move(days=1)
         assert own.place.ledger.is_disabled(ENDPOINT)
         assert own.place.ledger._writing is not None
@@ -243,12 +232,6 @@ async def test_given_a_disabled_endpoint_when_enabled_elsewhere_then_what_is_due
 
         [row] = await own.rows()
         assert row.due_at is not None
-
-
-def _other_push(own: Desk) -> Any:
-    from unit.pushes.support import push
-
-    return push(URL)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from unit.calls.support import ACCOUNT, APP, call_request
-from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, room
+from unit.calls.support import APP, call_request
+from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, call_row, room
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
@@ -50,20 +50,8 @@ class House:
         call_id = f"1200_{number}_1_20261124080000"
         call = LiveCall(call_id, f"{call_id}@{HOST}", request, self.place.clock, self._on_entry)
         call.timeline.add(Entry(0, self.place.clock.now(), Kind.ACCEPTED))
-        row = {
-            "id": call.id,
-            "session_id": call.session_id,
-            "account_id": ACCOUNT,
-            "app_key": APP,
-            "service": "notification",
-            "controller": HOST,
-            "node": "node1",
-            "display_number": request.display_number.e164,
-            "callee": request.callee.e164,
-            "status_url": URL,
-            "push_profile": profile,
-            "accepted_at": call.accepted_at,
-        }
+        own = {"controller": HOST, "status_url": URL, "push_profile": profile}
+        row = call_row(call.id, call.accepted_at, session_id=call.session_id, **own)
         await self.database.write(lambda session: call_rows.accept_call(session, row, None, 100_000))
         return call
 
