@@ -75,6 +75,11 @@ class Desk:
             )
         )
 
+    async def until_written(self) -> None:
+        """Wait until what became of pushes is in the database."""
+        if self.place.ledger._writing is not None:
+            await self.place.ledger._writing
+
     async def push_by_hand(self) -> None:
         """As `voicecall cdr push` does."""
         now = self.place.clock.now()
@@ -200,6 +205,8 @@ async def test_given_an_endpoint_dead_for_six_days_when_it_is_back_then_every_cd
                 sent_until_then = len(sender.sent)
         assert disabled_after == pytest.approx(5, abs=0.2)
         assert len(sender.sent) == sent_until_then
+        await own.until_written()
+        await own.work()
         rows = await own.rows()
         assert len(rows) == len(made)
         assert {row.due_at for row in rows} == {None}
@@ -223,8 +230,7 @@ async def test_given_a_disabled_endpoint_when_enabled_elsewhere_then_what_is_due
             await own.place.courier.deliver(push(URL))
             own.place.clock.move(days=1)
         assert own.place.ledger.is_disabled(ENDPOINT)
-        assert own.place.ledger._writing is not None
-        await own.place.ledger._writing
+        await own.until_written()
         await own.end_call(1)
         await own.push_by_hand()
 
