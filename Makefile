@@ -55,6 +55,7 @@ bench: setup ## Measure against bare Asterisk; prints one JSON line each
 	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.against_bare notification callback verification
 	@$(BIN)/python -m benchmarks.speech
+	@$(BIN)/python -m benchmarks.pushes
 
 migration: setup ## Write a database migration after tables.py was changed: FOR="what it is for"
 	@$(BIN)/python scripts/migration.py $(FOR)

@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from controller import speech_command
+from controller import process, push_command, speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
@@ -35,6 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(push_command.pushes, name="pushes")
+app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
 
 
@@ -76,6 +78,8 @@ def say_ending(settings: Settings) -> None:
 
 async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
     """Wait until the process is asked to end. Raises FleetError when the node is given up for good."""
+    process.raise_file_limit()
+    process.settle_memory()
     announcing = asyncio.create_task(_announce_ready(controller))
     stopped = asyncio.create_task(stop.wait())
     lost = asyncio.create_task(controller.node.ended())

@@ -34,6 +34,7 @@ from controller.speech import choose
 from controller.store.database import Database
 from controller.store.directory import read_directory
 from controller.store.errors import DatabaseUnusable
+from controller.store.pushes import troubled_endpoints
 from controller.store.schema import revisions
 
 _MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
@@ -100,6 +101,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ),
     ]
     findings.append(await speech(settings))
+    findings += await endpoints(settings)
     findings += await asterisk(settings)
     return findings
 
@@ -201,6 +203,25 @@ async def database(settings: Settings) -> Finding:
     if present == newest:
         return _ok("database", f"can be reached, schema {present}")
     return _ok("database", f"can be reached; the next start brings its schema from {present} to {newest}")
+
+
+async def endpoints(settings: Settings) -> list[Finding]:
+    """No endpoint of a customer's is disabled, and receivers are who they say they are."""
+    findings: list[Finding] = []
+    if not settings.pushes.verify_tls:
+        text = "certificates of receivers are not verified: anybody can take pushes in their name"
+        findings.append(Finding("pushes", Level.WARNING, text, "set pushes.verify_tls, pushes.ca_file"))
+    try:
+        async with Database(settings.database_url) as base:
+            found = [row for row in await base.read(troubled_endpoints) if row.disabled_at]
+    except (DatabaseUnusable, OSError):
+        return findings
+    if found:
+        names = ", ".join(f"{row.url} of {row.app_key}" for row in found)
+        text = f"{len(found)} disabled after days of failures, nothing is sent there: {names}"
+        remedy = "when they work again: `voicecall cdr push`, or `voicecall pushes enable`"
+        findings.append(Finding("pushes", Level.WARNING, text, remedy))
+    return findings or [_ok("pushes", "no endpoint is disabled")]
 
 
 async def speech(settings: Settings) -> Finding:

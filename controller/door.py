@@ -93,6 +93,7 @@ class Door:
             status_url=application.status_url,
             fee_url=application.fee_url,
             bind_number=application.bind_number,
+            push_profile=application.push_profile,
         )
         limits = self._admission.admit(
             directory, application, request.caller, request.addressee, request.shown

@@ -15,8 +15,8 @@ _WIDTH = 100
 
 
 def initial_settings(directory: Path, speech_model: Path | None = None) -> dict[str, dict[str, Any]]:
-    """What `voicecall init` sets: passwords, an Asterisk that keeps its files below `directory`, and where
-    the embedded voice's model is, if it is already somewhere.
+    """What `voicecall init` sets for one machine: passwords, an Asterisk that keeps its files below
+    `directory`, receivers on loopback, and where the embedded voice's model is, if it is already somewhere.
     """
     node = directory / "asterisk"
     return {
@@ -27,6 +27,7 @@ def initial_settings(directory: Path, speech_model: Path | None = None) -> dict[
             "etc_dir": str(node / "etc"),
             "recording_dir": str(node / "spool" / "recording"),
         },
+        "pushes": {"allowed_networks": ["127.0.0.0/8", "::1/128"]},
     }
 
 
@@ -75,8 +76,8 @@ def _toml(value: Any) -> str:
         value = value.get_secret_value()
     if isinstance(value, Path):
         value = str(value)
-    # JSON's strings, numbers, booleans and lists are TOML's too.
-    return json.dumps(value, ensure_ascii=False)
+    # JSON's strings, numbers, booleans and lists are TOML's too. Networks are written as they read.
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def settings_table() -> str:

@@ -35,10 +35,10 @@ from controller.door import AGI_VARIABLE, Door
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
-from controller.pushes.cdr_outbox import GATHERING, CdrOutbox
-from controller.pushes.receiver import HttpSender, Sender
-from controller.pushes.retry import RetrySchedule
-from controller.pushes.status import StatusPushes
+from controller.pushes.cdr_outbox import GATHERING
+from controller.pushes.guard import AddressGuard
+from controller.pushes.receiver import Sender
+from controller.pushes.room import Pushes, opened_pushes
 from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
@@ -48,6 +48,7 @@ from controller.speech import running_speech
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
 from controller.store.journal import Journal
+from controller.store.pushes import purge_pushes
 from controller.store.schema import migrate
 
 log = logging.getLogger(__name__)
@@ -96,20 +97,25 @@ async def running_controller(
         database = await stack.enter_async_context(
             Database(settings.database_url, synchronous=settings.database.synchronous)
         )
-        if sender is None:
-            sender = await stack.enter_async_context(HttpSender(settings.pushes))
-        statuses = StatusPushes(sender)
-        outbox = CdrOutbox(
-            database,
-            sender,
-            clock,
-            RetrySchedule(settings.pushes.cdr_attempts, timedelta(seconds=settings.pushes.cdr_interval)),
-            settings.pushes.cdr_batch,
-            settings.cdr_file_dir,
-        )
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
         node = Node(settings.asterisk, simulated_prefix=settings.calls.simulated_prefix, random=random)
+        directory = LiveDirectory(database, lambda changed: _changed(changed, node, speech))
+        await directory.refresh()
+        guard = AddressGuard(settings.pushes.allowed_networks)
+        guard.protect_url(settings.asterisk.ari_url)
+        guard.protect(settings.asterisk.ami_address, settings.asterisk.ami_port)
+        pushes = await stack.enter_async_context(
+            opened_pushes(
+                settings,
+                database,
+                lambda key: directory.now.applications.get(key),
+                guard,
+                clock,
+                random,
+                sender,
+            )
+        )
         keeper = RecordingKeeper(
             database,
             node,
@@ -121,8 +127,8 @@ async def running_controller(
             database,
             journal,
             node,
-            statuses,
-            outbox.wake,
+            pushes.statuses,
+            pushes.outbox.wake,
             keeper.wake,
             clock,
             random,
@@ -132,19 +138,20 @@ async def running_controller(
             speech,
         )
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
-        directory = LiveDirectory(database, lambda changed: _changed(changed, node, speech))
-        await directory.refresh()
-        works = (outbox.run(), directory.run(), keeper.run(), _housekeeping(database, clock))
-        for work in works:
+        attempts_kept = timedelta(days=settings.pushes.attempts_days)
+        works = (directory.run(), keeper.run(), _housekeeping(database, clock, attempts_kept))
+        for work in (*pushes.works, *works):
             await stack.enter_async_context(_background(work))
         library = PromptLibrary(settings.prompt_dir)
         key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
         shipped = ShippedPrompts(library, shared("sounds"), key)
         admission = Admission(settings.dialling, settings.limits, clock, settings.calls.simulated_prefix)
         door = Door(directory, admission, node, calls, library, shipped, settings.agi.language, random)
-        node.global_variables[AGI_VARIABLE] = await stack.enter_async_context(_opened(door, settings.agi))
+        agi_address = await stack.enter_async_context(_opened(door, settings.agi))
+        node.global_variables[AGI_VARIABLE] = agi_address
+        guard.protect_url(agi_address)
         await stack.enter_async_context(node)
-        stack.push_async_callback(_drain, settings, calls, statuses, outbox, keeper, hurry or asyncio.Event())
+        stack.push_async_callback(_drain, settings, calls, pushes, keeper, hurry or asyncio.Event())
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
@@ -156,6 +163,7 @@ async def running_controller(
             listener = await stack.enter_async_context(
                 listening(app, settings.http, partial(_is_locked, lockout, clock))
             )
+        guard.protect_url(listener.url)
         yield Controller(settings, listener, node, calls, database, directory)
 
 
@@ -212,23 +220,20 @@ async def _configure(node: Node, directory: Directory) -> None:
 
 
 async def _drain(
-    settings: Settings,
-    calls: CallService,
-    statuses: StatusPushes,
-    outbox: CdrOutbox,
-    keeper: RecordingKeeper,
-    hurry: asyncio.Event,
+    settings: Settings, calls: CallService, pushes: Pushes, keeper: RecordingKeeper, hurry: asyncio.Event
 ) -> None:
     await calls.drain(settings.calls.drain_timeout, hurry)
-    for rest in (statuses, outbox, keeper):
+    for rest in (pushes, keeper):
         await rest.drain(min(settings.pushes.timeout, _HURRY) if hurry.is_set() else settings.pushes.timeout)
 
 
-async def _housekeeping(database: Database, clock: Clock) -> None:
+async def _housekeeping(database: Database, clock: Clock, attempts_kept: timedelta) -> None:
     while True:
         now = clock.now()
         try:
             await database.write(partial(forget_nonces, now=now))
+            while await database.write(partial(purge_pushes, before=now - attempts_kept)):
+                pass
         except Exception:
             log.exception("Housekeeping failed; trying again later")
         await asyncio.sleep(_HOUSEKEEPING_INTERVAL)

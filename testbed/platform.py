@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,14 @@ from pydantic import SecretStr
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
 from controller.cli import apply_file, reload_on_hangup, say_ending, stop_signal, until_stopped
-from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings, SpeechSettings
+from controller.settings import (
+    AgiSettings,
+    AsteriskSettings,
+    HttpSettings,
+    PushSettings,
+    Settings,
+    SpeechSettings,
+)
 from controller.wiring import Controller, naming_port, running_controller
 from testbed.asterisk import (
     AsteriskProgram,
@@ -30,6 +38,8 @@ from testbed.client import ApiClient
 
 SPEECH_MODEL = Path(__file__).parents[1] / ".cache" / "speech-models"
 """The model of the embedded voice, which `make setup` fetches."""
+
+LOOPBACK: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
 
 
 async def run_platform(settings: Settings, sip_port: int) -> None:
@@ -193,4 +203,11 @@ async def platform(
             speech=SpeechSettings(model_dir=str(SPEECH_MODEL)),
             asterisk=node_settings(asterisk.configuration, **(node or {})),
         )
-        yield Platform(directory, asterisk, settings.model_copy(update=dict(sections or {})))
+        settings = settings.model_copy(update=dict(sections or {}))
+        yield Platform(directory, asterisk, settings.model_copy(update={"pushes": _on_loopback(settings)}))
+
+
+def _on_loopback(settings: Settings) -> PushSettings:
+    """Receivers of the test bed are on this machine."""
+    pushes = settings.pushes
+    return pushes.model_copy(update={"allowed_networks": pushes.allowed_networks or LOOPBACK})

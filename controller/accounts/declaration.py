@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from sqlmodel import Session, SQLModel
 
 from controller.accounts.rules import AccountRules, rules_row
+from controller.accounts.webhook_secret import webhook_key
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.faults import IDENTIFIER, in_words
 from controller.phone_number import PhoneNumber
@@ -48,6 +49,14 @@ Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 PushUrl = Annotated[str, AfterValidator(_url)]
 MaxCalls = Annotated[int, Field(ge=0, le=65535)]
 CallsPerSecond = Annotated[int, Field(ge=1)]
+
+
+def _webhook_secret(secret: SecretStr) -> SecretStr:
+    webhook_key(secret.get_secret_value())
+    return secret
+
+
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 
 
 class _Declared(BaseModel):
@@ -94,6 +103,8 @@ class DeclaredApp(_Declared):
     fee_url: PushUrl | None = None
     login: DeclaredLogin | None = None
     bind_number: Annotated[str, AfterValidator(_number)] | None = None
+    push_profile: Literal["compat", "durable"] = "compat"
+    webhook_secrets: list[WebhookSecret] = Field([], max_length=2)
 
 
 class DeclaredSound(_Declared):
@@ -349,6 +360,8 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         bind_number=app.bind_number,
         calls_per_second=app.calls_per_second,
         ip_whitelist=[str(network) for network in app.ip_whitelist] or None,
+        push_profile=app.push_profile,
+        webhook_secrets=[secret.get_secret_value() for secret in app.webhook_secrets],
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from random import Random
 
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 
 from controller.accounts.errors import (
     AccountInactive,
@@ -21,6 +21,7 @@ from controller.accounts.errors import (
     WrongService,
 )
 from controller.accounts.rules import AccountTerms, terms_of
+from controller.accounts.webhook_secret import webhook_key
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.phone_number import PhoneNumber
 from controller.prompts.errors import TemplateSyntaxError
@@ -29,7 +30,7 @@ from controller.prompts.templates import Template, parse
 from controller.rules.networks import Network, is_within
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
-from controller.store.tables import App, NumberState, Service
+from controller.store.tables import App, NumberState, PushProfile, Service
 from controller.store.tables import Template as TemplateRow
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class Application:
     bind_number: PhoneNumber | None = None
     calls_per_second: int | None = None
     ip_whitelist: tuple[Network, ...] = ()
+    push_profile: PushProfile = PushProfile.COMPAT
+    webhook_keys: tuple[SecretBytes, ...] = ()
 
     def check_address(self, address: str) -> None:
         """Raise AddressNotAllowed unless requests may come from there: without a whitelist, from anywhere."""
@@ -195,6 +198,8 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 PhoneNumber(row.bind_number) if row.bind_number else None,
                 calls_per_second=row.calls_per_second,
                 ip_whitelist=tuple(ip_network(text) for text in row.ip_whitelist or ()),
+                push_profile=PushProfile(row.push_profile),
+                webhook_keys=tuple(SecretBytes(webhook_key(secret)) for secret in row.webhook_secrets),
             )
             for row in rows.apps.values()
         },

@@ -12,7 +12,7 @@ from controller.calls.timeline import Entry, Kind, Timeline
 from controller.clock import Clock
 from controller.phone_number import PhoneNumber
 from controller.prompts.reading import Passage
-from controller.store.tables import Service
+from controller.store.tables import PushProfile, Service
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,7 @@ class CallRequest:
     fee_url: str | None = None
     bind_number: PhoneNumber | None = None
     """The app's business number, if it has one; nobody is shown it for that."""
+    push_profile: PushProfile = PushProfile.COMPAT
 
     @property
     def service(self) -> Service:

@@ -21,9 +21,12 @@ from controller.clock import Clock
 from controller.phone_number import PhoneNumber
 from controller.store import calls as rows
 from controller.store.database import Database
-from controller.store.tables import Call, Service, TimelineEntry
+from controller.store.tables import Call, PushProfile, Service, TimelineEntry
 
 log = logging.getLogger(__name__)
+
+_UNWRITTEN = 20
+"""Entries of a call, at most, that a controller that went away has told of and not written."""
 
 
 class Recovery:
@@ -116,6 +119,7 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
         user_data=row.user_data,
         status_url=row.status_url,
         fee_url=row.fee_url,
+        push_profile=PushProfile(row.push_profile),
     )
     timeline = Timeline(
         [
@@ -123,4 +127,5 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
             for entry in entries
         ]
     )
+    timeline.skip(_UNWRITTEN)
     return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline)

@@ -56,7 +56,7 @@ class ShuttingDown(Exception):
 class StatusTeller(Protocol):
     """Tells the customer what happens."""
 
-    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Task[None] | None" = None) -> None:
+    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Future[None] | None" = None) -> None:
         """Something happened; the customer is told once `after` is done. Must not wait itself."""
         ...
 
@@ -248,12 +248,9 @@ class CallService:
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
         row = _entry_row(call.id, entry)
-        if entry.kind is Kind.ANSWER:
-            # From here the call costs money: the customer is told once it is written down.
-            self._statuses.tell(call, entry, after=self._journal.add_now(row))
-        else:
-            self._journal.add(row)
-            self._statuses.tell(call, entry)
+        # From the answer on the call costs money: written down at once.
+        add = self._journal.add_now if entry.kind is Kind.ANSWER else self._journal.add
+        self._statuses.tell(call, entry, after=add(row))
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:
         """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
@@ -341,6 +338,7 @@ class CallService:
             "user_data": request.user_data,
             "status_url": request.status_url,
             "fee_url": request.fee_url,
+            "push_profile": request.push_profile,
             "accepted_at": call.accepted_at,
         }
 

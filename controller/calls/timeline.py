@@ -53,6 +53,7 @@ class Timeline:
         self.speech_seconds = 0.0
         self.spoken_plays = 0
         self.recording_started: datetime | None = None
+        self._next_at_least = 0
         self.last_minute_told = False
         for entry in entries or []:
             self.add(entry)
@@ -86,4 +87,8 @@ class Timeline:
 
     @property
     def next_sequence(self) -> int:
-        return self.entries[-1].sequence + 1 if self.entries else 0
+        return max(self.entries[-1].sequence + 1 if self.entries else 0, self._next_at_least)
+
+    def skip(self, numbers: int) -> None:
+        """Leave a gap: entries that were told but not written had these numbers."""
+        self._next_at_least = self.next_sequence + numbers

@@ -1,11 +1,16 @@
 """The two messages in the wire API's names. Source: wire API document, sections 5 and 6."""
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from controller.calls.call import Callback, LiveCall
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import Entry, Kind
+from controller.pushes.push import Push
 
 _EVENT_TYPES = {
     Kind.CALLOUT: "callout",
@@ -27,11 +32,34 @@ def wire_time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def status_message(call: LiveCall, entry: Entry) -> dict[str, Any] | None:
-    """The status push for something that happened, None if the customer is not told of it."""
-    event_type = _EVENT_TYPES.get(entry.kind)
-    if event_type is None:
-        return None
+def is_told(call: LiveCall, entry: Entry) -> bool:
+    """Whether the customer is told of something that happened."""
+    return call.request.status_url is not None and entry.kind in _EVENT_TYPES
+
+
+def status_push(call: LiveCall, entry: Entry, attempt: int = 1) -> Push:
+    """The push that tells of something that happened; only for what `is_told`.
+
+    What it carries follows from the call's timeline alone, so that it is the same at every attempt.
+    """
+    message = status_message(call, entry)
+    number = sum(
+        before.kind in _EVENT_TYPES for before in call.timeline.entries if before.sequence < entry.sequence
+    )
+    return Push(
+        call.request.app_key,
+        call.request.status_url or "",
+        f"msg_{call.id}_{number}",
+        message["eventType"],
+        msgspec.json.encode(message),
+        (call.id,),
+        number,
+        attempt,
+    )
+
+
+def status_message(call: LiveCall, entry: Entry) -> dict[str, Any]:
+    """The status push for something that happened, in the wire API's names."""
     info: dict[str, Any] = {"timestamp": wire_time(entry.at), "sessionId": call.session_id}
     if call.request.user_data is not None:
         info["userData"] = call.request.user_data
@@ -47,7 +75,17 @@ def status_message(call: LiveCall, entry: Entry) -> dict[str, Any] | None:
         plan = call.request.plan
         if isinstance(plan, Callback) and plan.tells_party:
             info["partyType"] = _PARTY_TYPES[entry.detail.get("party")]
-    return {"eventType": event_type, "statusInfo": info}
+    return {"eventType": _EVENT_TYPES[entry.kind], "statusInfo": info}
+
+
+def fee_push(app_key: str, url: str, records: Mapping[str, CallDetailRecord], attempt: int = 1) -> Push:
+    """The CDR push for records of one app, by call."""
+    ids = sorted(records)
+    digest = hashlib.sha256(",".join(ids).encode()).hexdigest()[:32]
+    message = fee_message(list(records.values()))
+    return Push(
+        app_key, url, f"msg_cdr_{digest}", "fee", msgspec.json.encode(message), tuple(ids), None, attempt
+    )
 
 
 def fee_message(records: list[CallDetailRecord]) -> dict[str, Any]:

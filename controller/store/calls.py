@@ -14,7 +14,16 @@ from sqlmodel import Session, col
 
 from controller.store.errors import Replayed
 from controller.store.limits import Limits, Place, check_limits
-from controller.store.tables import Call, Cdr, CdrPush, Recording, TimelineEntry, UsedNonce
+from controller.store.tables import (
+    Call,
+    CallPush,
+    Cdr,
+    CdrPush,
+    PushProfile,
+    Recording,
+    TimelineEntry,
+    UsedNonce,
+)
 
 Row = Mapping[str, Any]
 
@@ -36,8 +45,8 @@ class CdrDelivery:
     due_at: datetime
 
 
-_CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING = (
-    cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording)
+_CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING, _PROGRESS = (
+    cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording, CallPush)
 )
 # Made once: these run for every call, and making a statement costs more than running it.
 _END_CALL = (
@@ -45,8 +54,8 @@ _END_CALL = (
     .where(_CALL.c.id == bindparam("call"), _CALL.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"), state_code=bindparam("code"))
 )
-_INSERT_CALL, _INSERT_ENTRY, _INSERT_CDR, _INSERT_PUSH = (
-    table.insert() for table in (_CALL, _TIMELINE, _CDR, _PUSH)
+_INSERT_CALL, _INSERT_ENTRY, _INSERT_CDR, _INSERT_PUSH, _INSERT_PROGRESS = (
+    table.insert() for table in (_CALL, _TIMELINE, _CDR, _PUSH, _PROGRESS)
 )
 _INSERT_NONCE = {
     "sqlite": sqlite.insert(_NONCE).on_conflict_do_nothing(),
@@ -66,6 +75,8 @@ def accept_call(session: Session, call: Row, nonce: NonceUse | None, limits: Lim
         if used.rowcount == 0:
             raise Replayed("the nonce was used before")
     connection.execute(_INSERT_CALL, dict(call))
+    if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
+        connection.execute(_INSERT_PROGRESS, {"call_id": call["id"], "delivered": -1, "attempts": 0})
     return place
 
 

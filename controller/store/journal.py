@@ -29,37 +29,43 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._entries: list[Mapping[str, Any]] = []
+        self._written: asyncio.Future[None] | None = None
         self._flush: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Take an entry; never waits."""
+    def add(self, entry: Mapping[str, Any]) -> "asyncio.Future[None]":
+        """Take an entry; never waits. The future is done when it is written, or could not be."""
+        loop = asyncio.get_running_loop()
         self._entries.append(entry)
-        if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_later(GATHERING, self._start)
+        if self._written is None:
+            self._written = loop.create_future()
+            self._flush = loop.call_later(GATHERING, self._start)
+        return self._written
 
-    def add_now(self, entry: Mapping[str, Any]) -> "asyncio.Task[None]":
-        """Take an entry that must not be lost; the task is done when it is written."""
-        self._entries.append(entry)
+    def add_now(self, entry: Mapping[str, Any]) -> "asyncio.Future[None]":
+        """Take an entry that must not be lost: it is written without gathering."""
+        written = self.add(entry)
+        self._start()
+        return written
+
+    def _start(self) -> None:
         if self._flush is not None:
             self._flush.cancel()
-        return self._start()
-
-    def _start(self) -> "asyncio.Task[None]":
-        self._flush = None
-        writing = asyncio.create_task(self._write())
+        entries, self._entries = self._entries, []
+        written, self._written = self._written, None
+        if written is None:
+            return
+        writing = asyncio.create_task(self._write(entries, written))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
-        return writing
 
-    async def _write(self) -> None:
-        entries, self._entries = self._entries, []
-        if not entries:
-            return
+    async def _write(self, entries: list[Mapping[str, Any]], written: "asyncio.Future[None]") -> None:
         try:
             await self._database.write(lambda session: add_entries(session, entries), patience=_PATIENCE)
         except Exception:
             log.exception("Timeline entries could not be written", extra={"entries": len(entries)})
+        finally:
+            written.set_result(None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,8 +74,6 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write what is left."""
-        if self._flush is not None:
-            self._flush.cancel()
-        await self._write()
+        self._start()
         if self._writing:
             await asyncio.wait(self._writing)

@@ -8,7 +8,10 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
-from controller.store.tables import Cdr, CdrPush
+from controller.store.tables import Cdr, CdrPush, PushEndpoint
+
+_AT_ONCE = 500
+"""Rows named in one statement."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class DuePush:
     ended_at: datetime
     attempts: int
     record: dict[str, Any]
+    message_id: str | None = None
 
 
 def due_pushes(session: Session, now: datetime, limit: int = 1000) -> list[DuePush]:
@@ -33,10 +37,11 @@ def due_pushes(session: Session, now: datetime, limit: int = 1000) -> list[DuePu
             col(CdrPush.ended_at),
             col(CdrPush.attempts),
             col(Cdr.record),
+            col(CdrPush.message_id),
         )
         .join(Cdr, col(Cdr.call_id) == col(CdrPush.call_id))
         .where(col(CdrPush.due_at) <= now)
-        .order_by(col(CdrPush.due_at))
+        .order_by(col(CdrPush.due_at), col(CdrPush.call_id))
         .limit(limit)
     )
     return [DuePush(*row) for row in rows]
@@ -55,14 +60,84 @@ def mark_delivered(session: Session, call_ids: Sequence[str], at: datetime) -> N
     _update(session, call_ids, delivered_at=at, due_at=None, attempts=col(CdrPush.attempts) + 1)
 
 
-def mark_failed(session: Session, call_ids: Sequence[str], due_at: datetime) -> None:
+def mark_failed(session: Session, call_ids: Sequence[str], due_at: datetime, message_id: str) -> None:
     """An attempt failed; another follows."""
-    _update(session, call_ids, due_at=due_at, attempts=col(CdrPush.attempts) + 1)
+    attempts = col(CdrPush.attempts) + 1
+    _update(session, call_ids, due_at=due_at, attempts=attempts, message_id=message_id)
 
 
-def mark_filed(session: Session, call_ids: Sequence[str], at: datetime) -> None:
+def mark_filed(session: Session, call_ids: Sequence[str], at: datetime, message_id: str) -> None:
     """All attempts failed; the records are in the CDR file now."""
-    _update(session, call_ids, filed_at=at, due_at=None, attempts=col(CdrPush.attempts) + 1)
+    attempts = col(CdrPush.attempts) + 1
+    _update(session, call_ids, filed_at=at, due_at=None, attempts=attempts, message_id=message_id)
+
+
+def hold(session: Session, call_ids: Sequence[str], app_key: str, url: str) -> None:
+    """Keep what is for a disabled endpoint until it is pushed by hand; nothing if it isn't disabled now."""
+    disabled = select(col(PushEndpoint.url)).where(
+        col(PushEndpoint.app_key) == app_key,
+        col(PushEndpoint.url) == url,
+        col(PushEndpoint.disabled_at).is_not(None),
+    )
+    session.execute(
+        update(CdrPush)
+        .where(col(CdrPush.call_id).in_(call_ids), disabled.exists())
+        .values(due_at=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@dataclass(frozen=True)
+class Undelivered:
+    """A CDR that the customer does not have: waiting, held back or in the CDR file."""
+
+    call_id: str
+    app_key: str
+    url: str
+    ended_at: datetime
+    attempts: int
+    due_at: datetime | None
+    filed_at: datetime | None
+
+
+def undelivered(
+    session: Session, app_key: str | None = None, since: datetime | None = None, call_id: str | None = None
+) -> list[Undelivered]:
+    """CDRs that were not delivered, oldest first; each condition that is given narrows them."""
+    query = (
+        select(
+            col(CdrPush.call_id),
+            col(CdrPush.app_key),
+            col(CdrPush.url),
+            col(CdrPush.ended_at),
+            col(CdrPush.attempts),
+            col(CdrPush.due_at),
+            col(CdrPush.filed_at),
+        )
+        .where(col(CdrPush.delivered_at).is_(None))
+        .order_by(col(CdrPush.ended_at), col(CdrPush.call_id))
+    )
+    if app_key is not None:
+        query = query.where(col(CdrPush.app_key) == app_key)
+    if since is not None:
+        query = query.where(col(CdrPush.ended_at) >= since)
+    if call_id is not None:
+        query = query.where(col(CdrPush.call_id) == call_id)
+    return [Undelivered(*row) for row in session.execute(query)]
+
+
+def push_again(session: Session, call_ids: Sequence[str], now: datetime) -> None:
+    """Have these pushed now and, if that fails, on the whole schedule again; what was delivered stays."""
+    for start in range(0, len(call_ids), _AT_ONCE):
+        session.execute(
+            update(CdrPush)
+            .where(
+                col(CdrPush.call_id).in_(call_ids[start : start + _AT_ONCE]),
+                col(CdrPush.delivered_at).is_(None),
+            )
+            .values(due_at=now, attempts=0, filed_at=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _update(session: Session, call_ids: Sequence[str], **values: Any) -> None:

@@ -78,6 +78,8 @@ class App(SQLModel, table=True):
     login_user: str | None = None
     login_password: str | None = None
     bind_number: str | None = Field(default=None, max_length=32)
+    push_profile: str = "compat"
+    webhook_secrets: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
 class AccessToken(SQLModel, table=True):
@@ -89,6 +91,15 @@ class AccessToken(SQLModel, table=True):
     access_digest: str = Field(unique=True, max_length=64)
     refresh_digest: str = Field(max_length=64)
     expires_at: datetime = _time()
+
+
+class PushProfile(StrEnum):
+    """How hard it is tried to tell a customer something."""
+
+    COMPAT = "compat"
+    """As the cloud does: status pushes once, CDRs seven times an hour apart."""
+    DURABLE = "durable"
+    """Everything in order and again for three days, on the schedule of Standard Webhooks."""
 
 
 class Number(SQLModel, table=True):
@@ -177,6 +188,7 @@ class Call(SQLModel, table=True):
     user_data: str | None = None
     status_url: str | None = None
     fee_url: str | None = None
+    push_profile: str = "compat"
     accepted_at: datetime = _time()
     ended_at: datetime | None = _time(nullable=True)
     state_code: int | None = None
@@ -228,8 +240,63 @@ class CdrPush(SQLModel, table=True):
     ended_at: datetime = _time()
     attempts: int = 0
     due_at: datetime | None = _time(nullable=True, index=True)
+    message_id: str | None = None
+    """Of the push that failed; the records that were in it are pushed together again."""
     delivered_at: datetime | None = _time(nullable=True)
     filed_at: datetime | None = _time(nullable=True)
+
+
+class CallPush(SQLModel, table=True):
+    """How far a durable call's status pushes have come; gone when all of them and the call are over.
+
+    The call's timeline has what is in them: this is a place in it.
+    """
+
+    __tablename__ = "call_push"
+
+    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    delivered: int = -1
+    """Sequence of the last timeline entry that the customer knows."""
+    attempts: int = 0
+    """That failed, at the next one."""
+    due_at: datetime | None = _time(nullable=True, index=True)
+    """When it is tried again; None: at once, by the controller that runs the call."""
+    given_up_at: datetime | None = _time(nullable=True)
+
+
+class PushAttempt(SQLModel, table=True):
+    """One attempt at a push, once for each call that it told of."""
+
+    __tablename__ = "push_attempt"
+
+    id: int | None = Field(default=None, primary_key=True)
+    call_id: str = Field(index=True, max_length=64)
+    message_id: str
+    app_key: str
+    url: str
+    event_type: str
+    sequence: int | None = None
+    attempt: int
+    at: datetime = _time()
+    latency_ms: int
+    status: int | None = None
+    failure: str | None = None
+    error: str | None = None
+    answer: str = ""
+
+
+class PushEndpoint(SQLModel, table=True):
+    """An endpoint that has failed since it last worked; without a row it is well."""
+
+    __tablename__ = "push_endpoint"
+
+    app_key: str = Field(primary_key=True)
+    url: str = Field(primary_key=True)
+    failing_since: datetime = _time()
+    failed_at: datetime = _time()
+    failures: int
+    error: str
+    disabled_at: datetime | None = _time(nullable=True)
 
 
 class UsedNonce(SQLModel, table=True):

@@ -166,9 +166,10 @@ async def test_B2_given_a_cdr_not_delivered_when_the_controller_is_started_again
         session = await b.notify()
         await b.receiver.wait_for(lambda push: push.path == "/fee")
     b.receiver.plan(Reply(200), path="/fee")
+    before = len(b.receiver.pushes)
 
     async with b.home.serving(APP_KEY, SECRET):
-        await b.receiver.wait_for(lambda push: push.path == "/fee", since=len(b.receiver.pushes))
+        await b.receiver.wait_for(lambda push: push.path == "/fee", since=before)
 
     assert {cdr["sessionId"] for cdr in b.receiver.cdrs()} == {session}
 

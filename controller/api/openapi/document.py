@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -31,12 +32,19 @@ Numbers that begin with `+999` are simulated callees: the examples can be tried 
 
 _STATUS = (
     "What happens in a call, at once and in its order. Answer 200; the body does not matter. Nothing is "
-    "repeated."
+    "repeated, unless the app's push profile is durable."
 )
 _FEE = (
     "The end of calls, answered or not. Answer 200; anything else, or nothing, has it repeated six times, "
-    "an hour apart."
+    "an hour apart (in the durable profile nine times in three days)."
 )
+_PUSH_HEADERS = {
+    "X-AKSK": "The signature of X-AKSK, over this address, nonce and created; unless signing is off.",
+    "webhook-id": "Apps with webhook secrets: the same however often a push is repeated.",
+    "webhook-timestamp": "Apps with webhook secrets: when this attempt was made, in seconds since 1970.",
+    "webhook-signature": "Apps with webhook secrets: `v1,` and a signature for each, separated by spaces.",
+}
+_SEQUENCE = {"X-Call-Sequence": "0, 1, 2 ... in each call, in the order in which things happened."}
 _DIGEST = (
     '`UsernameToken Username="<app_key>", PasswordDigest="<digest>", Nonce="<nonce>", '
     'Created="<UTC or UTC+8>Z"`'
@@ -123,15 +131,22 @@ def _refusal(codes: list[str]) -> Json:
 
 def _status_push() -> Json:
     events = ("CallEvent", "CollectEvent", "DisconnectEvent")
-    return _push("status", "Status push", _STATUS, {"oneOf": [_reference(name) for name in events]})
+    schema = {"oneOf": [_reference(name) for name in events]}
+    return _push("status", "Status push", _STATUS, schema, _SEQUENCE)
 
 
-def _push(name: str, summary: str, text: str, schema: Json) -> Json:
+def _push(name: str, summary: str, text: str, schema: Json, headers: Mapping[str, str] | None = None) -> Json:
+    named = {**(headers or {}), **_PUSH_HEADERS}
+    parameters = [
+        {"name": header, "in": "header", "description": meaning, "schema": {"type": "string"}}
+        for header, meaning in named.items()
+    ]
     return {
         "operationId": name,
         "summary": summary,
         "description": text,
         "security": [],
+        "parameters": parameters,
         "requestBody": {"required": True, "content": {_JSON: {"schema": schema}}},
         "responses": {"200": {"description": "Taken."}},
     }

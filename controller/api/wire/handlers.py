@@ -236,6 +236,7 @@ class WireApi:
             status_url=body.statusUrl or application.status_url,
             fee_url=body.feeUrl or application.fee_url,
             bind_number=application.bind_number,
+            push_profile=application.push_profile,
         )
         limits = self._admission.admit(directory, application, call.caller, call.addressee, call.shown)
         try:

@@ -108,15 +108,15 @@ async def test_given_an_ip_whitelist_when_a_request_comes_then_only_its_networks
 FAULTS = {
     'callee_blacklist = ["+86Y"]': ("accounts.0.callee_blacklist.0", "'Y' is none of"),
     'callee_whitelist = ["+86.", "86"]': ("accounts.0.callee_whitelist.1", "begin with +"),
-    'caller_blacklist = "+86."': ("accounts.0.caller_blacklist", "valid list"),
+    'caller_blacklist = "+86."': ("accounts.0.caller_blacklist", "must be a list"),
     'hours = ["8-21"]': ("accounts.0.hours.0", "'8-21' is not a span of hours"),
     'hours_zone = "Asia/Nowhere"': ("accounts.0.hours_zone", "not a time zone"),
     'callee_frequency = "sometimes"': ("accounts.0.callee_frequency", "'off', 'warn' or 'refuse'"),
     'callee_windows = ["3"]': ("accounts.0.callee_windows.0", "3/24h"),
-    "max_calls = -1": ("accounts.0.max_calls", "greater than or equal to 0"),
-    "calls_per_second = 0": ("accounts.0.calls_per_second", "greater than or equal to 1"),
-    'active = "perhaps"': ("accounts.0.active", "valid boolean"),
-    "callee_blacklists = []": ("accounts.0.callee_blacklists", "not permitted"),
+    "max_calls = -1": ("accounts.0.max_calls", "must be at least 0"),
+    "calls_per_second = 0": ("accounts.0.calls_per_second", "must be at least 1"),
+    'active = "perhaps"': ("accounts.0.active", "must be true or false"),
+    "callee_blacklists = []": ("accounts.0.callee_blacklists", "is not known here"),
 }
 
 

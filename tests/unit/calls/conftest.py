@@ -2,17 +2,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from unit.calls.support import House, make_template, running_house
+from unit.calls.support import House, running_house
 
 from controller.ari.fake import WAITS, FakeAsterisk
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database: copying it is much faster than migrating."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    make_template(path)
-    return path
 
 
 @pytest.fixture

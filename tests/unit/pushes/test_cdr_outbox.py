@@ -10,7 +10,6 @@ import pytest
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import LegTimes
 from controller.pushes.cdr_outbox import append_to_file, batches
-from controller.pushes.retry import RetrySchedule
 from controller.pushes.wire import fee_info, fee_message
 from controller.store.outbox import DuePush
 
@@ -49,9 +48,15 @@ def record(**changes: Any) -> CallDetailRecord:
 
 
 def push(
-    call_id: str, *, app: str = "app", url: str = "http://x/fee", at: datetime = MOMENT, attempts: int = 0
+    call_id: str,
+    *,
+    app: str = "app",
+    url: str = "http://x/fee",
+    at: datetime = MOMENT,
+    attempts: int = 0,
+    message_id: str | None = None,
 ) -> DuePush:
-    return DuePush(call_id, app, url, at, attempts, {})
+    return DuePush(call_id, app, url, at, attempts, {}, message_id)
 
 
 @pytest.mark.requirement("B2")
@@ -72,20 +77,22 @@ def test_B2_given_records_that_end_in_the_same_second_when_batched_then_they_tra
 
 
 @pytest.mark.requirement("B2")
+def test_B2_given_records_that_were_pushed_before_when_batched_then_just_the_same_ones_together() -> None:
+    later = MOMENT + timedelta(seconds=1)
+    due = [
+        push("1", attempts=1, message_id="m1"),
+        push("2", attempts=1, message_id="m2"),
+        push("3", attempts=1, message_id="m1", at=later),
+    ]
+
+    assert [[item.call_id for item in batch] for batch in batches(due, 50)] == [["1", "3"], ["2"]]
+
+
+@pytest.mark.requirement("B2")
 def test_B2_given_more_than_fifty_records_when_batched_then_no_message_has_more_than_fifty() -> None:
     sizes = [len(batch) for batch in batches([push(str(index)) for index in range(120)], 50)]
 
     assert sizes == [50, 50, 20]
-
-
-@pytest.mark.requirement("B2")
-@pytest.mark.parametrize(("failed", "again"), [(1, True), (6, True), (7, False), (8, False)])
-def test_B2_given_the_clouds_schedule_when_attempts_fail_then_six_more_an_hour_apart(
-    failed: int, again: bool
-) -> None:
-    schedule = RetrySchedule(7, timedelta(hours=1))
-
-    assert schedule.next_attempt(failed, MOMENT) == (MOMENT + timedelta(hours=1) if again else None)
 
 
 @pytest.mark.requirement("B2")

@@ -2,19 +2,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from unit.calls.support import make_template
 from unit.recordings.support import Room, made_room
 from unit.support import soon
 
 from controller.ari.fake import FakeAsterisk
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database: copying it is much faster than migrating."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    make_template(path)
-    return path
 
 
 @pytest.fixture

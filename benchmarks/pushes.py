@@ -1,0 +1,259 @@
+"""Status pushes from one controller process to a sink, and what one receiver that hangs does to the others.
+
+The process that tells has the whole room of pushes, the journal and a database on disk; the sink is a process
+of its own. Calls are accepted beforehand, so that only what belongs to telling is measured. A delay is from
+the moment something happens to its push's arrival, the journal's gathering included. For the isolation,
+blocks with and without pushes to a receiver that hangs take turns in one run. Prints one JSON line.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+import msgspec
+import uvloop
+from pydantic import SecretStr
+from sqlmodel import Session
+
+from benchmarks.load import milliseconds
+from benchmarks.sink import PushSink
+from controller import process
+from controller.accounts.directory import Application
+from controller.calls.call import CallRequest, LiveCall, Notification
+from controller.calls.timeline import Entry, Kind
+from controller.clock import SystemClock
+from controller.phone_number import PhoneNumber
+from controller.pushes.guard import AddressGuard
+from controller.pushes.room import Pushes, opened_pushes
+from controller.settings import PushSettings, Settings
+from controller.store.calls import accept_call
+from controller.store.database import Database, make_engine
+from controller.store.journal import Journal
+from controller.store.schema import migrate
+from controller.store.tables import Account, App, Service
+from testbed.platform import LOOPBACK
+
+_RATE, _SECONDS = 1000.0, 10.0
+_OTHERS_RATE, _HANGING_RATE = 400.0, 40.0
+_BLOCKS, _BLOCK_SECONDS = 16, 4.0
+_PUSHES_A_CALL = 3
+_TIMEOUT = 2.0
+"""Seconds after which a push to the receiver that hangs is given up; blocks are that far apart."""
+
+_WARM_UP, _FULL, _ALONE, _BESIDE = "warm-up", "full", "alone", "beside"
+
+
+class Teller:
+    """Has things happen in calls that were accepted before."""
+
+    def __init__(self, pushes: Pushes, journal: Journal, database: Database) -> None:
+        self._pushes = pushes
+        self._journal = journal
+        self._database = database
+        self._accepted = 0
+
+    async def calls(self, app: str, url: str, count: int) -> list[LiveCall]:
+        """So many calls, accepted."""
+        made = [self._call(app, url) for _ in range(count)]
+
+        def accept(session: Session) -> None:
+            for call in made:
+                accept_call(session, _row(call), None, 10_000_000)
+
+        await self._database.write(accept)
+        return made
+
+    async def tell(self, block: str, calls: list[LiveCall], rate: float, seconds: float) -> None:
+        """Have something happen `rate` times a second, in one call after the other."""
+        began = time.perf_counter()
+        for index in range(round(rate * seconds)):
+            ahead = began + index / rate - time.perf_counter()
+            if ahead > 0:
+                await asyncio.sleep(ahead)
+            calls[index % len(calls)].tell(Kind.COLLECTED, "a", {"digits": f"{block} {time.monotonic()}"})
+
+    def _call(self, app: str, url: str) -> LiveCall:
+        self._accepted += 1
+        shown, called = PhoneNumber("+8657126880001"), PhoneNumber("+8613900001111")
+        request = CallRequest("bench", app, shown, called, Notification(()), None, url)
+        call_id = f"1200_{self._accepted}_1_x"
+        call = LiveCall(call_id, f"{call_id}@bench", request, SystemClock(), self._on_entry)
+        call.timeline.add(Entry(0, call.clock.now(), Kind.ACCEPTED))
+        return call
+
+    def _on_entry(self, call: LiveCall, entry: Entry) -> None:
+        row = {"call_id": call.id, "sequence": entry.sequence, "at": entry.at, "kind": entry.kind}
+        written = self._journal.add({**row, "leg": entry.leg, "detail": entry.detail})
+        self._pushes.statuses.tell(call, entry, written)
+
+
+def _row(call: LiveCall) -> dict[str, Any]:
+    request = call.request
+    return {
+        "id": call.id,
+        "session_id": call.session_id,
+        "account_id": request.account_id,
+        "app_key": request.app_key,
+        "service": request.service,
+        "controller": "bench",
+        "node": "bench",
+        "display_number": request.display_number.e164,
+        "callee": request.callee.e164,
+        "accepted_at": call.accepted_at,
+    }
+
+
+@asynccontextmanager
+async def _teller(directory: Path) -> AsyncIterator[Teller]:
+    settings = Settings(data_dir=directory, pushes=PushSettings(allowed_networks=LOOPBACK, timeout=_TIMEOUT))
+    migrate(settings.database_url)
+    engine = make_engine(settings.database_url)
+    with Session(engine) as session, session.begin():
+        session.add(Account(id="bench"))
+        session.flush()
+        for key in ("works", "hangs"):
+            session.add(App(key=key, account_id="bench", service="notification", secret="bench-secret"))
+    engine.dispose()
+    secret = SecretStr("bench-secret")
+    apps = {
+        key: Application(key, "bench", Service.NOTIFICATION, True, False, 10, secret, None, None)
+        for key in ("works", "hangs")
+    }
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database(settings.database_url))
+        journal = await stack.enter_async_context(Journal(database))
+        guard = AddressGuard(settings.pushes.allowed_networks)
+        pushes = await stack.enter_async_context(
+            opened_pushes(settings, database, apps.get, guard, SystemClock(), Random(1))
+        )
+        for work in pushes.works:
+            task = asyncio.create_task(work)
+            stack.callback(task.cancel)
+        yield Teller(pushes, journal, database)
+        await pushes.drain(_TIMEOUT)
+
+
+async def tell(directory: Path, works: str, hangs: str) -> dict[str, float]:
+    """What the telling process does; returns its CPU time for each push of the block at full rate."""
+    async with _teller(directory) as teller:
+        calls = await teller.calls("works", works, round(_RATE * _SECONDS) // _PUSHES_A_CALL)
+        await teller.tell(_WARM_UP, calls, _RATE / 2, 2)
+        await asyncio.sleep(1)
+        process.settle_memory()
+        before = _cpu()
+        await teller.tell(_FULL, calls, _RATE, _SECONDS)
+        await asyncio.sleep(1)
+        cpu = 1000 * (_cpu() - before) / round(_RATE * _SECONDS)
+        # One push a call, so that they time out together and no block reaches into the next.
+        stuck = await teller.calls("hangs", hangs, round(_HANGING_RATE * _BLOCK_SECONDS))
+        # Thousands of calls at once, with long timelines, are the benchmark's and nobody else's.
+        process.settle_memory()
+        for number in range(_BLOCKS):
+            kind = (_ALONE, _BESIDE)[number % 2]
+            block = f"{kind}{number}"
+            telling = [teller.tell(block, calls, _OTHERS_RATE, _BLOCK_SECONDS)]
+            if kind == _BESIDE:
+                telling.append(teller.tell(block, stuck, _HANGING_RATE, _BLOCK_SECONDS))
+            await asyncio.gather(*telling)
+            await asyncio.sleep(_TIMEOUT + 0.5)
+        return {"cpu_ms_per_push": cpu}
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+class _DigitInfo(msgspec.Struct):
+    digitInfo: str  # noqa: N815
+
+
+class _Collected(msgspec.Struct):
+    statusInfo: _DigitInfo  # noqa: N815
+
+
+class _Sink(PushSink):
+    """Notes the delay of each push under its block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delays: dict[str, list[float]] = defaultdict(list)
+        self._decoder = msgspec.json.Decoder(_Collected)
+
+    def count(self, body: bytes) -> None:
+        block, moment = self._decoder.decode(body).statusInfo.digitInfo.split()
+        self.delays[block].append(time.monotonic() - float(moment))
+
+
+async def measure(directory: Path) -> dict[str, object]:
+    """All figures of one run; of blocks the median, since a machine that others use has bad moments."""
+    async with _Sink.start() as sink, _hanging() as hangs:
+        assert isinstance(sink, _Sink)
+        telling = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.pushes", str(directory), sink.url("/s"), hangs),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await telling.communicate()
+        if telling.returncode:
+            raise RuntimeError("the telling process failed")
+    delays = sink.delays
+    alone, beside = (
+        [_p99(own) for block, own in delays.items() if block.startswith(kind)] for kind in (_ALONE, _BESIDE)
+    )
+    arrived = [len(own) for block, own in delays.items() if block.startswith((_ALONE, _BESIDE))]
+    return {
+        "bench": "pushes",
+        "rate": _RATE,
+        "pushes": round(_RATE * _SECONDS),
+        "arrived": len(delays[_FULL]),
+        **{name: round(value, 3) for name, value in json.loads(output).items()},
+        **milliseconds("delay", delays[_FULL]),
+        "others": round(_OTHERS_RATE * _BLOCK_SECONDS) * _BLOCKS,
+        "others_arrived": sum(arrived),
+        "others_ms_p99_alone": round(1000 * median(alone), 1),
+        "others_ms_p99_beside_hanging": round(1000 * median(beside), 1),
+        "others_p99_ratio": round(median(beside) / median(alone), 3),
+    }
+
+
+def _p99(delays: list[float]) -> float:
+    return sorted(delays)[int(len(delays) * 0.99)]
+
+
+@asynccontextmanager
+async def _hanging() -> AsyncIterator[str]:
+    """A receiver that takes every request and answers none."""
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65536):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    finally:
+        server.close()
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        directory, works, hangs = sys.argv[1:]
+        print(json.dumps(uvloop.run(tell(Path(directory), works, hangs))))
+        return
+    with tempfile.TemporaryDirectory(prefix="vc-bench-") as directory:
+        print(json.dumps(uvloop.run(measure(Path(directory)))))
+
+
+if __name__ == "__main__":
+    main()

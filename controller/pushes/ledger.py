@@ -1,0 +1,207 @@
+"""What became of every attempt at a push, kept for days; and which endpoints do nothing but fail.
+
+Attempts gather for a moment and are written in one statement, like the journal's entries: nobody waits.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from sqlmodel import Session
+
+from controller.clock import Clock
+from controller.pushes.due import LOOK_AGAIN
+from controller.pushes.push import Endpoint, Push
+from controller.pushes.receiver import ANSWER_KEPT, Delivery, Failure
+from controller.store import pushes as rows
+from controller.store.database import Database
+
+log = logging.getLogger(__name__)
+
+_GATHERING = 0.25
+"""Seconds."""
+
+_PATIENCE = 0.1
+"""Seconds that attempts may wait for other writes to be committed with."""
+
+_AFTER_TROUBLE = 1.0
+_MOST_WAITING = 50_000
+"""Attempts that are kept in memory while the database is away; the oldest go first."""
+
+SEVERAL = 5
+"""Failures without which no endpoint is disabled: one call in a quiet week is no judgement."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """An endpoint that has failed since it last worked."""
+
+    failing_since: datetime
+    failed_at: datetime
+    failures: int
+    error: str
+    disabled_at: datetime | None = None
+
+    def after(self, error: str, now: datetime, patience: timedelta) -> "Trouble":
+        """One more failure: it may be the last that we want to see."""
+        failures = self.failures + 1
+        hopeless = failures >= SEVERAL and now - self.failing_since >= patience
+        return Trouble(
+            self.failing_since, now, failures, error, self.disabled_at or (now if hopeless else None)
+        )
+
+
+class Ledger:
+    """Keeps attempts and the troubles of endpoints; `patience` is how long one may do nothing but fail."""
+
+    def __init__(self, database: Database, clock: Clock, patience: timedelta) -> None:
+        self._database = database
+        self._clock = clock
+        self._patience = patience
+        self._troubles: dict[Endpoint, Trouble] = {}
+        self._changed: set[Endpoint] = set()
+        self._in_flight: set[Endpoint] = set()
+        self._writes = 0
+        self._attempts: list[Mapping[str, Any]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def is_disabled(self, endpoint: Endpoint) -> bool:
+        trouble = self._troubles.get(endpoint)
+        return trouble is not None and trouble.disabled_at is not None
+
+    def note(self, push: Push, delivery: Delivery, at: datetime) -> None:
+        """Keep an attempt that began at `at`; never waits."""
+        endpoint = push.endpoint
+        self._attempts += [
+            {
+                "call_id": call_id,
+                "message_id": push.message_id,
+                "app_key": endpoint.app_key,
+                "url": endpoint.url,
+                "event_type": push.event_type,
+                "sequence": push.sequence,
+                "attempt": push.attempt,
+                "at": at,
+                "latency_ms": delivery.latency_ms,
+                "status": delivery.status,
+                "failure": delivery.failure,
+                "error": delivery.error,
+                "answer": delivery.answer[:ANSWER_KEPT].decode("utf-8", "replace").replace("\0", "\ufffd"),
+            }
+            for call_id in push.call_ids
+        ]
+        if delivery.accepted:
+            if endpoint in self._troubles:
+                self._recovered(endpoint)
+        elif delivery.failure is not Failure.BUSY:
+            self._failed(endpoint, delivery, self._clock.now())
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_soon(), name="push attempts")
+
+    def _recovered(self, endpoint: Endpoint) -> None:
+        trouble = self._troubles.pop(endpoint)
+        self._changed.add(endpoint)
+        log.info(
+            "An endpoint takes pushes again",
+            extra={"app": endpoint.app_key, "url": endpoint.url, "failures": trouble.failures},
+        )
+
+    def _failed(self, endpoint: Endpoint, delivery: Delivery, now: datetime) -> None:
+        facts = {"app": endpoint.app_key, "url": endpoint.url, "failure": delivery.failure}
+        error = f"{delivery.failure}: {delivery.error}"
+        before = self._troubles.get(endpoint)
+        if before is None:
+            # Once for each time of trouble: the attempts are kept, a line for each would bury the rest.
+            log.warning("A push was not accepted", extra={**facts, "error": delivery.error})
+            trouble = Trouble(now, now, 1, error)
+        else:
+            trouble = before.after(error, now, self._patience)
+            if trouble.disabled_at and not before.disabled_at:
+                log.error(
+                    "An endpoint is disabled: it has done nothing but fail. Its CDRs are kept; see "
+                    "`voicecall pushes list`",
+                    extra={**facts, "failures": trouble.failures, "since": trouble.failing_since.isoformat()},
+                )
+        self._troubles[endpoint] = trouble
+        self._changed.add(endpoint)
+
+    async def run(self) -> None:
+        """Notice what other processes do to endpoints, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN.total_seconds())
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("The endpoints can't be read; trying again")
+
+    async def refresh(self) -> None:
+        """Read what is known of endpoints; another process may have enabled some."""
+        settled = set(self._troubles) - self._unsaved
+        writes = self._writes
+        found = await self._database.read(rows.troubled_endpoints)
+        kept = {Endpoint(row.app_key, row.url): row for row in found}
+        for endpoint in settled - set(kept) - self._unsaved:
+            if self._troubles.pop(endpoint, None):
+                log.info("An endpoint is enabled", extra={"app": endpoint.app_key, "url": endpoint.url})
+        if writes != self._writes:
+            # What was read may be older than what was written meanwhile.
+            return
+        for endpoint, row in kept.items():
+            if endpoint not in self._troubles and endpoint not in self._unsaved:
+                self._troubles[endpoint] = Trouble(
+                    row.failing_since, row.failed_at, row.failures, row.error, row.disabled_at
+                )
+
+    @property
+    def _unsaved(self) -> set[Endpoint]:
+        return self._changed | self._in_flight
+
+    async def _write_soon(self) -> None:
+        pause = _GATHERING
+        while self._attempts or self._changed:
+            await asyncio.sleep(pause)
+            attempts, self._attempts = self._attempts, []
+            self._in_flight, self._changed = self._changed, set()
+            troubles = {endpoint: self._troubles.get(endpoint) for endpoint in self._in_flight}
+            try:
+                await self._database.write(
+                    partial(_write, attempts=attempts, troubles=troubles), patience=_PATIENCE
+                )
+                pause = _GATHERING
+            except Exception:
+                log.exception("Attempts at pushes can't be written", extra={"attempts": len(attempts)})
+                if self._closing:
+                    break
+                self._attempts = [*attempts, *self._attempts][-_MOST_WAITING:]
+                self._changed |= self._in_flight
+                pause = _AFTER_TROUBLE
+            finally:
+                self._in_flight = set()
+                self._writes += 1
+        self._writing = None
+
+    async def __aenter__(self) -> Self:
+        await self.refresh()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write what is left."""
+        self._closing = True
+        if self._writing is not None:
+            await self._writing
+
+
+def _write(
+    session: Session, attempts: list[Mapping[str, Any]], troubles: Mapping[Endpoint, Trouble | None]
+) -> None:
+    rows.add_attempts(session, attempts)
+    for endpoint, trouble in troubles.items():
+        rows.keep_trouble(session, *endpoint, None if trouble is None else vars(trouble))

@@ -1,0 +1,148 @@
+"""Pushes in the database: every attempt, endpoints in trouble, and how far the durable calls have come."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import delete, func, select, update
+from sqlmodel import Session, col
+
+from controller.store.tables import Call, CallPush, PushAttempt, PushEndpoint
+
+_ATTEMPT = cast(Any, PushAttempt).__table__
+_INSERT_ATTEMPT = _ATTEMPT.insert()
+
+_PURGED_AT_ONCE = 5000
+
+
+def add_attempts(session: Session, attempts: Sequence[Mapping[str, Any]]) -> None:
+    """Keep these attempts."""
+    if attempts:
+        session.connection().execute(_INSERT_ATTEMPT, list(attempts))
+
+
+def attempts_of(session: Session, call_id: str) -> list[PushAttempt]:
+    """Every attempt to tell of a call, oldest first."""
+    found = session.execute(
+        select(PushAttempt).where(col(PushAttempt.call_id) == call_id).order_by(col(PushAttempt.id))
+    )
+    return list(found.scalars())
+
+
+def purge_pushes(session: Session, before: datetime) -> bool:
+    """Forget some of what was over before then; True if there may be more."""
+    oldest = select(_ATTEMPT.c.id, _ATTEMPT.c.at).order_by(_ATTEMPT.c.id).limit(_PURGED_AT_ONCE).subquery()
+    last = session.execute(select(func.max(oldest.c.id)).where(oldest.c.at < before)).scalar_one()
+    session.execute(delete(CallPush).where(col(CallPush.given_up_at) < before))
+    session.execute(
+        delete(PushEndpoint).where(
+            col(PushEndpoint.failed_at) < before, col(PushEndpoint.disabled_at).is_(None)
+        )
+    )
+    if last is None:
+        return False
+    purged = session.execute(delete(PushAttempt).where(col(PushAttempt.id) <= last))
+    return cast(Any, purged).rowcount >= _PURGED_AT_ONCE  # type: ignore[no-any-return]
+
+
+# Endpoints
+
+
+def troubled_endpoints(session: Session) -> list[PushEndpoint]:
+    """Endpoints that have failed since they last worked, those in trouble longest first."""
+    found = session.execute(select(PushEndpoint).order_by(col(PushEndpoint.failing_since)))
+    return list(found.scalars())
+
+
+def keep_trouble(session: Session, app_key: str, url: str, trouble: Mapping[str, Any] | None) -> None:
+    """Write down how an endpoint is; None: well."""
+    if trouble is None:
+        enable_endpoint(session, app_key, url)
+    else:
+        session.merge(PushEndpoint(app_key=app_key, url=url, **trouble))
+        session.flush()
+
+
+def enable_endpoint(session: Session, app_key: str, url: str) -> None:
+    """Forget what was held against an endpoint."""
+    session.execute(
+        delete(PushEndpoint).where(col(PushEndpoint.app_key) == app_key, col(PushEndpoint.url) == url)
+    )
+
+
+# Durable calls
+
+
+def mark_told(session: Session, delivered: Mapping[str, int], over: Collection[str]) -> None:
+    """The customer knows of these calls up to these timeline entries, and of those `over` everything."""
+    for call_id, sequence in delivered.items():
+        # Only forward: what was noted late must not undo what came after it.
+        session.execute(
+            update(CallPush)
+            .where(col(CallPush.call_id) == call_id, col(CallPush.delivered) < sequence)
+            .values(delivered=sequence, attempts=0)
+        )
+    if over:
+        session.execute(delete(CallPush).where(col(CallPush.call_id).in_(over)))
+
+
+def mark_caught_up(session: Session, call_id: str, delivered: int) -> None:
+    """A live call has nothing more to tell now; its controller goes on by itself."""
+    _update(session, call_id, delivered=delivered, attempts=0, due_at=None)
+
+
+def mark_untold(session: Session, call_id: str, delivered: int, attempts: int, due_at: datetime) -> None:
+    """The next push of a call failed, for the `attempts`th time; another attempt follows."""
+    _update(session, call_id, delivered=delivered, attempts=attempts, due_at=due_at)
+
+
+def mark_given_up(session: Session, call_id: str, delivered: int, attempts: int, at: datetime) -> None:
+    """The customer is told no more of a call."""
+    _update(session, call_id, delivered=delivered, attempts=attempts, due_at=None, given_up_at=at)
+
+
+def _update(session: Session, call_id: str, **values: Any) -> None:
+    session.execute(update(CallPush).where(col(CallPush.call_id) == call_id).values(**values))
+
+
+def take_over(session: Session, controller: str, now: datetime) -> list[str]:
+    """After a start: what was being told is due; returns the calls of this controller that are still live."""
+    own = select(col(Call.id)).where(col(Call.controller) == controller)
+    session.execute(
+        update(CallPush)
+        .where(
+            col(CallPush.due_at).is_(None),
+            col(CallPush.given_up_at).is_(None),
+            col(CallPush.call_id).in_(own),
+        )
+        .values(due_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    live = select(col(CallPush.call_id)).join(Call, col(Call.id) == col(CallPush.call_id))
+    found = session.execute(
+        live.where(
+            col(Call.controller) == controller,
+            col(Call.ended_at).is_(None),
+            col(CallPush.given_up_at).is_(None),
+        )
+    )
+    return list(found.scalars())
+
+
+def due_calls(session: Session, now: datetime, limit: int = 200) -> list[str]:
+    """Calls of which something is to be told again."""
+    found = session.execute(
+        select(col(CallPush.call_id))
+        .where(col(CallPush.due_at) <= now)
+        .order_by(col(CallPush.due_at))
+        .limit(limit)
+    )
+    return list(found.scalars())
+
+
+def next_due_call(session: Session, after: datetime) -> datetime | None:
+    """When the next call is due, if any is waiting."""
+    due: datetime | None = session.execute(
+        select(func.min(col(CallPush.due_at))).where(col(CallPush.due_at) > after)
+    ).scalar_one()
+    return due

@@ -1,0 +1,237 @@
+"""Real connections: which address is connected to, and whose certificate is believed."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp.abc import AbstractResolver, ResolveResult
+from unit.pushes.support import OK, http_sender, keep_saying_ok, raw_server, read_request
+
+from controller.pushes.outbound import TLS_1_2_SUITES, tls_context
+from controller.pushes.receiver import Delivery, Failure
+
+
+class Names(AbstractResolver):
+    """A name server that says something else each time; the last answer stays."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in answer
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def pushed(url: str, resolver: Any = None, **settings: Any) -> Delivery:
+    async with http_sender(resolver, **settings) as sender:
+        return await sender.send(url, b"{}", {})
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
+)
+async def test_given_no_allowed_network_when_pushed_to_this_machine_by_any_name_then_refused(
+    host: str,
+) -> None:
+    async with raw_server(keep_saying_ok) as port:
+        delivery = await pushed(f"http://{host}:{port}/", allowed_networks=[])
+
+    assert delivery.failure is Failure.ADDRESS
+    assert delivery.error in (
+        "not an address of HTTP",
+        *(f"{address} port {port} is refused: {reason}" for address, reason in _THIS_MACHINE.items()),
+    )
+
+
+_THIS_MACHINE = {"127.0.0.1": "loopback", "::1": "loopback", "::ffff:7f00:1": "IPv4-mapped"}
+
+
+async def test_given_loopback_is_allowed_when_pushed_by_name_then_delivered() -> None:
+    async with raw_server(keep_saying_ok) as port:
+        delivery = await pushed(f"http://localhost:{port}/")
+
+    assert (delivery.status, delivery.failure, delivery.answer) == (200, None, b"ok")
+
+
+async def test_given_a_name_of_several_addresses_when_pushed_then_only_an_allowed_one_is_tried() -> None:
+    async with raw_server(keep_saying_ok) as port:
+        mixed = Names(["10.0.0.1", "169.254.169.254", "fd00::1", "127.0.0.1"])
+        delivered = await pushed(f"http://receiver.test:{port}/", mixed)
+        refused = await pushed(f"http://receiver.test:{port}/", Names(["10.0.0.1", "fd00::1"]))
+
+    assert delivered.accepted
+    assert refused.failure is Failure.ADDRESS
+
+
+async def test_given_a_name_that_flips_inside_when_pushed_again_then_the_new_address_is_refused() -> None:
+    async def say_ok_twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (OK, OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")):
+            await read_request(reader)
+            writer.write(answer)
+        await reader.read()
+
+    names = Names(["127.0.0.1"], ["10.0.0.1"])
+    async with raw_server(say_ok_twice) as port, http_sender(names) as sender:
+        url = f"http://receiver.test:{port}/"
+        first = await sender.send(url, b"{}", {})
+        kept_alive = await sender.send(url, b"{}", {})
+        asked_while_alive = names.asked
+        sender._http.connector.clear_dns_cache()  # type: ignore[union-attr]
+        flipped = await sender.send(url, b"{}", {})
+
+    assert first.accepted
+    assert kept_alive.accepted
+    assert asked_while_alive == 1
+    assert names.asked == 2
+    assert flipped.failure is Failure.ADDRESS
+
+
+async def test_given_a_name_nobody_has_when_pushed_then_dns() -> None:
+    assert (await pushed("http://nobody.invalid/")).failure is Failure.DNS
+
+
+async def test_given_nobody_listens_when_pushed_then_connect() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        delivery = await pushed(f"http://127.0.0.1:{held.getsockname()[1]}/")
+
+    assert delivery.failure is Failure.CONNECT
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://", "http://[::1/"])
+async def test_given_something_that_is_no_address_when_pushed_then_address(url: str) -> None:
+    assert (await pushed(url)).failure is Failure.ADDRESS
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@asynccontextmanager
+async def tls_server(certificate: trustme.LeafCert, suites: str = "") -> AsyncIterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    if suites:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(suites)
+    async with raw_server(keep_saying_ok, context) as port:
+        yield port
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return str(path)
+
+
+async def test_given_a_certificate_of_an_authority_of_ours_when_pushed_then_delivered(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    async with tls_server(authority.issue_cert("localhost")) as port:
+        delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
+        stranger = await pushed(f"https://localhost:{port}/")
+
+    assert delivery.status == 200
+    assert stranger.failure is Failure.TLS
+
+
+async def test_given_a_certificate_for_another_name_when_pushed_then_tls(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    async with tls_server(authority.issue_cert("other.test")) as port:
+        delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
+
+    assert delivery.failure is Failure.TLS
+
+
+async def test_given_an_expired_certificate_when_pushed_then_tls(authority: trustme.CA, ca_file: str) -> None:
+    past = datetime.now(UTC) - timedelta(days=1)
+    async with tls_server(authority.issue_cert("localhost", not_after=past)) as port:
+        delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
+
+    assert delivery.failure is Failure.TLS
+    assert "expired" in str(delivery.error)
+
+
+async def test_given_a_certificate_of_its_own_making_when_pushed_then_tls_unless_verification_is_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with tls_server(trustme.CA().issue_cert("localhost")) as port:
+        delivery = await pushed(f"https://localhost:{port}/")
+        trusting = await pushed(f"https://localhost:{port}/", verify_tls=False)
+
+    assert delivery.failure is Failure.TLS
+    assert trusting.status == 200
+    assert "not verified" in caplog.text
+
+
+@pytest.mark.parametrize("suite", TLS_1_2_SUITES.split(":"))
+async def test_given_a_server_of_one_documented_suite_when_pushed_then_delivered(
+    authority: trustme.CA, ca_file: str, suite: str
+) -> None:
+    kind = trustme.KeyType.ECDSA if "ECDSA" in suite else trustme.KeyType.RSA
+    certificate = authority.issue_cert("localhost", key_type=kind)
+    async with tls_server(certificate, suite) as port:
+        delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
+
+    assert delivery.status == 200
+
+
+@pytest.mark.parametrize("suite", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES256-SHA"])
+async def test_given_a_server_of_an_old_suite_when_pushed_then_tls(
+    authority: trustme.CA, ca_file: str, suite: str
+) -> None:
+    certificate = authority.issue_cert("localhost", key_type=trustme.KeyType.RSA)
+    async with tls_server(certificate, suite) as port:
+        delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
+
+    assert delivery.failure is Failure.TLS
+
+
+async def test_given_a_server_of_plain_http_when_pushed_to_by_tls_then_tls() -> None:
+    async def object_to_anything(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        await reader.read()
+
+    async with raw_server(object_to_anything) as port:
+        delivery = await pushed(f"https://localhost:{port}/")
+
+    assert delivery.failure is Failure.TLS
+
+
+def test_given_the_context_when_made_then_tls_1_2_is_the_least_and_1_3_comes_with_it() -> None:
+    context = tls_context()
+
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert {cipher["protocol"] for cipher in context.get_ciphers()} == {"TLSv1.2", "TLSv1.3"}
