@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -42,3 +43,25 @@ async def test_given_a_folder_with_other_files_when_the_demo_is_to_use_it_then_i
     assert process.returncode == 2
     assert "no demo made" in " ".join(output.decode().split())
     assert (tmp_path / "letter.txt").read_text() == "Dear reader"
+
+
+async def test_given_a_demo_whose_phones_talk_when_ctrl_c_comes_then_it_says_what_happens_and_ends(
+    program: AsteriskProgram, tmp_path: Path
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "controller", "demo", "--directory", str(tmp_path / "demo")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        async for line in process.stdout:
+            if b"answered" in line:
+                break
+
+    process.send_signal(signal.SIGINT)
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+
+    assert b"Interrupted: calls, controller, phones and Asterisk are being ended" in output
+    assert b"Traceback" not in output
+    assert process.returncode == 130
