@@ -90,8 +90,8 @@ async def test_given_a_call_left_behind_when_started_then_it_is_closed_with_all_
     async with started_after(asterisk, template, tmp_path, *known) as house:
         last = await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT)
         assert last.detail["state_code"] == 8000
-            # Beyond what the lost controller may have told of and not written.
-            assert last.sequence > len(known) + 1
+        # Beyond what the lost controller may have told of and not written.
+        assert last.sequence > len(known) + 1
         (cdr,) = (await house.cdrs()).values()
         assert (cdr["state_code"], cdr["keys"], cdr["user_data"]) == (8000, "12", "job-7")
         assert cdr["bind_number"] == "+8657126880009"
