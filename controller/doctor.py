@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 
@@ -31,11 +32,13 @@ from controller.prompts.errors import ModelError
 from controller.prompts.speech import models
 from controller.settings import HttpSettings, Settings
 from controller.speech import choose
-from controller.store.database import Database
+from controller.store.database import Database, Work
 from controller.store.directory import read_directory
 from controller.store.errors import DatabaseUnusable
 from controller.store.pushes import troubled_endpoints
 from controller.store.schema import revisions
+
+T = TypeVar("T")
 
 _MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
 _CLOCK_TOLERANCE = 5.0
@@ -211,11 +214,7 @@ async def endpoints(settings: Settings) -> list[Finding]:
     if not settings.pushes.verify_tls:
         text = "certificates of receivers are not verified: anybody can take pushes in their name"
         findings.append(Finding("pushes", Level.WARNING, text, "set pushes.verify_tls, pushes.ca_file"))
-    try:
-        async with Database(settings.database_url) as base:
-            found = [row for row in await base.read(troubled_endpoints) if row.disabled_at]
-    except (DatabaseUnusable, OSError):
-        return findings
+    found = [row for row in await _read(settings, troubled_endpoints) or [] if row.disabled_at]
     if found:
         names = ", ".join(f"{row.url} of {row.app_key}" for row in found)
         text = f"{len(found)} disabled after days of failures, nothing is sent there: {names}"
@@ -401,15 +400,21 @@ async def dialling(settings: Settings) -> Finding:
 
 
 async def _declared(settings: Settings) -> Directory:
-    """What was declared; nothing if the database can't tell (yet), of which `database` speaks."""
+    """What was declared; nothing if the database can't tell (yet)."""
+    rows = await _read(settings, read_directory)
+    return Directory() if rows is None else directory_of(rows)
+
+
+async def _read(settings: Settings, work: Work[T]) -> T | None:
+    """What the database tells; None if it can't (yet), of which `database` speaks."""
     try:
         present, newest = await asyncio.to_thread(revisions, settings.database_url)
         if present != newest:
-            return Directory()
+            return None
         async with Database(settings.database_url) as base:
-            return directory_of(await base.read(read_directory))
+            return await base.read(work)
     except DatabaseUnusable:
-        return Directory()
+        return None
 
 
 async def trunks(settings: Settings, credentials: str) -> list[Finding]:

@@ -161,7 +161,7 @@ async def test_A4_3_given_faulty_rules_when_started_or_examined_then_each_is_nam
         ("limits.hours_zone", "'Mars' is not a time zone"),
         ("limits.callee_windows.0", "'3' is not a number of calls in a time"),
     ):
-        (line,) = [line for line in output.splitlines() if line.startswith(f"settings: {place}:")]
+        (line,) = [line for line in output.splitlines() if line.startswith(f"settings: {place} ")]
         assert fault in line
 
 
