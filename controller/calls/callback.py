@@ -102,6 +102,8 @@ async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Convers
 
     await first_of(callee_answers(), caller.over(), callee_fails())
     await caller.waiting.quiet()
+    if not plan.record:
+        await conversation.rejoin(callee)
 
 
 async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool) -> None:

@@ -37,6 +37,14 @@ class Conversation:
         """Put a leg into the bridge. Raises LegOver if it is gone."""
         await leg.command(self._ari.bridges.add_channel(self.id, leg.id))
 
+    async def rejoin(self, leg: Leg) -> None:
+        """Have Asterisk choose anew how it joins the two, now that both talk.
+
+        It chose when the leg had no sound yet. Two legs that talk and are heard by nobody else are joined in
+        the RTP engine, which costs a seventh less of Asterisk's time.
+        """
+        await self.join(leg)
+
     async def play_to_all(self, prompt: Prompt, purpose: str) -> None:
         """Play a prompt to both legs, without waiting for its end; `purpose` tells it from other prompts."""
         # What both would have heard is no reason to end their conversation.
