@@ -7,7 +7,7 @@ import hmac
 
 def aksk_digest(secret: str, nonce: str, created: str) -> str:
     """Base64 of HMAC-SHA256 with the secret as key over nonce and created (2.1)."""
-    mac = hmac.new(secret.encode(), (nonce + created).encode(), hashlib.sha256).digest()
+    mac = hmac.digest(secret.encode(), (nonce + created).encode(), "sha256")
     return base64.b64encode(mac).decode()
 
 
