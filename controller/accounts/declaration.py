@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from sqlmodel import Session, SQLModel
 
 from controller.accounts.rules import AccountRules, rules_row
@@ -70,6 +79,13 @@ class DeclaredLogin(_Declared):
     password: SecretStr = Field(min_length=8)
 
 
+class DeclaredPreviousSecret(_Declared):
+    """The app secret before the present one, taken as well `until` a time."""
+
+    secret: SecretStr = Field(min_length=8)
+    until: AwareDatetime
+
+
 class DeclaredNumber(_Declared):
     """A number that calls may show; in a list, a text alone is an active number."""
 
@@ -92,6 +108,7 @@ class DeclaredApp(_Declared):
 
     key: Identifier
     secret: SecretStr = Field(min_length=8)
+    previous_secret: DeclaredPreviousSecret | None = None
     name: str = ""
     service: Literal["callback", "notification", "verification"]
     active: bool = True
@@ -344,12 +361,15 @@ def _check_bind_numbers(session: Session) -> None:
 
 
 def _app_row(account_id: str, app: DeclaredApp) -> App:
+    previous = app.previous_secret
     return App(
         key=app.key,
         account_id=account_id,
         name=app.name,
         service=app.service,
         secret=app.secret.get_secret_value(),
+        previous_secret=previous.secret.get_secret_value() if previous else None,
+        previous_secret_until=previous.until if previous else None,
         active=app.active,
         recording=app.recording,
         max_calls=app.max_calls,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import ip_network
 from random import Random
 
@@ -48,6 +49,14 @@ class Login:
 
 
 @dataclass(frozen=True)
+class PreviousSecret:
+    """The app secret before the present one, good `until` a time."""
+
+    secret: SecretStr
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Application:
     """An application as a request meets it."""
 
@@ -66,6 +75,14 @@ class Application:
     ip_whitelist: tuple[Network, ...] = ()
     push_profile: PushProfile = PushProfile.COMPAT
     webhook_keys: tuple[SecretBytes, ...] = ()
+    previous_secret: PreviousSecret | None = None
+
+    def secrets(self, now: datetime) -> tuple[str, ...]:
+        """What a request may be proven with; ours are proven with the first, the newest."""
+        newest, previous = self.secret.get_secret_value(), self.previous_secret
+        if previous is None or now >= previous.until:
+            return (newest,)
+        return (newest, previous.secret.get_secret_value())
 
     def check_address(self, address: str) -> None:
         """Raise AddressNotAllowed unless requests may come from there: without a whitelist, from anywhere."""
@@ -200,6 +217,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 ip_whitelist=tuple(ip_network(text) for text in row.ip_whitelist or ()),
                 push_profile=PushProfile(row.push_profile),
                 webhook_keys=tuple(SecretBytes(webhook_key(secret)) for secret in row.webhook_secrets),
+                previous_secret=_previous_secret(row),
             )
             for row in rows.apps.values()
         },
@@ -234,6 +252,12 @@ def _login(row: App) -> Login | None:
     if row.login_user is None or row.login_password is None:
         return None
     return Login(row.login_user, SecretStr(row.login_password))
+
+
+def _previous_secret(row: App) -> PreviousSecret | None:
+    if row.previous_secret is None or row.previous_secret_until is None:
+        return None
+    return PreviousSecret(SecretStr(row.previous_secret), row.previous_secret_until)
 
 
 OnChange = Callable[[Directory], Awaitable[None]]

@@ -86,7 +86,7 @@ class Courier:
         if application is None:
             return headers
         nonce = self._random.randbytes(16).hex()
-        secret = application.secret.get_secret_value()
+        secret, *_ = application.secrets(now)
         signature = aksk_headers(self._signing, push.app_key, secret, push.url, nonce, now)
         if _has_credentials(push.url):
             # They make an Authorization header of their own, which the customer asked for.

@@ -68,6 +68,9 @@ class App(SQLModel, table=True):
     name: str = ""
     service: str
     secret: str
+    previous_secret: str | None = None
+    """Taken beside `secret` until its time, so that programs can be changed over one by one."""
+    previous_secret_until: datetime | None = _time(nullable=True)
     active: bool = True
     recording: bool = False
     max_calls: int = 10

@@ -1,14 +1,17 @@
 """Clients of the cloud service's three generations, each with its habits, on the running platform."""
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from integration.support import APP_KEY, LOGIN_PASSWORD, LOGIN_USER, SECRET, Bench, StartBench
+from integration.support import APP_KEY, LOGIN_PASSWORD, LOGIN_USER, SECRET, Bench, StartBench, declaration
 
+from controller.pushes.signing import Signing, push_digest
 from controller.settings import AuthenticationSettings
-from testbed.client import CALLNOTIFY, Answer, wsse_headers
+from testbed.client import CALLNOTIFY, Answer, aksk_headers, wsse_headers
 
 NO_AKSK: dict[str, str | None] = {"X-AKSK": None, "Authorization": None, "Content-Type": None}
 CALLEE = "+99901600001"
@@ -73,6 +76,27 @@ async def test_A4_5_given_a_client_with_wsse_headers_when_it_calls_then_either_e
     headers = {"X-AKSK": None, **wsse_headers(APP_KEY, SECRET, of_hex_text=of_hex_text)}
 
     await makes_a_call(b, await notify(b, "?app_key=anything", headers))
+
+
+@pytest.mark.requirement("C3")
+async def test_C3_given_a_secret_being_renewed_when_clients_call_then_both_are_taken_and_the_new_signs(
+    bench: StartBench,
+) -> None:
+    old, until = "the app's old secret", datetime.now(UTC) + timedelta(hours=1)
+    previous = f'previous_secret = {{ secret = "{old}", until = {until:%Y-%m-%dT%H:%M:%SZ} }}'
+    b = await bench(phones={}, controller=False)
+    newest = f'secret = "{SECRET}"'
+    await b.home.declare(declaration(b.phones).replace(newest, f"{newest}\n{previous}", 1))
+    await b.start_controller()
+
+    await makes_a_call(b, await notify(b, "", aksk_headers(APP_KEY, old)))
+    await makes_a_call(b, await notify(b, "", {"X-AKSK": None, **wsse_headers(APP_KEY, old)}))
+    assert (await notify(b, "", aksk_headers(APP_KEY, "neither of them"))).code == "1023006"
+    await makes_a_call(b, await notify(b, "", {}))
+    for came in b.receiver.pushes:
+        token = dict(re.findall(r'(\w+)="([^"]*)"', came.header("X-AKSK") or ""))
+        url, nonce, created = b.receiver.url(came.path), token["Nonce"], token["Created"]
+        assert token["PasswordDigest"] == push_digest(Signing.NEWLINE, SECRET, url, nonce, created)
 
 
 @pytest.mark.requirement("A4.5")

@@ -5,7 +5,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import SecretBytes
+from pydantic import SecretBytes, SecretStr
 from sqlalchemy import select
 from standardwebhooks import Webhook
 from unit.pushes.support import (
@@ -23,6 +23,7 @@ from unit.pushes.support import (
 )
 from unit.support import soon
 
+from controller.accounts.directory import PreviousSecret
 from controller.pushes.ledger import Ledger
 from controller.pushes.push import Endpoint
 from controller.pushes.receiver import Delivery, Failure
@@ -66,6 +67,21 @@ async def test_B3_given_signing_when_pushed_then_a_receiver_can_check_the_signat
     assert came.header("Authorization") == 'AKSK realm="SDP",profile="UsernameToken",type="Appkey"'
     assert came.header("X-Call-Sequence") == "3"
     assert came.header("webhook-id") is None
+
+
+@pytest.mark.requirement("B3")
+async def test_B3_given_a_secret_that_was_renewed_when_pushed_then_the_newest_signs(
+    database: Database,
+) -> None:
+    clock = SetClock()
+    old = PreviousSecret(SecretStr("the old secret"), clock.now() + timedelta(hours=1))
+    async with room(database, clock=clock, app=application(previous_secret=old)) as place:
+        await place.courier.deliver(push("http://x.test/"))
+
+    fields = dict(part.split("=", 1) for part in place.sender.sent[0][2]["X-AKSK"].split()[1:])
+    nonce, created, digest = (fields[name].strip('",') for name in ("Nonce", "Created", "PasswordDigest"))
+    newest = push_digest(Signing.NEWLINE, "s3cret-APP-0001", "http://x.test/", nonce, created)
+    assert digest == newest
 
 
 async def test_given_signing_is_off_when_pushed_then_no_signature(database: Database) -> None:

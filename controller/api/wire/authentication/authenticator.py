@@ -6,13 +6,13 @@ neither a restart nor a second controller lets it through again.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.accounts.directory import Application, Directory
 from controller.accounts.errors import AppInactive, AppUnknown
-from controller.api.wire.authentication.digests import aksk_digest, matches, wsse_digests
+from controller.api.wire.authentication.digests import aksk_digest, matches_one, wsse_digests
 from controller.api.wire.authentication.headers import AKSK, Credentials, parse_headers
 from controller.api.wire.authentication.lockout import Lockout, WrongProof
 from controller.api.wire.authentication.nonces import NonceMemory
@@ -73,8 +73,7 @@ class Authenticator:
             application = directory.application(given.username)
         except AppUnknown:
             raise WrongProof("1010003") from None
-        secret = application.secret.get_secret_value()
-        if not _right(given, secret):
+        if not _right(given, application.secrets(now)):
             raise WrongProof("1023006", "PasswordDigest is wrong.")
         if not application.active:
             raise WireError("1010008") from AppInactive()
@@ -115,11 +114,17 @@ class _Guard:
             self._lockout.failed(self._address, self._clock.now())
 
 
-def _right(given: Credentials, secret: str) -> bool:
+def _right(given: Credentials, secrets: Iterable[str]) -> bool:
+    return matches_one(
+        [digest for secret in secrets for digest in _expected(given, secret)],
+        given.digest,
+    )
+
+
+def _expected(given: Credentials, secret: str) -> tuple[str, ...]:
     if given.scheme is AKSK:
-        return matches(aksk_digest(secret, given.nonce, given.created), given.digest)
-    expected = wsse_digests(secret, given.nonce, given.created)
-    return any(matches(digest, given.digest) for digest in expected)
+        return (aksk_digest(secret, given.nonce, given.created),)
+    return wsse_digests(secret, given.nonce, given.created)
 
 
 def replayed_nonce() -> WireError:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from controller.accounts.directory import Application, Directory
 from controller.accounts.errors import AppUnknown
-from controller.api.wire.authentication.digests import matches
+from controller.api.wire.authentication.digests import matches, matches_one
 from controller.api.wire.authentication.lockout import WrongProof
 from controller.api.wire.results import WireError
 from controller.clock import Clock
@@ -58,7 +58,7 @@ class TokenDesk:
     ) -> Tokens:
         """Raises AddressNotAllowed, WireError 1010003, 1010004, 1010008 or 1010009."""
         application = _application(directory, app_key)
-        if not matches(application.secret.get_secret_value(), app_secret):
+        if not matches_one(application.secrets(self._clock.now()), app_secret):
             raise WrongProof("1010009")
         found = await self._database.read(lambda session: rows.of_app(session, application.key))
         if found is None or not matches(found.refresh_digest, _digest(refresh_token)):
