@@ -4,7 +4,7 @@ Quota places are the live rows themselves, so that none can leak; all three writ
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 
 from controller.store.errors import Replayed
 from controller.store.limits import Limits, Place, check_limits
+from controller.store.prepared import Prepared
 from controller.store.tables import (
     Call,
     CallPush,
@@ -49,17 +50,17 @@ _CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING, _PROGRESS = (
     cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording, CallPush)
 )
 # Made once: these run for every call, and making a statement costs more than running it.
-_END_CALL = (
+_END_CALL = Prepared(
     _CALL.update()
     .where(_CALL.c.id == bindparam("call"), _CALL.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"), state_code=bindparam("code"))
 )
-_INSERT_CALL, _INSERT_ENTRY, _INSERT_CDR, _INSERT_PUSH, _INSERT_PROGRESS = (
-    table.insert() for table in (_CALL, _TIMELINE, _CDR, _PUSH, _PROGRESS)
+_INSERT_CALL, _INSERT_ENTRY, _INSERT_CDR, _INSERT_PUSH, _INSERT_PROGRESS, _INSERT_RECORDING = (
+    Prepared(table.insert()) for table in (_CALL, _TIMELINE, _CDR, _PUSH, _PROGRESS, _RECORDING)
 )
 _INSERT_NONCE = {
-    "sqlite": sqlite.insert(_NONCE).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_NONCE).on_conflict_do_nothing(),
+    "sqlite": Prepared(sqlite.insert(_NONCE).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(_NONCE).on_conflict_do_nothing()),
 }
 
 
@@ -68,21 +69,20 @@ def accept_call(session: Session, call: Row, nonce: NonceUse | None, limits: Lim
 
     Raises LimitReached or Replayed; then nothing is written.
     """
-    connection = session.connection()
-    place = check_limits(connection, call, limits)
+    place = check_limits(session, call, limits)
     if nonce is not None:
-        used = connection.execute(_INSERT_NONCE[connection.dialect.name], asdict(nonce))
+        used = _INSERT_NONCE[session.connection().dialect.name].run(session, vars(nonce))
         if used.rowcount == 0:
             raise Replayed("the nonce was used before")
-    connection.execute(_INSERT_CALL, dict(call))
+    _INSERT_CALL.run(session, call)
     if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
-        connection.execute(_INSERT_PROGRESS, {"call_id": call["id"], "delivered": -1, "attempts": 0})
+        _INSERT_PROGRESS.run(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})
     return place
 
 
 def add_entries(session: Session, entries: Sequence[Row]) -> None:
     """Add to timelines."""
-    session.connection().execute(_INSERT_ENTRY, [dict(entry) for entry in entries])
+    _INSERT_ENTRY.run_many(session, entries)
 
 
 def end_call(
@@ -101,18 +101,17 @@ def end_call(
 
     False if it had ended already; then nothing is written.
     """
-    connection = session.connection()
-    ended = connection.execute(_END_CALL, {"call": call_id, "at": ended_at, "code": state_code})
+    ended = _END_CALL.run(session, {"call": call_id, "at": ended_at, "code": state_code})
     if ended.rowcount == 0:
         return False
     record = {"call_id": call_id, "app_key": app_key, "ended_at": ended_at}
-    connection.execute(_INSERT_ENTRY, dict(last_entry))
-    connection.execute(_INSERT_CDR, {**record, "record": dict(cdr)})
+    _INSERT_ENTRY.run(session, last_entry)
+    _INSERT_CDR.run(session, {**record, "record": cdr})
     if delivery is not None:
         push = {**record, "url": delivery.url, "attempts": 0, "due_at": delivery.due_at}
-        connection.execute(_INSERT_PUSH, push)
+        _INSERT_PUSH.run(session, push)
     if recording is not None:
-        connection.execute(_RECORDING.insert(), {"call_id": call_id, **recording})
+        _INSERT_RECORDING.run(session, {"call_id": call_id, **recording})
     return True
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Connection, Select, bindparam, case, func, select
+from sqlalchemy import Select, bindparam, case, func, select
+from sqlmodel import Session
 
 from controller.rules.windows import Window
 from controller.store.errors import Limit, LimitReached
+from controller.store.prepared import Prepared
 from controller.store.tables import Call
 
 _SECOND = timedelta(seconds=1)
@@ -55,20 +57,21 @@ def _live(*conditions: Any) -> Select[Any]:
     return select(func.count()).select_from(_CALL).where(_CALL.c.ended_at.is_(None), *conditions)
 
 
-# Made once: these run for every call, and making a statement costs more than running it.
-_APP_CALLS = _live(_CALL.c.app_key == bindparam("app"))
-_ACCOUNT_CALLS = _live(_CALL.c.account_id == bindparam("account"))
+_APP_CALLS = Prepared(_live(_CALL.c.app_key == bindparam("app")))
+_ACCOUNT_CALLS = Prepared(_live(_CALL.c.account_id == bindparam("account")))
 _SHOWS = _live(_CALL.c.display_number == bindparam("number"))
 _SHOWS_SECOND = _live(
     _CALL.c.second_display_number == bindparam("number"), _CALL.c.display_number != bindparam("number")
 )
-_NUMBER_CALLS = select(_SHOWS.scalar_subquery() + _SHOWS_SECOND.scalar_subquery())
+_NUMBER_CALLS = Prepared(select(_SHOWS.scalar_subquery() + _SHOWS_SECOND.scalar_subquery()))
 # Not after `until`: when a clock is put back, what was accepted before must not count for ever.
-_ACCEPTED = select(
-    func.count(),
-    func.coalesce(func.sum(case((_CALL.c.account_id == bindparam("account"), 1), else_=0)), 0),
-    func.coalesce(func.sum(case((_CALL.c.app_key == bindparam("app"), 1), else_=0)), 0),
-).where(_CALL.c.accepted_at > bindparam("since"), _CALL.c.accepted_at <= bindparam("until"))
+_ACCEPTED = Prepared(
+    select(
+        func.count(),
+        func.coalesce(func.sum(case((_CALL.c.account_id == bindparam("account"), 1), else_=0)), 0),
+        func.coalesce(func.sum(case((_CALL.c.app_key == bindparam("app"), 1), else_=0)), 0),
+    ).where(_CALL.c.accepted_at > bindparam("since"), _CALL.c.accepted_at <= bindparam("until"))
+)
 _CALLED = (
     select(_CALL.c.accepted_at)
     .where(
@@ -82,14 +85,14 @@ _CALLED = (
 )
 
 
-def check_limits(connection: Connection, call: Mapping[str, Any], limits: Limits) -> Place:
+def check_limits(session: Session, call: Mapping[str, Any], limits: Limits) -> Place:
     """Whether there is a place for a call. Writes nothing. Raises LimitReached."""
-    _check_rates(connection, call, limits)
-    idle = _check_live(connection, call, limits)
-    return Place(idle, _check_frequency(connection, call, limits.frequency))
+    _check_rates(session, call, limits)
+    idle = _check_live(session, call, limits)
+    return Place(idle, _check_frequency(session, call, limits.frequency))
 
 
-def _check_rates(connection: Connection, call: Mapping[str, Any], limits: Limits) -> None:
+def _check_rates(session: Session, call: Mapping[str, Any], limits: Limits) -> None:
     allowed = (
         (Limit.PLATFORM_RATE, limits.platform_rate),
         (Limit.ACCOUNT_RATE, limits.account_rate),
@@ -100,15 +103,15 @@ def _check_rates(connection: Connection, call: Mapping[str, Any], limits: Limits
     at: datetime = call["accepted_at"]
     span = {"since": at - _SECOND, "until": at + _SECOND}
     of_call = {"account": call["account_id"], "app": call["app_key"]}
-    accepted = connection.execute(_ACCEPTED, {**span, **of_call}).one()
+    accepted = _ACCEPTED.run(session, {**span, **of_call}).fetchone()
     for (limit, most), count in zip(allowed, accepted, strict=True):
         if most and count >= most:
             raise LimitReached(limit, f"{count} of {most} calls were accepted in a second", _SECOND)
 
 
-def _check_live(connection: Connection, call: Mapping[str, Any], limits: Limits) -> int:
-    def check(limit: Limit, most: int, statement: Select[Any], values: Mapping[str, Any]) -> int:
-        live: int = connection.execute(statement, values).scalar_one()
+def _check_live(session: Session, call: Mapping[str, Any], limits: Limits) -> int:
+    def check(limit: Limit, most: int, statement: Prepared, values: Mapping[str, Any]) -> int:
+        live: int = statement.run(session, values).fetchone()[0]
         if live >= most:
             raise LimitReached(limit, f"{live} of {most} calls are live")
         return most - live - 1
@@ -123,7 +126,7 @@ def _check_live(connection: Connection, call: Mapping[str, Any], limits: Limits)
 
 
 def _check_frequency(
-    connection: Connection, call: Mapping[str, Any], frequency: Frequency | None
+    session: Session, call: Mapping[str, Any], frequency: Frequency | None
 ) -> tuple[Window, ...]:
     if frequency is None:
         return ()
@@ -133,7 +136,7 @@ def _check_frequency(
     for window in frequency.windows:
         # The call that must leave the window before another one may be made.
         place = {"since": at - window.length, "earlier": window.count - 1}
-        oldest = connection.execute(_CALLED, {**person, **place}).scalar_one_or_none()
+        oldest = session.connection().execute(_CALLED, {**person, **place}).scalar_one_or_none()
         if oldest is not None:
             reached[window] = oldest + window.length - at
     if reached and frequency.refuse:

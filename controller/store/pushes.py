@@ -7,10 +7,11 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, col
 
+from controller.store.prepared import Prepared
 from controller.store.tables import Call, CallPush, PushAttempt, PushEndpoint
 
 _ATTEMPT = cast(Any, PushAttempt).__table__
-_INSERT_ATTEMPT = _ATTEMPT.insert()
+_INSERT_ATTEMPT = Prepared(_ATTEMPT.insert(), [column.name for column in _ATTEMPT.c if column.name != "id"])
 
 _PURGED_AT_ONCE = 5000
 
@@ -18,7 +19,7 @@ _PURGED_AT_ONCE = 5000
 def add_attempts(session: Session, attempts: Sequence[Mapping[str, Any]]) -> None:
     """Keep these attempts."""
     if attempts:
-        session.connection().execute(_INSERT_ATTEMPT, list(attempts))
+        _INSERT_ATTEMPT.run_many(session, attempts)
 
 
 def attempts_of(session: Session, call_id: str) -> list[PushAttempt]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 from controller.rules.windows import Window
@@ -326,7 +326,7 @@ async def test_given_all_limits_reached_when_refused_then_the_order_is_as_docume
 async def test_given_every_limit_when_counted_then_an_index_answers_each_question(
     database: Database,
 ) -> None:
-    asked: list[tuple[str, Any]] = []
+    asked: list[str] = []
     everything = Limits(
         99,
         account_calls=99,
@@ -336,20 +336,16 @@ async def test_given_every_limit_when_counted_then_an_index_answers_each_questio
     )
 
     def work(session: Session) -> list[str]:
-        connection = session.connection()
-        run = connection.exec_driver_sql
-
-        @event.listens_for(connection, "before_cursor_execute")
-        def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _ctx: Any, _many: Any) -> None:
-            if statement.startswith("SELECT"):
-                asked.append((statement, parameters))
-
+        driver: Any = session.connection().connection.driver_connection
+        driver.set_trace_callback(asked.append)
         rows.accept_call(session, call_row(), None, everything)
+        driver.set_trace_callback(None)
         return [
-            row[3]
-            for statement, parameters in list(asked)
-            for row in run(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
-            if "call" in row[3]
+            step[3]
+            for statement in asked
+            if statement.startswith("SELECT")
+            for step in driver.execute(f"EXPLAIN QUERY PLAN {statement}")
+            if "call" in step[3]
         ]
 
     plans = await database.write(work)
