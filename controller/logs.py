@@ -3,10 +3,11 @@
 Messages never carry numbers, digits, codes or secrets; whoever logs passes a call by its id.
 """
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
+
+import msgspec
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -28,7 +29,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return msgspec.json.encode(line, enc_hook=str).decode()
 
 
 class TerminalFormatter(logging.Formatter):

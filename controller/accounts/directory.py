@@ -40,6 +40,9 @@ REFRESH_INTERVAL = 1.0
 """Seconds until a change made by another process is in force."""
 
 
+_NO_TERMS = AccountTerms()
+
+
 @dataclass(frozen=True)
 class Login:
     """With what the oldest clients log in."""
@@ -129,7 +132,7 @@ class Directory:
 
     def account(self, application: Application) -> AccountTerms:
         """The account of an application."""
-        return self.accounts.get(application.account_id, AccountTerms())
+        return self.accounts.get(application.account_id, _NO_TERMS)
 
     def check_may_call(self, application: Application, service: Service) -> None:
         """Raises AppInactive, AccountInactive or WrongService."""

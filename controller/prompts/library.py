@@ -54,10 +54,10 @@ class PromptLibrary:
 
     def file(self, digest: str) -> str:
         """The file as a dialplan plays it: Asterisk adds the ending itself."""
-        return str(self._path(digest).with_suffix(""))
+        return f"{self._directory}/{digest[:2]}/{digest}"
 
     def _path(self, digest: str) -> Path:
-        return self._directory / digest[:2] / f"{digest}.alaw"
+        return Path(f"{self.file(digest)}.alaw")
 
 
 def _evened(audio: bytes) -> bytes:
