@@ -46,6 +46,8 @@ check: setup ## Format, lint, strict types, import rules, documents that are mad
 		|| { echo "docs/reference/result-codes.md is out of date"; exit 1; }
 	@$(BIN)/voicecall reference openapi | diff docs/reference/openapi.json - \
 		|| { echo "docs/reference/openapi.json is out of date"; exit 1; }
+	@$(BIN)/voicecall reference management-openapi | diff docs/reference/management-openapi.json - \
+		|| { echo "docs/reference/management-openapi.json is out of date"; exit 1; }
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix --select I .

@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from controller import process, push_command, speech_command
+from controller import audit_command, process, push_command, speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
@@ -38,6 +38,7 @@ app = typer.Typer(
 app.add_typer(push_command.pushes, name="pushes")
 app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
+app.add_typer(audit_command.app, name="audit")
 
 
 def main() -> None:
@@ -63,6 +64,7 @@ async def _serve(settings: Settings) -> None:
     async with running_controller(settings, hurry=stop.insisted) as controller:
         reload_on_hangup(controller)
         typer.echo(f"voicecall listens on {controller.url}", err=True)
+        await tell_first_administrator(controller)
         await until_stopped(controller, stop.asked)
         say_ending(settings)
 
@@ -115,6 +117,21 @@ def stop_signal() -> StopSignal:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     return stop
+
+
+async def tell_first_administrator(controller: "Controller") -> None:
+    """If there is no user yet, make the administrator and tell the password: to a person, never to a log."""
+    from controller.management.first_run import first_administrator, keep_password
+
+    settings = controller.settings
+    made = await first_administrator(controller.database, settings.management, SystemClock())
+    if made is None or made.password is None:
+        return
+    if sys.stderr.isatty():
+        told = f"{made.password} (not shown again)"
+    else:
+        told = f"in {keep_password(settings.data_dir.absolute(), made.password)}; remove that file"
+    typer.echo(f"The management API has an administrator now: {made.login}, password {told}", err=True)
 
 
 def reload_on_hangup(controller: "Controller") -> None:
@@ -196,12 +213,24 @@ def settings(
 
 
 @app.command()
-def reference(what: Annotated[Literal["openapi", "result-codes"], typer.Argument()]) -> None:
+def reference(
+    what: Annotated[Literal["openapi", "management-openapi", "result-codes"], typer.Argument()],
+) -> None:
     """Print a page of the documentation that is made from the code."""
+    from controller.api.openapi.document import document
     from controller.api.openapi.routes import as_json
     from controller.api.wire.result_reference import result_page
+    from controller.management.catalogue import OPERATIONS
+    from controller.management.document import document as management_document
 
-    typer.echo(as_json() if what == "openapi" else result_page(), nl=False)
+    match what:
+        case "openapi":
+            page = as_json(document())
+        case "management-openapi":
+            page = as_json(management_document(OPERATIONS))
+        case "result-codes":
+            page = result_page()
+    typer.echo(page, nl=False)
 
 
 @app.command()

@@ -251,6 +251,39 @@ class SpeechSettings(_Section):
     http_api_key: SecretStr = Field(SecretStr(""), description="Key for the server, sent as a bearer token.")
 
 
+class ManagementSettings(_Section):
+    """The management API, and who may use it."""
+
+    administrator: str = Field(
+        "admin",
+        pattern=r"^[A-Za-z0-9._@+-]{1,64}$",
+        description="Login of the administrator that the first start makes when there is no user.",
+    )
+    administrator_password: SecretStr = Field(
+        SecretStr(""),
+        description="The password of that administrator, of at least 12 characters; empty: one is made and "
+        "shown once at the terminal. Of no use once there is a user.",
+    )
+    session_hours: Annotated[float, Field(gt=0)] = Field(12, description="Hours until a login ends.")
+    login_attempts: int = Field(
+        10,
+        ge=1,
+        description="Wrong passwords after which an address is locked; a user after four times as many.",
+    )
+    login_lock_minutes: Annotated[float, Field(gt=0)] = Field(
+        15, description="Minutes in which they are counted, and for which it is locked."
+    )
+    max_apps: int = Field(
+        5, ge=0, description="Applications that an account may have, unless the account says otherwise."
+    )
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if 0 < len(self.administrator_password.get_secret_value()) < 12:
+            raise ValueError("administrator_password must have at least 12 characters")
+        return self
+
+
 class Settings(BaseSettings):
     """Everything that can be set. The environment wins over the file."""
 
@@ -275,6 +308,7 @@ class Settings(BaseSettings):
     recordings: RecordingSettings = RecordingSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
+    management: ManagementSettings = ManagementSettings()
 
     @property
     def database_url(self) -> str:

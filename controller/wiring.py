@@ -19,6 +19,7 @@ from controller.accounts.admission import Admission
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.agi import agi_server
 from controller.api.listener import Listener, listening
+from controller.api.openapi.document import document
 from controller.api.openapi.routes import documentation_routes
 from controller.api.remote import Remote
 from controller.api.server import make_app
@@ -32,6 +33,9 @@ from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
 from controller.door import AGI_VARIABLE, Door
+from controller.management.catalogue import OPERATIONS
+from controller.management.context import management_services
+from controller.management.server import ManagementApi
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
@@ -48,6 +52,7 @@ from controller.speech import running_speech
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
 from controller.store.journal import Journal
+from controller.store.people import forget_expired
 from controller.store.pushes import purge_pushes
 from controller.store.schema import migrate
 
@@ -155,8 +160,21 @@ async def running_controller(
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
+        remote = Remote(settings.http.trusted_proxies)
+        services = management_services(settings, database, clock, directory, node)
         routes = _routes(
-            settings, clock, random, database, directory, admission, planner, calls, signer, lockout
+            settings,
+            clock,
+            random,
+            database,
+            directory,
+            admission,
+            planner,
+            calls,
+            signer,
+            lockout,
+            ManagementApi(OPERATIONS, services, remote),
+            remote,
         )
         app = make_app(routes, lambda: node.available, settings.http)
         with naming_port("http.port", settings.http.address, settings.http.port):
@@ -185,10 +203,11 @@ def _routes(
     calls: CallService,
     signer: LinkSigner,
     lockout: Lockout,
+    management: ManagementApi,
+    remote: Remote,
 ) -> list[web.RouteDef]:
     """Everything that is served."""
     proofs = settings.authentication
-    remote = Remote(settings.http.trusted_proxies)
     tokens = TokenDesk(database, clock, timedelta(hours=proofs.token_hours))
     authenticator = Authenticator(proofs, clock, tokens, lockout)
     return [
@@ -197,7 +216,8 @@ def _routes(
         ).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
-        *documentation_routes(),
+        *documentation_routes(document()),
+        *management.routes(),
     ]
 
 
@@ -232,6 +252,7 @@ async def _housekeeping(database: Database, clock: Clock, attempts_kept: timedel
         now = clock.now()
         try:
             await database.write(partial(forget_nonces, now=now))
+            await database.write(partial(forget_expired, now=now))
             while await database.write(partial(purge_pushes, before=now - attempts_kept)):
                 pass
         except Exception:

@@ -15,7 +15,14 @@ from pydantic import SecretStr
 
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
-from controller.cli import apply_file, reload_on_hangup, say_ending, stop_signal, until_stopped
+from controller.cli import (
+    apply_file,
+    reload_on_hangup,
+    say_ending,
+    stop_signal,
+    tell_first_administrator,
+    until_stopped,
+)
 from controller.settings import (
     AgiSettings,
     AsteriskSettings,
@@ -104,6 +111,7 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
                 f"voicecall listens on {controller.url}; SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
                 err=True,
             )
+            await tell_first_administrator(controller)
             await until_stopped(controller, stop.asked)
             say_ending(settings)
     finally:

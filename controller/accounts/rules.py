@@ -24,7 +24,9 @@ from controller.store.tables import Account
 class AccountRules(CallRules):
     """What an account has beside the operator's rules; its own frequency replaces the operator's."""
 
-    callee_frequency: Frequency | None = None
+    callee_frequency: Frequency | None = Field(
+        None, description="What happens beyond `callee_windows`; none: as the operator says."
+    )
     callee_windows: list[WindowText] = Field([], description="None: the operator's.")
 
 

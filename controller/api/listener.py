@@ -105,8 +105,8 @@ class Entrance(asyncio.Protocol):
             self._patience = asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        # Calls are asked for with POST; health checks and the documentation stay.
-        if data.startswith(b"POST "):
+        # Calls are asked for with POST; health checks, the documentation and the management API stay.
+        if data.startswith(b"POST ") and not data.startswith(b"POST /api/"):
             self._transport.write(_LOCKED)
             self._transport.close()
         else:

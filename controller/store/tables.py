@@ -56,6 +56,8 @@ class Account(SQLModel, table=True):
     active: bool = True
     max_calls: int | None = None
     calls_per_second: int | None = None
+    max_apps: int | None = None
+    """None: as many as `management.max_apps` says."""
     rules: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     """Whom it may call and when: `AccountRules` of the accounts room."""
 

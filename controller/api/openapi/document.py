@@ -1,22 +1,18 @@
 """The OpenAPI 3.1 document: requests from the models that check them, pushes as webhooks."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
-from typing import Any
 
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic import BaseModel
 
 from controller.api.openapi.operations import OPERATIONS, Operation
 from controller.api.openapi.pushes import MODELS as PUSHES
+from controller.api.openapi.schemas import Json, component_schemas, reference
 from controller.api.wire.results import RESULTS
 
-Json = dict[str, Any]
-
 _JSON = "application/json"
-_PLACE = "#/components/schemas/"
 _ABOUT = """\
 Voice callback, voice notification and voice verification code, as the cloud service VoiceCall has them.
 
@@ -55,12 +51,8 @@ _DIGEST = (
 def document() -> Json:
     """The whole document."""
     bodies = [operation.body for operation in OPERATIONS if operation.body is not None]
-    modes: list[tuple[Any, JsonSchemaMode]] = [(model, "validation") for model in (*bodies, *PUSHES)]
-    _references, definitions = models_json_schema(modes, ref_template=f"{_PLACE}{{model}}")
-    known = {model.__name__ for model, _mode in modes}
-    schemas = {
-        name: _plain(it) for name, it in definitions["$defs"].items() if _is_used(name, known, definitions)
-    }
+    models: list[type[BaseModel]] = [*bodies, *PUSHES]
+    schemas, _references = component_schemas((model, "validation") for model in models)
     return {
         "openapi": "3.1.0",
         "info": {"title": "voicecall wire API", "version": version("voicecall"), "description": _ABOUT},
@@ -69,7 +61,7 @@ def document() -> Json:
         "paths": {operation.path: {operation.method: _operation(operation)} for operation in OPERATIONS},
         "webhooks": {
             "status": {"post": _status_push()},
-            "fee": {"post": _push("fee", "CDR push", _FEE, _reference("FeePush"))},
+            "fee": {"post": _push("fee", "CDR push", _FEE, reference("FeePush"))},
         },
         "components": {
             "schemas": dict(sorted({**schemas, **_answers()}.items())),
@@ -97,7 +89,7 @@ def _operation(operation: Operation) -> Json:
     if operation.tokens:
         made["security"] = [{"password": []}] if operation.name == "fastlogin" else []
     if operation.body is not None:
-        content: Json = {"schema": _reference(operation.body.__name__), "example": operation.example}
+        content: Json = {"schema": reference(operation.body.__name__), "example": operation.example}
         made["requestBody"] = {"required": True, "content": {_JSON: content}}
     return made
 
@@ -107,7 +99,7 @@ def _success(operation: Operation) -> Json:
         link = {"schema": {"type": "string", "format": "uri"}, "description": "The WAV file."}
         return {"301": {"description": "The recording is there.", "headers": {"Location": link}}}
     schema = "Started" if operation.starts_call else "Tokens" if operation.tokens else "Answer"
-    return {"200": {"description": "Done.", "content": {_JSON: {"schema": _reference(schema)}}}}
+    return {"200": {"description": "Done.", "content": {_JSON: {"schema": reference(schema)}}}}
 
 
 def _refusals(operation: Operation) -> Json:
@@ -125,13 +117,13 @@ def _refusal(codes: list[str]) -> Json:
     examples = {code: {"value": {"resultcode": code, "resultdesc": RESULTS[code].text}} for code in codes}
     return {
         "description": "Refused: " + ", ".join(codes),
-        "content": {_JSON: {"schema": _reference("Answer"), "examples": examples}},
+        "content": {_JSON: {"schema": reference("Answer"), "examples": examples}},
     }
 
 
 def _status_push() -> Json:
     events = ("CallEvent", "CollectEvent", "DisconnectEvent")
-    schema = {"oneOf": [_reference(name) for name in events]}
+    schema = {"oneOf": [reference(name) for name in events]}
     return _push("status", "Status push", _STATUS, schema, _SEQUENCE)
 
 
@@ -209,27 +201,3 @@ def _proofs() -> Json:
         "token": key("query", "access_token", "Of a login or refresh."),
         "password": key("header", "Authorization", "The raw password."),
     }
-
-
-def _is_used(name: str, known: set[str], definitions: Json) -> bool:
-    """Types that describe themselves leave a definition behind to which nothing refers."""
-    return name in known or f'"{_PLACE}{name}"' in json.dumps(definitions)
-
-
-def _reference(name: str) -> Json:
-    return {"$ref": f"{_PLACE}{name}"}
-
-
-def _plain(schema: Any) -> Any:
-    """A schema as people write it: without made-up titles, and what may be left out is not called null."""
-    if isinstance(schema, list):
-        return [_plain(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {name: _plain(part) for name, part in schema.items() if name != "title" or isinstance(part, dict)}
-    if made.get("default", ...) is None:
-        del made["default"]
-        real = [part for part in made.pop("anyOf", []) if part != {"type": "null"}]
-        for part in real:
-            made |= part
-    return made

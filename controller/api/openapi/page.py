@@ -29,8 +29,12 @@ def page(document: Json) -> str:
     """HTML of an OpenAPI document of ours."""
     info = document["info"]
     title = escape(f"{info['title']} {info['version']}")
-    requests = [_entry(document, path, method, it) for path, method, it in _operations(document["paths"])]
-    pushes = [_entry(document, "", "post", item["post"]) for item in document["webhooks"].values()]
+    base = document["servers"][0]["url"].rstrip("/")
+    requests = [
+        _entry(document, base + path, method, it) for path, method, it in _operations(document["paths"])
+    ]
+    webhooks = document.get("webhooks", {})
+    pushes = [_entry(document, "", "post", item["post"]) for item in webhooks.values()]
     links = "".join(
         f'<li><a href="#{it["operationId"]}">{escape(it["summary"])}</a></li>' for it in _all(document)
     )
@@ -53,7 +57,7 @@ def _operations(paths: Json) -> Iterator[tuple[str, str, Json]]:
 
 def _all(document: Json) -> Iterator[Json]:
     yield from (operation for _path, _method, operation in _operations(document["paths"]))
-    yield from (item["post"] for item in document["webhooks"].values())
+    yield from (item["post"] for item in document.get("webhooks", {}).values())
 
 
 def _entry(document: Json, path: str, method: str, operation: Json) -> str:

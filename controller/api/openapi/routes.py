@@ -4,8 +4,8 @@ import json
 
 from aiohttp import web
 
-from controller.api.openapi.document import document
 from controller.api.openapi.page import page
+from controller.api.openapi.schemas import Json
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -13,19 +13,18 @@ _HEADERS = {
 }
 
 
-def documentation_routes() -> list[web.RouteDef]:
-    """For the application of the HTTP server."""
-    return [web.get("/openapi.json", _json), web.get("/docs", _page)]
+def documentation_routes(document: Json, prefix: str = "") -> list[web.RouteDef]:
+    """A document below `prefix`, for the application of the HTTP server."""
+
+    async def for_programs(_request: web.Request) -> web.Response:
+        return web.Response(text=as_json(document), content_type="application/json")
+
+    async def for_people(_request: web.Request) -> web.Response:
+        return web.Response(text=page(document), content_type="text/html", headers=_HEADERS)
+
+    return [web.get(f"{prefix}/openapi.json", for_programs), web.get(f"{prefix}/docs", for_people)]
 
 
-def as_json() -> str:
-    """The document as it is served and as docs/reference/openapi.json has it."""
-    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
-
-
-async def _json(_request: web.Request) -> web.Response:
-    return web.Response(text=as_json(), content_type="application/json")
-
-
-async def _page(_request: web.Request) -> web.Response:
-    return web.Response(text=page(document()), content_type="text/html", headers=_HEADERS)
+def as_json(document: Json) -> str:
+    """A document as it is served and as docs/reference has it."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"

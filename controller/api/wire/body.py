@@ -6,8 +6,6 @@ absent. Source: wire API document, section 1 ("input tolerance") and 11.
 
 import base64
 import binascii
-import json
-import re
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +21,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from controller.api.json_object import NotAnObject, json_object
 from controller.api.listener import arrived
 from controller.api.wire.results import WireError, invalid_request
 from controller.faults import SOUND_NAME, in_words
@@ -33,10 +32,6 @@ Model = TypeVar("Model", bound="WireModel")
 VERIFICATION_CODE = "must be 2 to 8 digits"
 NUMBER_FORMAT = "The number format is incorrect."
 _LARGEST_NUMERAL = 18
-_DEEPEST = 16
-"""Levels of objects and lists in one another; a request has four."""
-
-_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 _BAD_REQUEST, _UNSUPPORTED = 400, 415
 
 
@@ -150,48 +145,17 @@ async def read_body(request: web.Request) -> bytes:
 def parse_body(raw: bytes, model: type[Model]) -> Model:
     """A checked request. Raises WireError 1010002 that names the first parameter at fault."""
     try:
-        return model.model_validate(_plain(_json_object(raw)))
+        return model.model_validate(_without_nulls(json_object(raw)))
+    except NotAnObject as error:
+        raise invalid_request(str(error)) from None
     except ValidationError as error:
         raise _first_fault(error) from None
 
 
-def _json_object(raw: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(raw.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise invalid_request("The body is not valid JSON.") from None
-    if not isinstance(value, dict):
-        raise invalid_request("The body is not a JSON object.")
-    return value
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """The value without its nulls. Raises WireError for what no client has reason to send."""
-    if depth > _DEEPEST:
-        raise invalid_request("The body is nested too deeply.")
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        return {_text(name): _plain(part, depth + 1) for name, part in value.items() if part is not None}
-    if isinstance(value, list):
-        return [_plain(part, depth + 1) for part in value]
-    return _text(value) if isinstance(value, str) else value
-
-
-def _text(value: str) -> str:
-    # Half of a surrogate pair can't be encoded again, and databases don't take NUL.
-    if _NO_TEXT.search(value):
-        raise invalid_request("The body has a character that is none.")
-    return value
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _first_fault(error: ValidationError) -> WireError:

@@ -1,0 +1,8 @@
+"""All operations of the management API."""
+
+from controller.management.operations import Operation
+from controller.management.resources import accounts, audit, sessions, tokens, users
+
+OPERATIONS: tuple[Operation, ...] = tuple(
+    operation for module in (sessions, accounts, users, tokens, audit) for operation in module.operations
+)

@@ -1,0 +1,85 @@
+"""What the models of requests and answers have in common."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from controller.faults import IDENTIFIER
+
+Item = TypeVar("Item")
+LARGEST_PAGE = 200
+
+
+class Input(BaseModel):
+    """A JSON body: nothing that is not known, nothing of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
+class Edit(Input):
+    """A JSON body of what changes; what is left out stays, so that defaults mean nothing."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+
+class Query(BaseModel):
+    """Parameters after the question mark; all text, so that numbers are read from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class View(BaseModel):
+    """A thing as answers show it. Without secrets: it also goes into the audit trail."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class PageQuery(Query):
+    """Which part of a list."""
+
+    limit: int = Field(50, ge=1, le=LARGEST_PAGE)
+    """How many items at most."""
+    cursor: str | None = Field(None, max_length=1024)
+    """From `next` of the page before; the other parameters must be the same."""
+
+
+class AccountQuery(PageQuery):
+    """A list of what belongs to accounts."""
+
+    account_id: str | None = Field(None, pattern=IDENTIFIER)
+    """The account; without it your own, and for the operator's users all accounts."""
+
+
+class Page(View, Generic[Item]):
+    """A part of a list."""
+
+    items: list[Item]
+    """What is in it."""
+    next: str | None
+    """Address of the next page; null at the end."""
+
+
+def _utc(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_utc, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""A time in UTC."""
+
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+"""1 to 32 letters, digits, _ and -."""
+
+OwnAccount = Annotated[
+    Identifier | None,
+    Field(description="The account; may be left out by its own users, and must be there for the operator's."),
+]

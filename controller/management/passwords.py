@@ -1,0 +1,76 @@
+"""Passwords, and the random texts that stand for a user: sessions and tokens. Only digests are kept."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+TOKEN_PREFIX: Final = "vct_"  # noqa: S105 - a prefix
+SHORTEST: Final = 12
+"""Characters of a password at least, as NIST and OWASP advise where there is no second factor."""
+LONGEST: Final = 256
+
+_hasher = PasswordHasher()
+_NOBODY: Final = _hasher.hash(secrets.token_hex())
+"""What the password of an unknown login is compared with: it takes as long as that of a known one."""
+# Each needs 64 MiB: a burst of logins must not need a gigabyte.
+_PARALLEL: Final = 2
+
+
+class Passwords:
+    """Argon2id, in threads."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Semaphore(_PARALLEL)
+
+    async def hash(self, password: str) -> str:
+        """What is kept of a password."""
+        async with self._turn:
+            return await asyncio.to_thread(_hasher.hash, password)
+
+    async def matches(self, kept: str | None, password: str) -> bool:
+        """Whether it is the password; `kept` is None for an unknown login, which takes as long."""
+        async with self._turn:
+            right = await asyncio.to_thread(_is_right, kept or _NOBODY, password)
+        return right and kept is not None
+
+
+def _is_right(kept: str, password: str) -> bool:
+    try:
+        return _hasher.verify(kept, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def new_password() -> str:
+    """One for a person to copy."""
+    return secrets.token_urlsafe(15)
+
+
+def new_token() -> str:
+    """An API token; its beginning lets scanners for leaked secrets know it."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_session() -> str:
+    """What a session's cookie holds."""
+    return secrets.token_urlsafe(32)
+
+
+def digest(token: str) -> str:
+    """What is kept of a token or session."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def csrf_token(session: str) -> str:
+    """What changes made with this session must show; follows from it, so that it need not be kept."""
+    return hmac.digest(session.encode(), b"csrf", "sha256").hex()
+
+
+def same(expected: str, given: str) -> bool:
+    """Comparison in constant time."""
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))

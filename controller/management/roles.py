@@ -1,0 +1,58 @@
+"""Who may do what: roles, what an operation asks for, and who is asking."""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What somebody may do; each may do all that those after it may."""
+
+    ADMINISTRATOR = "administrator"
+    """Everything, users among it."""
+    OPERATOR = "operator"
+    """Runs what there is: numbers, review, limits."""
+    DEVELOPER = "developer"
+    """Works with applications, sounds and templates."""
+    VIEWER = "viewer"
+    """Reads."""
+
+    def covers(self, other: "Role") -> bool:
+        """Whether this role may do all that the other one may."""
+        return _RANK[self] <= _RANK[other]
+
+
+_RANK: Final = {role: rank for rank, role in enumerate(Role)}
+
+
+class Scope(Enum):
+    """Whose an operation is."""
+
+    OPEN = "open"
+    """Anybody's, logged in or not."""
+    OWN = "own"
+    """About the one who asks."""
+    ACCOUNT = "account"
+    """About what belongs to an account: its users and the operator's."""
+    OPERATOR = "operator"
+    """The operator's users alone."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is asking; `account_id` None: one of the operator's own people, who see all accounts."""
+
+    user_id: str
+    login: str
+    role: Role
+    account_id: str | None
+    session: str | None = None
+    """Digest of the session, if that is how they proved it."""
+
+    @property
+    def is_operators(self) -> bool:
+        return self.account_id is None
+
+    def sees(self, account_id: str | None) -> bool:
+        """Whether what belongs to this account (None: the operator) is there for them."""
+        return self.is_operators or self.account_id == account_id

@@ -1,0 +1,275 @@
+"""From a request to a handler and back: the one place where it is checked who may do what, and whose it is.
+
+In this order: who asks (401), may their role (403), is the path's thing theirs (404), does what was sent make
+sense (400, 413, 415, 422), does it name the version that it changes (428). A handler only runs when all of
+that holds.
+"""
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from controller.api.openapi.routes import documentation_routes
+from controller.api.remote import Remote
+from controller.management.bodies import check_media_type, parse_body, parse_query, read_raw
+from controller.management.context import Context, Services, etag, stored
+from controller.management.document import document
+from controller.management.idempotency import HEADER, Attempt, Repeated
+from controller.management.identity import Identity
+from controller.management.operations import PREFIX, Download, Operation, Owner, Upload
+from controller.management.problems import (
+    CONTENT_TYPE,
+    Conflict,
+    Forbidden,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    VersionMissing,
+)
+from controller.management.roles import Actor, Scope
+from controller.store.tables import Account
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ManagementApi:
+    """The routes of all operations."""
+
+    def __init__(self, operations: Iterable[Operation], services: Services, remote: Remote) -> None:
+        self._operations = tuple(operations)
+        self._services = services
+        self._remote = remote
+        self._identity = Identity(services.database, services.clock, remote)
+
+    def routes(self) -> list[web.RouteDef]:
+        """What the server serves."""
+        routes = [
+            web.route(operation.method, PREFIX + operation.path, self._handler(operation))
+            for operation in self._operations
+        ]
+        documentation = documentation_routes(document(self._operations), PREFIX)
+        return [*routes, *documentation, web.route("*", f"{PREFIX}/{{rest:.*}}", self._nowhere())]
+
+    def _handler(self, operation: Operation) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            request_id = secrets.token_hex(8)
+            try:
+                answer = await self._answer(operation, request, request_id)
+            except Exception as error:  # the one place where errors become answers
+                answer = _refusal(_problem(operation, error), request_id)
+            answer.headers["X-Request-Id"] = request_id
+            answer.headers["Cache-Control"] = "no-store"
+            answer.headers["X-Content-Type-Options"] = "nosniff"
+            return answer
+
+        return handle
+
+    def _nowhere(self) -> Handler:
+        methods: dict[re.Pattern[str], set[str]] = {}
+        for operation in self._operations:
+            pattern = re.compile(re.sub(r"{\w+}", "[^/]+", PREFIX + operation.path))
+            methods.setdefault(pattern, set()).add(operation.method)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            allowed = {
+                name
+                for pattern, names in methods.items()
+                if pattern.fullmatch(request.path)
+                for name in names
+            }
+            answer = _refusal(MethodNotAllowed() if allowed else NotFound(), secrets.token_hex(8))
+            if allowed:
+                answer.headers["Allow"] = ", ".join(sorted(allowed))
+            return answer
+
+        return handle
+
+    async def _answer(
+        self, operation: Operation, request: web.Request, request_id: str
+    ) -> web.StreamResponse:
+        actor = await self._actor(operation, request)
+        context = Context(
+            operation=operation,
+            services=self._services,
+            actor=actor,
+            path=dict(request.match_info),
+            account_id=None if actor is None else actor.account_id,
+            address=self._remote.address(request),
+            request_id=request_id,
+            if_match=request.headers.get("If-Match"),
+        )
+        await self._check_role(context)
+        await self._check_path(context)
+        arguments = await self._arguments(context, request)
+        if operation.locked and context.if_match is None:
+            raise VersionMissing
+        try:
+            if context.attempt is not None:
+                await self._check_attempt(context.attempt)
+            result = await operation.handler(context, **arguments)
+        except Repeated as repeated:
+            return _json(operation, repeated.answer["body"], {"Idempotent-Replayed": "true"})
+        await self._settle(context, result)
+        answer = _answer(operation, result)
+        if context.new_session is not None:
+            lifetime = timedelta(hours=self._services.settings.management.session_hours)
+            self._identity.set_cookie(answer, request, context.new_session, lifetime)
+        return answer
+
+    async def _actor(self, operation: Operation, request: web.Request) -> Actor | None:
+        if operation.scope is Scope.OPEN:
+            return None
+        return await self._identity.of(request, is_safe=operation.is_safe)
+
+    async def _check_role(self, context: Context) -> None:
+        """Raises Forbidden; what was to be changed is then in the audit trail as refused."""
+        operation, actor = context.operation, context.actor
+        if actor is None:
+            return
+        allowed = actor.role.covers(operation.needs) and (
+            actor.is_operators or operation.scope is not Scope.OPERATOR
+        )
+        if allowed:
+            return
+        if not operation.is_safe:
+            await context.note(
+                operation.group,
+                "/".join(context.path.values()),
+                outcome="refused",
+                account_id=actor.account_id,
+            )
+        raise Forbidden
+
+    async def _check_path(self, context: Context) -> None:
+        """Whose the path's things are. Raises NotFound, whether there is none or it is another's."""
+        kinds, actor = context.operation.kinds, context.actor
+        if not kinds or actor is None:
+            return
+
+        def owners(session: Session) -> list[Owner | None]:
+            return [
+                kind.find(session, context.path[kind.parameter])
+                if re.fullmatch(kind.pattern, context.path[kind.parameter], re.ASCII)
+                else None
+                for kind in kinds
+            ]
+
+        for owner in await context.read(owners):
+            if owner is None or not actor.sees(owner.account_id):
+                raise NotFound
+            if context.operation.scope is Scope.OWN and owner.user_id != actor.user_id:
+                raise NotFound
+            context.account_id = owner.account_id
+
+    async def _arguments(self, context: Context, request: web.Request) -> dict[str, Any]:
+        operation = context.operation
+        arguments: dict[str, Any] = {}
+        query = parse_query(request.query, operation.query)
+        if query is not None:
+            arguments["query"] = query
+            context.params = {
+                name: request.query.getall(name) for name in dict.fromkeys(request.query) if name != "cursor"
+            }
+        raw = b""
+        if operation.body is not None:
+            check_media_type(request, operation.media_types)
+            raw = await read_raw(request, operation.max_body)
+            if operation.body is Upload:
+                arguments["body"] = Upload(raw, request.content_type)
+            else:
+                assert issubclass(operation.body, BaseModel)
+                arguments["body"] = parse_body(raw, operation.body)
+        if operation.names_account:
+            await _settle_account(context, arguments)
+        key = request.headers.get(HEADER)
+        if operation.creates and key is not None:
+            context.attempt = Attempt.of(context.user, operation.method, request.path, key, raw)
+        return arguments
+
+    async def _check_attempt(self, attempt: Attempt) -> None:
+        now = self._services.clock.now()
+        await self._services.database.read(lambda session: attempt.check(session, now))
+
+    async def _settle(self, context: Context, result: Any) -> None:
+        """What a change owes when its handler did it in other rooms' transactions."""
+        operation = context.operation
+        if not operation.is_safe and not context.recorded:
+            target = "/".join(context.path.values()) or str(getattr(result, "id", ""))
+            await context.note(
+                operation.group, target, after=result if isinstance(result, BaseModel) else None
+            )
+        attempt = context.attempt
+        if attempt is None or context.kept is result or isinstance(result, Download):
+            return
+        now = self._services.clock.now()
+        await self._services.database.write(lambda session: attempt.keep(session, now, stored(result)))
+
+
+async def _settle_account(context: Context, arguments: dict[str, Any]) -> None:
+    """The account that body or query name. Raises NotFound for one that is not there for the one who asks."""
+    named = next((it.account_id for it in arguments.values() if hasattr(it, "account_id")), None)
+    if named is None:
+        return
+    found = await context.read(lambda session: session.get(Account, named))
+    if found is None or not context.user.sees(named):
+        raise NotFound("There is no such account")
+    context.account_id = named
+
+
+def _problem(operation: Operation, error: Exception) -> Problem:
+    """The problem that an error is."""
+    if isinstance(error, Problem):
+        return error
+    for kind, made in operation.errors.items():
+        if isinstance(error, kind):
+            return made(error)
+    if isinstance(error, IntegrityError):
+        return Conflict("It exists already, or something else needs it as it is")
+    if isinstance(error, ConnectionError):
+        return Malformed("The connection was lost")
+    log.error("A request failed", exc_info=error, extra={"operation": operation.name})
+    return Problem()
+
+
+def _answer(operation: Operation, result: Any) -> web.Response:
+    if isinstance(result, Download):
+        return web.Response(
+            body=result.content,
+            content_type=result.media_type,
+            headers={"Content-Disposition": f'attachment; filename="{result.file_name}"'},
+        )
+    headers = {}
+    if isinstance(result, BaseModel) and (operation.method in ("GET", "PATCH", "PUT")):
+        headers["ETag"] = etag(result)
+    return _json(operation, None if result is None else result.model_dump(mode="json"), headers)
+
+
+def _json(operation: Operation, body: Any, headers: dict[str, str]) -> web.Response:
+    if operation.status == 204:
+        return web.Response(status=204, headers=headers)
+    return web.json_response(body, status=operation.status, headers=headers, dumps=_dumps)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _refusal(problem: Problem, request_id: str) -> web.Response:
+    return web.Response(
+        body=problem.document(request_id).model_dump_json().encode(),
+        status=problem.status,
+        content_type=CONTENT_TYPE,
+        headers=problem.headers,
+    )

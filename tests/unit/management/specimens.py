@@ -1,0 +1,59 @@
+"""One thing of each kind, as account alpha has it. Whoever declares a new kind adds its specimen here.
+
+The tests of tenancy and roles go through every operation; they need something that others must not get.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+
+from sqlmodel import Session
+from unit.management.world import ALPHA, Clock, user_id
+
+from controller.management.passwords import digest
+from controller.management.roles import Role
+from controller.store.management_tables import ApiToken, User
+from controller.store.tables import Account
+
+_numbers = count(1)
+_NOW = Clock().now()
+
+
+def _account(session: Session) -> str:
+    assert session.get(Account, ALPHA)
+    return ALPHA
+
+
+def _user(session: Session) -> str:
+    name = f"usr_specimen{next(_numbers)}"
+    session.add(
+        User(id=name, login=name, role=Role.VIEWER, account_id=ALPHA, password_hash="", created_at=_NOW)
+    )
+    return name
+
+
+def _token(session: Session) -> str:
+    name = f"tok_specimen{next(_numbers)}"
+    session.add(
+        ApiToken(
+            id=name,
+            user_id=user_id(Role.ADMINISTRATOR, ALPHA),
+            name=name,
+            role=Role.VIEWER,
+            digest=digest(name),
+            created_at=_NOW,
+            expires_at=_NOW + timedelta(days=1),
+        )
+    )
+    return name
+
+
+SPECIMENS: dict[str, Callable[[Session], str]] = {
+    "account_id": _account,
+    "user_id": _user,
+    "token_id": _token,
+}
+"""Path parameter -> makes a new specimen in alpha's name and returns its id."""
+
+MISSING = {"account_id": "nowhere"}
+"""An id that could be one but is none; where it is not here, "none0" is one."""

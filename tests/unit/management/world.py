@@ -1,0 +1,188 @@
+"""Two accounts, the operator, a user of each role in each of them, and the management API over real HTTP."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+from sqlmodel import Session, delete
+
+from controller.accounts.directory import LiveDirectory
+from controller.api.listener import listening
+from controller.api.remote import Remote
+from controller.api.server import make_app
+from controller.asterisk.node import Node
+from controller.management.catalogue import OPERATIONS
+from controller.management.context import Services, management_services
+from controller.management.operations import PREFIX, Operation
+from controller.management.passwords import digest
+from controller.management.roles import Role
+from controller.management.server import ManagementApi
+from controller.settings import AsteriskSettings, HttpSettings, Settings
+from controller.store.database import Database
+from controller.store.management_tables import ApiToken, User
+from controller.store.tables import Account, App
+
+ALPHA, BETA = "alpha", "beta"
+OPERATOR = None
+_CLOSED_PORT = 1
+
+
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the API said."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    cookies: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def slug(self) -> str:
+        """Which problem it is."""
+        return str(self.body["type"]).partition("#")[2]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields at fault."""
+        return [fault["field"] for fault in self.body["errors"]]
+
+    @property
+    def etag(self) -> dict[str, str]:
+        """For the change of what was read."""
+        return {"If-Match": self.headers["ETag"]}
+
+
+def token(role: Role, account: str | None) -> str:
+    """The token of the user with this role in this account."""
+    return f"vct_{account or 'operator'}_{role}"
+
+
+def user_id(role: Role, account: str | None) -> str:
+    return f"usr_{account or 'operator'}_{role}"
+
+
+@dataclass
+class World:
+    """What a test has."""
+
+    services: Services
+    clock: Clock
+    http: aiohttp.ClientSession
+    url: str
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: Role | None = Role.ADMINISTRATOR,
+        of: str | None = OPERATOR,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Ask as the user with this role in this account; role None: as nobody."""
+        sent = {"Authorization": f"Bearer {token(role, of)}"} if role is not None else {}
+        data: Any = body
+        if body is not None and not isinstance(body, bytes):
+            sent["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        url = path if path.startswith("/api/") else PREFIX + path
+        async with self.http.request(method, url, data=data, headers={**sent, **(headers or {})}) as answer:
+            return Reply(answer.status, answer.headers, await answer.text("utf-8", "replace"), answer.cookies)
+
+    async def write(self, work: Any) -> Any:
+        return await self.services.database.write(work)
+
+    async def read(self, work: Any) -> Any:
+        return await self.services.database.read(work)
+
+
+@asynccontextmanager
+async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[World]:
+    """A world in `folder`; `template` is a migrated database."""
+    shutil.copy(template, folder / "world.db")
+    settings = Settings(
+        data_dir=folder,
+        http=HttpSettings(port=0),
+        asterisk=AsteriskSettings(
+            ari_url=f"http://127.0.0.1:{_CLOSED_PORT}",
+            ari_password=SecretStr("x"),
+            ami_password=SecretStr("x"),
+            etc_dir=folder,
+        ),
+    ).model_copy(update=sections)
+    clock = Clock()
+
+    async def changed(_directory: object) -> None:
+        pass
+
+    async with Database(f"sqlite:///{folder}/world.db", synchronous="OFF") as database:
+        await database.write(lambda session: _populate(session, clock.now()))
+        directory = LiveDirectory(database, changed)
+        await directory.refresh()
+        services = management_services(settings, database, clock, directory, Node(settings.asterisk))
+        api = ManagementApi(OPERATIONS, services, Remote(settings.http.trusted_proxies))
+        app = make_app(api.routes(), lambda: True, settings.http)
+        async with (
+            listening(app, settings.http, lambda _address: False) as listener,
+            aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,
+        ):
+            yield World(services, clock, http, listener.url)
+
+
+def _populate(session: Session, now: datetime) -> None:
+    # The template is made for calls and has an account of its own.
+    session.execute(delete(App))
+    session.execute(delete(Account))
+    for account in (ALPHA, BETA):
+        session.add(Account(id=account, name=account))
+    session.flush()
+    for account in (OPERATOR, ALPHA, BETA):
+        for role in Role:
+            user = User(
+                id=user_id(role, account),
+                login=f"{role}@{account or 'operator'}",
+                role=role,
+                account_id=account,
+                password_hash="none",
+                created_at=now,
+            )
+            session.add(user)
+            session.flush()
+            session.add(
+                ApiToken(
+                    id=f"tok_{account or 'operator'}_{role}",
+                    user_id=user.id,
+                    name="test",
+                    role=role,
+                    digest=digest(token(role, account)),
+                    created_at=now,
+                    expires_at=now + timedelta(days=1),
+                )
+            )
+    session.flush()
+
+
+def named(operation: Operation) -> str:
+    return operation.name
