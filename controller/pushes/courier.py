@@ -1,8 +1,7 @@
 """The way of every push to its receiver: who it is from, whether it may go now, what became of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -60,13 +59,22 @@ class Courier:
         """One attempt, which is kept; never raises for what the receiver or the network does."""
         if self._ledger.is_disabled(push.endpoint):
             return Delivery(None, Failure.DISABLED)
-        async with self._lane(push.app_key, push.url) as lane:
-            if lane is None:
-                delivery = Delivery(None, Failure.BUSY, "too many pushes wait for this receiver")
-                self._ledger.note(push, delivery, self._clock.now())
-                return delivery
+        key = (push.app_key, _origin(push.url))
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(asyncio.Semaphore(self._width))
+        elif lane.inside >= self._width * (1 + _WAITING_PER_CONNECTION):
+            delivery = Delivery(None, Failure.BUSY, "too many pushes wait for this receiver")
+            self._ledger.note(push, delivery, self._clock.now())
+            return delivery
+        lane.inside += 1
+        try:
             async with lane.free:
                 return await self._deliver(push)
+        finally:
+            lane.inside -= 1
+            if not lane.inside:
+                del self._lanes[key]
 
     async def _deliver(self, push: Push) -> Delivery:
         application = self._application(push.app_key)
@@ -96,24 +104,6 @@ class Courier:
             keys = [key.get_secret_value() for key in application.webhook_keys]
             headers |= webhook_headers(keys, push.message_id, now, push.body)
         return headers
-
-    @asynccontextmanager
-    async def _lane(self, app_key: str, url: str) -> AsyncIterator[_Lane | None]:
-        """The lane of a push, None if it is full."""
-        key = (app_key, _origin(url))
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _Lane(asyncio.Semaphore(self._width))
-        elif lane.inside >= self._width * (1 + _WAITING_PER_CONNECTION):
-            yield None
-            return
-        lane.inside += 1
-        try:
-            yield lane
-        finally:
-            lane.inside -= 1
-            if not lane.inside:
-                del self._lanes[key]
 
 
 @lru_cache(4096)

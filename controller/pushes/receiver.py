@@ -149,6 +149,9 @@ class HttpSender:
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
     """The first bytes of the body, as far as they come. A connection with more to come is closed."""
     content, kept = answer.content, b""
+    if content.is_eof() and content.total_bytes <= ANSWER_KEPT:
+        # All of it came with the head, as it mostly does.
+        return content.read_nowait()
     try:
         async with asyncio.timeout(_ANSWER_PATIENCE):
             while len(kept) < ANSWER_KEPT and (part := await content.read(ANSWER_KEPT - len(kept))):
