@@ -6,6 +6,7 @@ absent. Source: wire API document, section 1 ("input tolerance") and 11.
 
 import base64
 import binascii
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -73,6 +74,12 @@ def _integer(value: Any) -> Any:
 def _push_url(value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 128:
         raise ValueError("must be Base64 text of 1 to 128 characters")
+    return _url_of(value)
+
+
+@lru_cache(1024)
+def _url_of(value: str) -> str:
+    """The address in Base64. Customers send the same ones with every call."""
     try:
         url = base64.b64decode(value, validate=True).decode()
         parts = urlsplit(url)
