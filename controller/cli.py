@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,11 +12,14 @@ import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
+from sqlmodel import Session
 
-from controller import audit_command, process, push_command, speech_command
+from controller import audit_command, billing_command, process, push_command, speech_command
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
+from controller.billing import ledger
+from controller.billing.prices import OwnTariff, set_price
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
@@ -39,6 +43,9 @@ app.add_typer(push_command.pushes, name="pushes")
 app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
 app.add_typer(audit_command.app, name="audit")
+app.add_typer(billing_command.app, name="billing")
+app.command("stop-calls")(billing_command.stop)
+app.command("resume-calls")(billing_command.resume)
 
 
 def main() -> None:
@@ -255,8 +262,27 @@ async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]
     declared = declaration.read_declaration(file, settings.calls.simulated_prefix)
     await asyncio.to_thread(migrate, settings.database_url)
     sounds = declaration.load_sounds(declared, file.parent, PromptLibrary(settings.prompt_dir))
+    now = SystemClock().now()
+
+    def work(session: Session) -> list[declaration.Change]:
+        changes = declaration.apply(session, declared, sounds)
+        return [*changes, *_apply_money(session, declared, now)]
+
     async with Database(settings.database_url) as database:
-        return await database.write(lambda session: declaration.apply(session, declared, sounds))
+        return await database.write(work)
+
+
+def _apply_money(
+    session: Session, declared: declaration.Declaration, now: datetime
+) -> list[declaration.Change]:
+    """Have declared prices begin now, and freeze and thaw accounts that became prepaid or are no more."""
+    changes: list[declaration.Change] = []
+    for account in declared.accounts:
+        tariff = OwnTariff(account.minute_price, account.number_price)
+        if set_price(session, account.id, tariff, now):
+            changes.append(declaration.Change("price", account.id, "changed"))
+        ledger.review(session, account.id, now)
+    return changes
 
 
 @app.command()

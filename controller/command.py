@@ -1,18 +1,35 @@
-"""What the commands have in common: the option that names the settings, and how a command fails."""
+"""What the commands have in common: the options, the database, tables, and how a command fails."""
 
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlmodel import Session
 
 from controller.faults import in_words
 from controller.settings import Settings, load_settings
+from controller.store.database import Database
+from controller.store.schema import revisions
+
+T = TypeVar("T")
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Settings file; else VOICECALL_CONFIG, else ./voicecall.toml."),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+_WIDE = 1000
+"""Columns."""
 
 
 def failure(text: str) -> typer.Exit:
@@ -34,3 +51,60 @@ def read_settings(path: Path | None) -> Settings:
         raise failure("settings: " + "\nsettings: ".join(faults)) from None
     except ValueError as error:
         raise failure(f"settings: {error}") from None
+
+
+def read_database(settings: Settings, work: Callable[[Session], T]) -> T:
+    """Look into the database of these settings."""
+    return asyncio.run(_in_database(settings, work, writes=False))
+
+
+def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
+    """Change the database of these settings."""
+    return asyncio.run(_in_database(settings, work, writes=True))
+
+
+async def _in_database(settings: Settings, work: Callable[[Session], T], *, writes: bool) -> T:
+    present, newest = await asyncio.to_thread(revisions, settings.database_url)
+    if present != newest:
+        raise failure("the database is not at the newest schema: start the controller once")
+    async with Database(settings.database_url) as database:
+        return await (database.write(work) if writes else database.read(work))
+
+
+def show_table(columns: list[str], lines: list[list[object]]) -> None:
+    """Print a table."""
+    table = Table(*columns, box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in line))
+    # Programs that read this get whole lines.
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(table)
+
+
+def show(rows: Iterable[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print rows that have the same names: a table, or JSON for programs."""
+    found = list(rows)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
+    elif not found:
+        typer.echo("nothing")
+    else:
+        names = [name.replace("_", " ").upper() for name in found[0]]
+        show_table(names, [[_cell(value) for value in row.values()] for row in found])
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {its}" for name, its in value.items())
+    return value
+
+
+def moment(at: datetime | None) -> str | None:
+    """A time in a table, UTC."""
+    return None if at is None else f"{at:%Y-%m-%d %H:%M:%S}"

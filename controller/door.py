@@ -66,6 +66,7 @@ class Door:
     async def route(self, number: PhoneNumber) -> str:
         """What Asterisk dials to reach a number that the operator lets be called. Raises Refused."""
         try:
+            self._directory.now.check_open()
             self._admission.check_callee(number)
             return self._node.dial_string(number)
         except _REFUSALS as error:

@@ -1,16 +1,21 @@
 """Settings of what may be called and how much: sections `dialling` and `limits`, and what accounts share."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from controller.rules.amounts import Price
 from controller.rules.hours import check_span, check_zone
+from controller.rules.number_classes import PREMIUM, TOLL_FRAUD, NumberClass
 from controller.rules.patterns import check_pattern
 from controller.rules.windows import check_window
 
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 WindowText = Annotated[str, AfterValidator(check_window)]
 Frequency = Literal["off", "warn", "refuse"]
+Cap = Price | Literal["none"]
+"""What may be spent in a day."""
 
 # Source: product text A4.3; national numbering plan of China: area codes without the 0, subscribers' numbers
 # begin with 2-8 and have eight digits where the area code has two, else seven or eight.
@@ -75,6 +80,19 @@ class DiallingSettings(BaseModel):
         description="Numbers that may be called; countries of which it does not speak are abroad (1013112).",
     )
     forbidden: list[Pattern] = Field(_FORBIDDEN, description="Numbers that may not, whatever is allowed.")
+    classes: list[NumberClass] = Field(
+        [NumberClass.LOW],
+        description="Classes of numbers that may be called, of those that are allowed: low, premium, "
+        "toll_fraud. Accounts can have fewer.",
+    )
+    premium: list[Pattern] = Field(
+        PREMIUM, description="Numbers of the class premium: they cost the one who calls more than a call."
+    )
+    toll_fraud: list[Pattern] = Field(
+        TOLL_FRAUD,
+        description="Numbers of the class toll_fraud, before premium: satellite and international networks, "
+        "and countries in which fraudsters share in what a call costs.",
+    )
 
 
 class LimitSettings(CallRules):
@@ -84,6 +102,16 @@ class LimitSettings(CallRules):
         0,
         ge=0,
         description="Calls that are accepted in any second, of all accounts (1010010); 0: any number.",
+    )
+    account_calls_per_second: int = Field(
+        1,
+        ge=0,
+        description="The same of one account (1013001), unless it has a limit of its own; 0: any number.",
+    )
+    daily_cap: Cap = Field(
+        Decimal(50),
+        description="What the calls of one account may cost in a day, in `billing.currency` (1010009), "
+        'unless it has a cap of its own; "none": anything.',
     )
     callee_frequency: Frequency = Field(
         "off",

@@ -3,26 +3,25 @@
 They work on the database; a running controller notices within five seconds.
 """
 
-import asyncio
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from sqlmodel import Session
 
-from controller.command import ConfigOption, failure, read_settings
+from controller.command import (
+    ConfigOption,
+    failure,
+    moment,
+    read_database,
+    read_settings,
+    show_table,
+    write_database,
+)
 from controller.pushes.push import endpoint_url
-from controller.settings import Settings
 from controller.store import outbox
 from controller.store import pushes as rows
-from controller.store.database import Database
 from controller.store.outbox import Undelivered
-from controller.store.schema import revisions
 from controller.store.tables import PushAttempt, PushEndpoint
 
 T = TypeVar("T")
@@ -44,43 +43,14 @@ SinceOption = Annotated[
 ]
 
 
-async def _in_database(settings: Settings, work: Callable[[Session], T], *, writes: bool) -> T:
-    present, newest = await asyncio.to_thread(revisions, settings.database_url)
-    if present != newest:
-        raise failure("the database is not at the newest schema: start the controller once")
-    async with Database(settings.database_url) as database:
-        return await (database.write(work) if writes else database.read(work))
-
-
-def _read(settings: Settings, work: Callable[[Session], T]) -> T:
-    return asyncio.run(_in_database(settings, work, writes=False))
-
-
-def _write(settings: Settings, work: Callable[[Session], T]) -> T:
-    return asyncio.run(_in_database(settings, work, writes=True))
-
-
-def _show(columns: list[str], lines: list[list[object]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
-    for line in lines:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in line))
-    # Programs that read this get whole lines.
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
-    console.print(table)
-
-
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
-
-
 @pushes.command("list")
 def list_endpoints(config: ConfigOption = None) -> None:
     """Endpoints that have failed since they last worked, and those that are disabled."""
-    found = _read(read_settings(config), rows.troubled_endpoints)
+    found = read_database(read_settings(config), rows.troubled_endpoints)
     if not found:
         typer.echo("every endpoint is well")
         return
-    _show(
+    show_table(
         ["STATE", "APP", "FAILING SINCE", "FAILURES", "ENDPOINT", "LAST ERROR"],
         [_endpoint_line(row) for row in found],
     )
@@ -88,7 +58,7 @@ def list_endpoints(config: ConfigOption = None) -> None:
 
 def _endpoint_line(row: PushEndpoint) -> list[object]:
     state = "disabled" if row.disabled_at else "failing"
-    return [state, row.app_key, _moment(row.failing_since), row.failures, row.url, row.error]
+    return [state, row.app_key, moment(row.failing_since), row.failures, row.url, row.error]
 
 
 @pushes.command()
@@ -110,7 +80,7 @@ def enable(
             rows.enable_endpoint(session, app, own)
         return found
 
-    found = _write(read_settings(config), work)
+    found = write_database(read_settings(config), work)
     if not found:
         raise failure("nothing is held against such an endpoint")
     for own in found:
@@ -122,10 +92,11 @@ def attempts(
     session_id: Annotated[str, typer.Argument(help="Session id of the call.")], config: ConfigOption = None
 ) -> None:
     """Every attempt to tell of a call, oldest first."""
-    found = _read(read_settings(config), lambda session: rows.attempts_of(session, _call_id(session_id)))
+    call = _call_id(session_id)
+    found = read_database(read_settings(config), lambda session: rows.attempts_of(session, call))
     if not found:
         raise failure("no attempt is kept for this call")
-    _show(
+    show_table(
         ["AT", "EVENT", "TRY", "MS", "STATUS", "FAILURE", "ENDPOINT", "ERROR"],
         [_attempt_line(row) for row in found],
     )
@@ -141,19 +112,19 @@ def list_cdrs(
     app: AppOption = None, since: SinceOption = None, call: CallOption = None, config: ConfigOption = None
 ) -> None:
     """CDRs that were not delivered: waiting for the next attempt, held for a disabled endpoint, or filed."""
-    found = _read(read_settings(config), lambda session: _undelivered(session, app, since, call))
+    found = read_database(read_settings(config), lambda session: _undelivered(session, app, since, call))
     if not found:
         typer.echo("no CDR is undelivered")
         return
-    _show(
+    show_table(
         ["STATE", "APP", "ENDED", "ATTEMPTS", "NEXT", "CALL", "ENDPOINT"],
         [
             [
                 _state(row),
                 row.app_key,
-                _moment(row.ended_at),
+                moment(row.ended_at),
                 row.attempts,
-                _moment(row.due_at),
+                moment(row.due_at),
                 row.call_id,
                 endpoint_url(row.url),
             ]
@@ -182,7 +153,7 @@ def push_cdrs(
             rows.enable_endpoint(session, app_key, url)
         return found
 
-    found = _write(read_settings(config), work)
+    found = write_database(read_settings(config), work)
     typer.echo(f"{len(found)} CDRs are pushed again" if found else "no CDR is undelivered")
 
 

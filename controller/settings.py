@@ -16,6 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from controller.billing_settings import AlarmSettings, BillingSettings
 from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import check_prefix
 
@@ -140,7 +141,7 @@ class CallSettings(_Section):
         20, ge=1, description="How often one item is replayed at most, however often it is asked for."
     )
     minute: Seconds = Field(
-        60, description="Seconds that a minute of `maxDuration` lasts; others are for tests."
+        60, description="Seconds that a minute of `maxDuration` and of the bill lasts; others are for tests."
     )
     ringback_frequency: int = Field(
         450,
@@ -306,6 +307,8 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     pushes: PushSettings = PushSettings()
     recordings: RecordingSettings = RecordingSettings()
+    billing: BillingSettings = BillingSettings()
+    alarms: AlarmSettings = AlarmSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
     management: ManagementSettings = ManagementSettings()

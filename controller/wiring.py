@@ -17,6 +17,7 @@ from aiohttp import web
 
 from controller.accounts.admission import Admission
 from controller.accounts.directory import Directory, LiveDirectory
+from controller.accounts.spending import SpendingTerms
 from controller.agi import agi_server
 from controller.api.listener import Listener, listening
 from controller.api.openapi.document import document
@@ -29,6 +30,8 @@ from controller.api.wire.plans import Planner
 from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
+from controller.asterisk.simulated import is_free
+from controller.billing.room import Billing
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
@@ -76,6 +79,7 @@ class Controller:
     calls: CallService
     database: Database
     directory: LiveDirectory
+    billing: Billing
 
     @property
     def url(self) -> str:
@@ -128,6 +132,16 @@ async def running_controller(
             settings.recording_dir,
             keep=timedelta(days=settings.recordings.keep_days),
         )
+        billing = Billing(
+            database,
+            clock,
+            settings.billing,
+            settings.alarms,
+            SpendingTerms(directory, settings.limits.daily_cap),
+            partial(is_free, prefix=settings.calls.simulated_prefix),
+            timedelta(seconds=settings.calls.minute),
+        )
+        await billing.open()
         calls = CallService(
             database,
             journal,
@@ -141,11 +155,12 @@ async def running_controller(
             settings.host_name,
             GATHERING,
             speech,
+            billing.spending,
         )
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         works = (directory.run(), keeper.run(), _housekeeping(database, clock, attempts_kept))
-        for work in (*pushes.works, *works):
+        for work in (*pushes.works, *works, *billing.works(calls.cut_off)):
             await stack.enter_async_context(_background(work))
         library = PromptLibrary(settings.prompt_dir)
         key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
@@ -182,7 +197,7 @@ async def running_controller(
                 listening(app, settings.http, partial(_is_locked, lockout, clock))
             )
         guard.protect_url(listener.url)
-        yield Controller(settings, listener, node, calls, database, directory)
+        yield Controller(settings, listener, node, calls, database, directory, billing)
 
 
 async def _changed(directory: Directory, node: Node, speech: Synthesiser | None) -> None:

@@ -23,6 +23,7 @@ from controller.cli import (
     tell_first_administrator,
     until_stopped,
 )
+from controller.limit_settings import LimitSettings
 from controller.settings import (
     AgiSettings,
     AsteriskSettings,
@@ -45,6 +46,9 @@ from testbed.client import ApiClient
 
 SPEECH_MODEL = Path(__file__).parents[1] / ".cache" / "speech-models"
 """The model of the embedded voice, which `make setup` fetches."""
+
+PLENTY = LimitSettings(account_calls_per_second=0, daily_cap="none")
+"""The test bed makes many calls at once: the shipped brakes, 1 call a second and 50 a day, are off in it."""
 
 LOOPBACK: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
 
@@ -210,6 +214,7 @@ async def platform(
             agi=AgiSettings(port=0),
             speech=SpeechSettings(model_dir=str(SPEECH_MODEL)),
             asterisk=node_settings(asterisk.configuration, **(node or {})),
+            limits=PLENTY,
         )
         settings = settings.model_copy(update=dict(sections or {}))
         yield Platform(directory, asterisk, settings.model_copy(update={"pushes": _on_loopback(settings)}))

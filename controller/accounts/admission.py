@@ -4,7 +4,7 @@ Both entrances ask here, so that both are under the same rules. The order of che
 docs/reference/limits.md.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from controller.accounts.dialling import DiallingPolicy, Verdict
 from controller.accounts.directory import Application, Directory
@@ -14,6 +14,7 @@ from controller.asterisk.simulated import is_simulated
 from controller.clock import Clock
 from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import PhoneNumber
+from controller.rules.number_classes import NumberClass
 from controller.store.limits import Limits
 
 
@@ -26,7 +27,13 @@ class Admission:
     def __init__(
         self, dialling: DiallingSettings, limits: LimitSettings, clock: Clock, simulated_prefix: str = ""
     ) -> None:
-        self._policy = DiallingPolicy(dialling.allowed, dialling.forbidden)
+        self._policy = DiallingPolicy(
+            dialling.allowed,
+            dialling.forbidden,
+            classes=dialling.classes,
+            premium=dialling.premium,
+            toll_fraud=dialling.toll_fraud,
+        )
         self._limits = limits
         self._filter = Filter(limits)
         self._clock = clock
@@ -53,8 +60,8 @@ class Admission:
         account = directory.account(application)
         filters = (self._filter, account.filter)
         if caller is not None:
-            self._check_dialling(caller, Party.CALLER)
-        self._check_dialling(callee, Party.CALLEE)
+            self._check_dialling(caller, Party.CALLER, account.rules.number_classes)
+        self._check_dialling(callee, Party.CALLEE, account.rules.number_classes)
         for rules in filters:
             if caller is not None:
                 rules.check_caller(caller)
@@ -68,15 +75,19 @@ class Admission:
             account_calls=account.max_calls,
             number_calls={number: most for number, most in numbers.items() if most is not None},
             app_rate=application.calls_per_second or 0,
-            account_rate=account.calls_per_second or 0,
+            account_rate=self._limits.account_calls_per_second
+            if account.calls_per_second is None
+            else account.calls_per_second,
             platform_rate=self._limits.calls_per_second,
             frequency=frequency_of(self._limits, account.rules),
         )
 
-    def _check_dialling(self, number: PhoneNumber, party: Party) -> None:
+    def _check_dialling(
+        self, number: PhoneNumber, party: Party, classes: Collection[NumberClass] | None = None
+    ) -> None:
         if self._simulated_prefix and is_simulated(number, self._simulated_prefix):
             return
-        match self._policy.judge(number):
+        match self._policy.judge(number, classes):
             case Verdict.ABROAD:
                 raise Abroad(party)
             case Verdict.NOT_ALLOWED:

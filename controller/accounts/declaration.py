@@ -27,6 +27,7 @@ from controller.phone_number import PhoneNumber
 from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
 from controller.prompts.library import PromptLibrary
+from controller.rules.amounts import Price
 from controller.rules.networks import Network
 from controller.store import directory as rows
 from controller.store.tables import Account, App, Number, NumberState, Route, SoundFile, Template, Trunk
@@ -57,7 +58,7 @@ def _url(text: str) -> str:
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 PushUrl = Annotated[str, AfterValidator(_url)]
 MaxCalls = Annotated[int, Field(ge=0, le=65535)]
-CallsPerSecond = Annotated[int, Field(ge=1)]
+CallsPerSecond = Annotated[int, Field(ge=0)]
 
 
 def _webhook_secret(secret: SecretStr) -> SecretStr:
@@ -149,6 +150,9 @@ class DeclaredAccount(AccountRules):
     active: bool = True
     max_calls: MaxCalls | None = None
     calls_per_second: CallsPerSecond | None = None
+    prepaid: bool = False
+    minute_price: Price | None = None
+    number_price: Price | None = None
     numbers: list[DeclaredNumber] = []
     apps: list[DeclaredApp] = []
     sounds: list[DeclaredSound] = []
@@ -161,6 +165,7 @@ class DeclaredAccount(AccountRules):
             active=self.active,
             max_calls=self.max_calls,
             calls_per_second=self.calls_per_second,
+            prepaid=self.prepaid,
             rules=rules_row(self),
         )
 

@@ -11,11 +11,13 @@ from random import Random
 from pydantic import SecretBytes, SecretStr
 
 from controller.accounts.errors import (
+    AccountHeld,
     AccountInactive,
     AddressNotAllowed,
     AppInactive,
     AppUnknown,
     DisplayNumberNotAllotted,
+    EverythingStopped,
     SoundMissing,
     TemplateMissing,
     TemplateNotApproved,
@@ -29,6 +31,7 @@ from controller.prompts.errors import TemplateSyntaxError
 from controller.prompts.library import StoredPrompt
 from controller.prompts.templates import Template, parse
 from controller.rules.networks import Network, is_within
+from controller.store.billing_tables import EVERYTHING
 from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
 from controller.store.tables import App, NumberState, PushProfile, Service
@@ -36,8 +39,8 @@ from controller.store.tables import Template as TemplateRow
 
 log = logging.getLogger(__name__)
 
-REFRESH_INTERVAL = 1.0
-"""Seconds until a change made by another process is in force."""
+REFRESH_INTERVAL = 0.5
+"""Seconds until a change made by another process is seen."""
 
 
 _NO_TERMS = AccountTerms()
@@ -111,6 +114,14 @@ class VoiceTemplate:
 
 
 @dataclass(frozen=True)
+class Held:
+    """An account, or EVERYTHING, that makes no calls; `ends_calls` if those under way end too."""
+
+    scope: str
+    ends_calls: bool = False
+
+
+@dataclass(frozen=True)
 class Directory:
     """What was declared, at one revision."""
 
@@ -122,6 +133,7 @@ class Directory:
     trunks: tuple[TrunkConfiguration, ...] = ()
     routes: tuple[RouteConfiguration, ...] = ()
     accounts: dict[str, AccountTerms] = field(default_factory=dict)
+    holds: tuple[Held, ...] = ()
 
     def application(self, key: str) -> Application:
         """The application with this key. Raises AppUnknown."""
@@ -134,12 +146,20 @@ class Directory:
         """The account of an application."""
         return self.accounts.get(application.account_id, _NO_TERMS)
 
+    def check_open(self) -> None:
+        """Raise EverythingStopped when somebody stopped all calls."""
+        if any(hold.scope == EVERYTHING for hold in self.holds):
+            raise EverythingStopped("no calls are made now")
+
     def check_may_call(self, application: Application, service: Service) -> None:
-        """Raises AppInactive, AccountInactive or WrongService."""
+        """Raises EverythingStopped, AppInactive, AccountInactive or WrongService."""
+        self.check_open()
         if not application.active:
             raise AppInactive("the application is switched off")
         if not self.account(application).active:
             raise AccountInactive("the account is switched off")
+        if any(hold.scope == application.account_id for hold in self.holds):
+            raise AccountHeld("the account makes no calls now")
         if application.service is not service:
             raise WrongService(f"the application is for {application.service}")
 
@@ -236,6 +256,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
         ),
         tuple(RouteConfiguration(row.prefix, row.trunk, row.contact) for row in rows.routes),
         {row.id: terms_of(row) for row in rows.accounts.values()},
+        tuple(Held(row.scope, row.ends_calls) for row in rows.holds),
     )
 
 

@@ -6,6 +6,8 @@
     ├── AppUnknown                no such application
     ├── AppInactive               the application is switched off
     ├── AccountInactive           the account is switched off
+    │   └── AccountHeld           as nothing is left of its balance, or somebody stopped its calls
+    ├── EverythingStopped         somebody stopped all calls of the platform
     ├── AddressNotAllowed         the application takes no requests from this address
     ├── WrongService              the application is for another service
     ├── DisplayNumberNotAllotted  the number to show is not the account's, or suspended without a substitute
@@ -46,6 +48,14 @@ class AppInactive(AccountError):
 
 class AccountInactive(AccountError):
     """The account is switched off."""
+
+
+class AccountHeld(AccountInactive):
+    """Nothing is left of the account's balance, or somebody stopped its calls."""
+
+
+class EverythingStopped(AccountError):
+    """Somebody stopped all calls of the platform."""
 
 
 class AddressNotAllowed(AccountError):

@@ -12,9 +12,11 @@ from controller.accounts.errors import (
     CallerBlacklisted,
     OutsideHours,
 )
-from controller.limit_settings import CallRules, Frequency, LimitSettings, WindowText
+from controller.limit_settings import CallRules, Cap, Frequency, LimitSettings, WindowText
 from controller.phone_number import PhoneNumber
+from controller.rules.amounts import Price
 from controller.rules.hours import Hours
+from controller.rules.number_classes import NumberClass
 from controller.rules.patterns import NumberSet
 from controller.rules.windows import window
 from controller.store.limits import Frequency as CountedFrequency
@@ -28,6 +30,13 @@ class AccountRules(CallRules):
         None, description="What happens beyond `callee_windows`; none: as the operator says."
     )
     callee_windows: list[WindowText] = Field([], description="None: the operator's.")
+    number_classes: list[NumberClass] | None = Field(
+        None, description="Classes of numbers that may be called, of those that the operator lets be called."
+    )
+    daily_cap: Cap | None = Field(None, description="What its calls may cost in a day; none: the operator's.")
+    low_balance: Price | None = Field(
+        None, description="Below it a prepaid account is told; none: the operator's."
+    )
 
 
 class Filter:

@@ -106,6 +106,11 @@ def is_simulated(number: PhoneNumber, prefix: str) -> bool:
     return number.e164.startswith(prefix)
 
 
+def is_free(number: str, prefix: str) -> bool:
+    """Whether calling a number (E.164 text) costs nothing, as no trunk sees it; without a prefix none is."""
+    return bool(prefix) and number.startswith(prefix)
+
+
 def dial_string(number: PhoneNumber, prefix: str) -> str:
     """What Asterisk dials to reach a simulated callee. Raises ValueError when the number is malformed."""
     SimulatedCallee.of(number, prefix)

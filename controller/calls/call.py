@@ -240,5 +240,13 @@ class LiveCall:
         return entry
 
     @property
+    def legs(self) -> dict[str, tuple[str, datetime | None]]:
+        """The number that each leg calls, and when it answered; what a call costs comes from that."""
+        names = ("a", "b") if isinstance(self.request.plan, Callback) else ("a",)
+        return {
+            name: (self.request.numbers_of(name)[1].e164, self.timeline.leg(name).answered) for name in names
+        }
+
+    @property
     def accepted_at(self) -> datetime:
         return self.timeline.entries[0].at

@@ -25,8 +25,9 @@ from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.early_sound import EarlySound
 from controller.calls.leg import Leg, LegOver, Timeouts
+from controller.calls.metering import Meter, NoMeter
 from controller.calls.notification import notify
-from controller.calls.outcome import INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome
+from controller.calls.outcome import CUT_OFF, INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome
 from controller.calls.spoken import Speaker
 from controller.calls.timeline import Entry, Kind
 from controller.calls.verification import verify
@@ -86,6 +87,7 @@ class CallService:
         host_name: str,
         cdr_gathering: timedelta,
         speaker: Speaker | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._database = database
         self._journal = journal
@@ -98,10 +100,11 @@ class CallService:
         self._host_name = host_name
         self._cdr_gathering = cdr_gathering
         self._speaker = speaker
+        self._meter = meter or NoMeter()
         self._identities = Identities(host_name, clock, random)
         self._live: dict[str, LiveCall] = {}
         self._running: set[str] = set()
-        self._stopped: set[str] = set()
+        self._stopped: dict[str, Outcome] = {}
         self._accepting: set[asyncio.Task[Accepted]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
@@ -136,12 +139,14 @@ class CallService:
         call_id, session_id = self._identities.next(request.service)
         call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
         call.timeline.add(Entry(0, self._clock.now(), Kind.ACCEPTED))
+        self._meter.begin(call_id, request.account_id, call.legs)
         # Live before it is written, so that nobody mistakes it for one that was left behind.
         self._live[call_id] = call
         try:
             place = await self._write_down(call, nonce, limits)
         except BaseException:
             del self._live[call_id]
+            self._meter.forget(call_id)
             raise
         if place.too_often:
             windows = [str(window) for window in place.too_often]
@@ -173,6 +178,7 @@ class CallService:
         call = replace(left, on_entry=self._on_entry)
         log.warning("A call was left behind and goes on", extra={"call": call.id})
         self._live[call.id] = call
+        self._meter.go_on(call.id, call.request.account_id, call.legs)
         self._begin(call)
 
     def _begin(self, call: LiveCall) -> None:
@@ -189,7 +195,7 @@ class CallService:
             log.warning("Speech failed", extra={"call": call.id, "error": str(error)})
             outcome = SPEECH_FAILED
         except asyncio.CancelledError:
-            outcome = STOPPED if call.id in self._stopped else INTERRUPTED
+            outcome = self._stopped.get(call.id, INTERRUPTED)
         except Exception:
             log.exception("A call failed", extra={"call": call.id})
             outcome = INTERNAL_ERROR
@@ -200,18 +206,28 @@ class CallService:
         finally:
             self._live.pop(call.id, None)
             self._tasks.pop(call.id, None)
-            self._stopped.discard(call.id)
+            self._stopped.pop(call.id, None)
+            self._meter.forget(call.id)
 
     def stop(self, session_id: str, app_key: str) -> bool:
         """End a call of an app, whatever it does now; False if it has no such call or it has ended."""
         call = self._live.get(session_id.partition("@")[0])
         if call is None or call.session_id != session_id or call.request.app_key != app_key:
             return False
-        task = self._tasks.get(call.id)
-        if task is None or call.id not in self._running:
+        return self._end(call.id, STOPPED)
+
+    def cut_off(self, call_id: str) -> None:
+        """End a call that its account may not go on with; nothing if it is ending."""
+        self._end(call_id, CUT_OFF)
+
+    def _end(self, call_id: str, outcome: Outcome) -> bool:
+        task = self._tasks.get(call_id)
+        if task is None or call_id not in self._running:
             return False
-        self._stopped.add(call.id)
-        task.cancel()
+        # Ended once: a second time would interrupt the hanging up.
+        if call_id not in self._stopped:
+            self._stopped[call_id] = outcome
+            task.cancel()
         return True
 
     async def _flow(self, call: LiveCall) -> Outcome:
@@ -248,8 +264,11 @@ class CallService:
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
         row = _entry_row(call.id, entry)
-        # From the answer on the call costs money: written down at once.
-        add = self._journal.add_now if entry.kind is Kind.ANSWER else self._journal.add
+        add = self._journal.add
+        if entry.kind is Kind.ANSWER and entry.leg is not None:
+            # From the answer on the call costs money: written down at once.
+            add = self._journal.add_now
+            self._meter.answered(call.id, entry.leg, entry.at)
         self._statuses.tell(call, entry, after=add(row))
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:
@@ -288,6 +307,7 @@ class CallService:
         if not ended:
             return
         call.timeline.add(last)
+        self._meter.ended(call.id, call.request.account_id, call.legs, ended_at)
         self._statuses.tell(call, last)
         if delivery is not None:
             self._on_cdr(due_at)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlmodel import Session, SQLModel, col
 
+from controller.store.billing_tables import Hold
 from controller.store.tables import Account, App, Number, Revision, Route, SoundFile, Template, Trunk
 
 Table = TypeVar("Table", bound=SQLModel)
@@ -26,6 +27,7 @@ class DirectoryRows:
     templates: list[Template] = field(default_factory=list)
     trunks: list[Trunk] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
 
 
 def revision(session: Session) -> int:
@@ -45,6 +47,7 @@ def read_directory(session: Session) -> DirectoryRows:
         _all(session, Template),
         _all(session, Trunk),
         _all(session, Route),
+        _all(session, Hold),
     )
 
 

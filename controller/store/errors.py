@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 class Limit(StrEnum):
-    """What can be limited: calls at a time, calls in any second, calls to one person."""
+    """What can be limited: calls at a time, calls in any second, calls to one person, what calls cost."""
 
     APP_CALLS = "calls of the app"
     ACCOUNT_CALLS = "calls of the account"
@@ -26,6 +26,7 @@ class Limit(StrEnum):
     ACCOUNT_RATE = "calls per second of the account"
     PLATFORM_RATE = "calls per second of the platform"
     FREQUENCY = "calls to one callee"
+    SPENDING = "what the account's calls cost in a day"
 
 
 class LimitReached(Refused):

@@ -59,7 +59,9 @@ class Account(SQLModel, table=True):
     max_apps: int | None = None
     """None: as many as `management.max_apps` says."""
     rules: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
-    """Whom it may call and when: `AccountRules` of the accounts room."""
+    """Whom it may call and when, and how much it may spend: `AccountRules` of the accounts room."""
+    prepaid: bool = False
+    """Whether its calls and numbers are charged to a balance that it has paid beforehand."""
 
 
 class App(SQLModel, table=True):

@@ -22,9 +22,10 @@ from integration.support import (
 from sqlalchemy import func, select
 
 from controller.clock import SystemClock
-from controller.limit_settings import DiallingSettings, LimitSettings
+from controller.limit_settings import DiallingSettings
 from controller.store.tables import Call, TimelineEntry
 from testbed.client import Answer
+from testbed.platform import PLENTY
 
 TALKS, BUSY = "+999016000000", "+99901700000"
 """One that answers and stays until the platform hangs up, one that is busy at once; any digits may follow."""
@@ -135,7 +136,7 @@ async def test_A4_4_given_a_number_for_one_call_when_a_callback_shows_it_to_b_th
 async def test_A4_4_given_three_calls_a_second_when_ten_are_asked_for_at_once_then_the_others_may_try_later(
     bench: StartBench, account: str, app: str, platform: int, code: str
 ) -> None:
-    b = await bench(sections={"limits": LimitSettings(calls_per_second=platform)})
+    b = await bench(sections={"limits": PLENTY.model_copy(update={"calls_per_second": platform})})
     await declare(b, account, app)
 
     answers = await asyncio.gather(*(ask(b, somebody(BUSY)) for _ in range(10)))
@@ -180,7 +181,7 @@ numbers = [{{ number = "{SHOWN}", max_calls = 3 }}]
 async def test_A4_4_given_two_calls_a_day_when_the_same_callee_is_called_again_then_1013117_until_they_pass(
     bench: StartBench,
 ) -> None:
-    policy = LimitSettings(callee_frequency="refuse", callee_windows=["2/24h"])
+    policy = PLENTY.model_copy(update={"callee_frequency": "refuse", "callee_windows": ["2/24h"]})
     b = await bench(sections={"limits": policy}, controller=False)
     callee = somebody(BUSY)
 
@@ -209,7 +210,8 @@ async def ask_by_token(b: Bench, callee: str) -> Answer:
 async def test_A4_4_given_only_a_warning_when_called_too_often_then_the_call_is_made_and_it_is_written_down(
     bench: StartBench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    b = await bench(sections={"limits": LimitSettings(callee_frequency="warn", callee_windows=["1/24h"])})
+    policy = PLENTY.model_copy(update={"callee_frequency": "warn", "callee_windows": ["1/24h"]})
+    b = await bench(sections={"limits": policy})
     callee = somebody(BUSY)
     await b.over((await ask(b, callee)).session_id)
 
@@ -255,7 +257,8 @@ async def test_A4_4_given_hours_that_are_over_when_a_call_is_asked_for_then_1013
 ) -> None:
     now = datetime.now(UTC)
     start, end = (f"{now + timedelta(hours=hours):%H}:00" for hours in (2, 3))
-    b = await bench(sections={"limits": LimitSettings(hours=[f"{start}-{end}"], hours_zone="UTC")})
+    policy = PLENTY.model_copy(update={"hours": [f"{start}-{end}"], "hours_zone": "UTC"})
+    b = await bench(sections={"limits": policy})
 
     await refused(b, await ask(b), "1013121", 2 * 3600)
 

@@ -18,6 +18,7 @@ from controller.accounts.errors import (
     CalleeNotWhitelisted,
     CallerBlacklisted,
     DisplayNumberNotAllotted,
+    EverythingStopped,
     NotDiallable,
     OutsideHours,
     Party,
@@ -65,6 +66,8 @@ _LIMITS = {
     Limit.ACCOUNT_RATE: "1013001",
     Limit.PLATFORM_RATE: "1010010",
     Limit.FREQUENCY: "1013117",
+    # Its meaning is "call quota used up", and none other is about an amount.
+    Limit.SPENDING: "1010009",
 }
 
 
@@ -77,6 +80,8 @@ def wire_error(error: Exception) -> WireError:
             return WireError("1010008")
         case AccountInactive():
             return WireError("1010007")
+        case EverythingStopped():
+            return WireError("1010001", "No calls are taken now.", status=_SERVICE_UNAVAILABLE)
         case AddressNotAllowed():
             return WireError("1020166")
         case WrongService():

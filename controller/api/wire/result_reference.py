@@ -8,7 +8,7 @@ from controller.api.wire.results import RESULTS, Result
 _MEANINGS: dict[str, tuple[str, str]] = {
     "0": ("Done.", "any request that is right"),
     "1010001": (
-        "The platform is at fault, is shutting down, or has no voice node (503).",
+        "The platform is at fault; with 503 it is shutting down, was stopped, or has no voice node.",
         "stop Asterisk, then call",
     ),
     "1010002": ("A parameter is wrong; the text names it.", "leave out `calleeNbr`"),
@@ -19,10 +19,13 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "wait two days",
     ),
     "1010006": ("There is no such path (404), or not with this method (405).", "`GET` where `POST` is meant"),
-    "1010007": ("The account is switched off.", "declare it with `active = false`"),
+    "1010007": (
+        "The account is switched off, stopped, or frozen as its prepaid balance is used up.",
+        "declare it with `active = false`",
+    ),
     "1010008": ("The app is not active.", "declare it with `active = false`"),
     "1010009": (
-        "Refreshing a token: the app's secret is wrong. Else: the app's calls are used up.",
+        "Refreshing a token: the app's secret is wrong. Else: the account has spent its `daily_cap`.",
         "`/omp/oauth/refresh` with a wrong `app_secret`",
     ),
     "1010010": (

@@ -6,6 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlmodel.sql.sqltypes import AutoString
 
+from controller.store.billing_tables import Amount
 from controller.store.schema import METADATA
 from controller.store.tables import UtcDateTime
 
@@ -16,6 +17,8 @@ def render_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | Lit
         return f"sa.String(length={item.length})" if item.length else "sa.String()"
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, Amount):
+        return "sa.BigInteger()"
     return False
 
 

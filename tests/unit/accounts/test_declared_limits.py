@@ -114,7 +114,12 @@ FAULTS = {
     'callee_frequency = "sometimes"': ("accounts.0.callee_frequency", "'off', 'warn' or 'refuse'"),
     'callee_windows = ["3"]': ("accounts.0.callee_windows.0", "3/24h"),
     "max_calls = -1": ("accounts.0.max_calls", "must be at least 0"),
-    "calls_per_second = 0": ("accounts.0.calls_per_second", "must be at least 1"),
+    "calls_per_second = -1": ("accounts.0.calls_per_second", "must be at least 0"),
+    'daily_cap = "some"': ("accounts.0.daily_cap",),
+    "daily_cap = 9.5": ("accounts.0.daily_cap", 'must be a text, as in "0.18"'),
+    'minute_price = "-1"': ("accounts.0.minute_price", "must not be negative"),
+    'minute_price = "0.00001"': ("accounts.0.minute_price", "at most 4 places"),
+    'number_classes = ["cheap"]': ("accounts.0.number_classes.0", "'premium'"),
     'active = "perhaps"': ("accounts.0.active", "must be true or false"),
     "callee_blacklists = []": ("accounts.0.callee_blacklists", "is not known here"),
 }

@@ -6,11 +6,13 @@ import pytest
 
 from controller.accounts.errors import (
     Abroad,
+    AccountHeld,
     AccountInactive,
     AddressNotAllowed,
     CalleeBlacklisted,
     CalleeNotWhitelisted,
     CallerBlacklisted,
+    EverythingStopped,
     NotDiallable,
     OutsideHours,
     Party,
@@ -25,6 +27,18 @@ CASES: dict[str, tuple[Exception, str, str, str | None]] = {
         "1010007",
         "The ativeState of User is not ACTIVATING.",
         None,
+    ),
+    "account held": (
+        AccountHeld("nothing left"),
+        "1010007",
+        "The ativeState of User is not ACTIVATING.",
+        None,
+    ),
+    Limit.SPENDING: (
+        LimitReached(Limit.SPENDING, "x", timedelta(hours=3)),
+        "1010009",
+        "No more APIs can be invoked.",
+        "10800",
     ),
     "address": (
         AddressNotAllowed("elsewhere"),
@@ -106,6 +120,13 @@ def test_A4_4_given_a_refusal_when_answered_then_code_status_text_and_wait_are_a
 
     assert (answer.status, answer.body) == (403, {"resultcode": code, "resultdesc": description})
     assert answer.headers.get("Retry-After") == wait
+
+
+@pytest.mark.requirement("C8")
+def test_C8_given_everything_stopped_when_answered_then_it_is_the_platform_that_takes_no_calls() -> None:
+    answer = wire_error(EverythingStopped("stopped"))
+
+    assert (answer.status, answer.body["resultcode"]) == (503, "1010001")
 
 
 def test_given_all_limits_when_answered_then_none_is_forgotten() -> None:

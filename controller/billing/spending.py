@@ -1,0 +1,218 @@
+"""What each account spends today, kept in memory: a call is let in if the day's cap can still pay for it.
+
+Counted are calls that have ended today, and of live ones every minute that has started, from the first moment
+on: a call holds a minute of each leg before anything is dialled. Once a second it is looked whether a call
+comes to a further minute; one for which nothing is left is ended before that minute begins. So no day costs
+more than its cap, whatever the calls do. Nothing here waits or asks the database while a call is let in;
+after a start the figures are made again from the records of the day.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from controller.billing.calendar import Calendar
+from controller.billing.prices import PriceBook
+from controller.billing.rating import MINUTE, Legs, rate, started_minutes
+from controller.clock import Clock
+from controller.rules.amounts import amount_text, from_units
+from controller.store.errors import Limit, LimitReached
+
+_ZERO = from_units(0)
+
+AHEAD = timedelta(seconds=3)
+"""How long before a minute that can't be paid a call is ended: it takes a moment until it has."""
+
+
+class Terms(Protocol):
+    """What is known of accounts now."""
+
+    @property
+    def revision(self) -> int:
+        """Moves on when prices may have changed."""
+        ...
+
+    def cap_of(self, account_id: str) -> Decimal | None:
+        """What an account may spend in a day; None: anything."""
+        ...
+
+    def must_end(self) -> Iterable[str | None]:
+        """The accounts whose calls under way shall end; None: everybody's."""
+        ...
+
+
+@dataclass
+class _Live:
+    """A call under way, and for what it is counted."""
+
+    account_id: str
+    legs: dict[str, tuple[str, datetime | None]]
+    price: Decimal
+    counted: Decimal
+
+
+@dataclass
+class Spent:
+    """What an account has spent on a day: on calls that have ended, and on live ones so far."""
+
+    ended: Decimal = _ZERO
+    live: Decimal = _ZERO
+    refused: int = 0
+    """Calls that were refused or ended as the cap was reached."""
+
+    @property
+    def total(self) -> Decimal:
+        return self.ended + self.live
+
+
+@dataclass(frozen=True)
+class EndedCall:
+    """What alarms need to know of a call that has ended."""
+
+    account_id: str
+    answered: bool
+    at: datetime
+
+
+class Spending:
+    """The meter that calls run through."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        calendar: Calendar,
+        terms: Terms,
+        is_free: Callable[[str], bool],
+        minute: timedelta = MINUTE,
+    ) -> None:
+        self.prices = PriceBook()
+        self._clock = clock
+        self._calendar = calendar
+        self._terms = terms
+        self._is_free = is_free
+        self._minute = minute
+        self._live: dict[str, _Live] = {}
+        self._spent: dict[str, Spent] = {}
+        self._day_begins, self._day_ends = calendar.span_of_day(clock.now())
+        self._ended: list[EndedCall] = []
+
+    def start_from(self, spent: Mapping[str, Decimal]) -> None:
+        """Take over what the records say of calls that have ended today."""
+        for account_id, amount in spent.items():
+            self._of(account_id).ended += amount
+
+    def begin(self, call_id: str, account_id: str, legs: Legs) -> None:
+        """Let a call in, and hold a minute of each of its legs. Raises LimitReached; then nothing is held."""
+        now = self._clock.now()
+        self._turn_day(now)
+        live = self._made(account_id, legs, now)
+        spent = self._of(account_id)
+        cap = self._terms.cap_of(account_id)
+        if cap is not None and live.counted and spent.total + live.counted > cap:
+            spent.refused += 1
+            reason = f"{amount_text(spent.total)} of {amount_text(cap)} are spent or held by live calls"
+            raise LimitReached(Limit.SPENDING, reason, self._day_ends - now)
+        self._hold(call_id, live)
+
+    def go_on(self, call_id: str, account_id: str, legs: Legs) -> None:
+        """Count a call that was let in by a controller before."""
+        self._hold(call_id, self._made(account_id, legs, self._clock.now()))
+
+    def forget(self, call_id: str) -> None:
+        """A call that was let in and is not made after all."""
+        live = self._live.pop(call_id, None)
+        if live is not None:
+            self._of(live.account_id).live -= live.counted
+
+    def answered(self, call_id: str, leg: str, at: datetime) -> None:
+        """A leg's minutes begin."""
+        live = self._live.get(call_id)
+        if live is not None:
+            live.legs[leg] = (live.legs[leg][0], at)
+
+    def ended(self, call_id: str, account_id: str, legs: Legs, at: datetime) -> None:
+        """A call is over, and costs what its record says. Calls of a controller before count too."""
+        self.forget(call_id)
+        self._turn_day(self._clock.now())
+        if at >= self._day_begins:
+            self._of(account_id).ended += self._cost(account_id, legs, at)
+        answered = any(answered for _number, answered in legs.values())
+        self._ended.append(EndedCall(account_id, answered, at))
+
+    def _cost(self, account_id: str, legs: Legs, at: datetime) -> Decimal:
+        rating = rate(
+            legs, at, lambda moment: self.prices.at(account_id, moment).minute, self._is_free, self._minute
+        )
+        return rating.amount
+
+    def overdrawn(self) -> list[str]:
+        """Count the minutes that begin now; returns the calls that come to one that can't be paid."""
+        now = self._clock.now()
+        self._turn_day(now)
+        soon = now + min(AHEAD, self._minute / 4)
+        out: list[str] = []
+        for call_id, live in self._live.items():
+            more = self._worth(live, soon) - live.counted
+            if more <= 0:
+                continue
+            spent = self._of(live.account_id)
+            cap = self._terms.cap_of(live.account_id)
+            if cap is not None and spent.total + more > cap:
+                spent.refused += 1
+                out.append(call_id)
+                continue
+            live.counted += more
+            spent.live += more
+        return out
+
+    def live_calls(self, account_id: str | None = None) -> list[str]:
+        """The calls under way of an account, or all."""
+        return [call_id for call_id, live in self._live.items() if account_id in (None, live.account_id)]
+
+    def spent(self, account_id: str) -> Spent:
+        """What an account has spent today."""
+        self._turn_day(self._clock.now())
+        return self._spent.get(account_id, Spent())
+
+    def all_spent(self) -> Mapping[str, Spent]:
+        """What each account has spent today that has spent anything."""
+        self._turn_day(self._clock.now())
+        return self._spent
+
+    def take_ended(self) -> list[EndedCall]:
+        """The calls that have ended since this was asked last."""
+        taken, self._ended = self._ended, []
+        return taken
+
+    def _made(self, account_id: str, legs: Legs, now: datetime) -> _Live:
+        price = self.prices.at(account_id, now).minute
+        live = _Live(account_id, dict(legs), price, _ZERO)
+        live.counted = self._worth(live, now)
+        return live
+
+    def _worth(self, live: _Live, until: datetime) -> Decimal:
+        """What a live call costs if it ends at `until`, and a minute of each leg that has not answered."""
+        minutes = 0
+        for number, answered in live.legs.values():
+            if not self._is_free(number):
+                minutes += 1 if answered is None else started_minutes(answered, until, self._minute)
+        return live.price * minutes
+
+    def _hold(self, call_id: str, live: _Live) -> None:
+        self.forget(call_id)
+        self._live[call_id] = live
+        self._of(live.account_id).live += live.counted
+
+    def _of(self, account_id: str) -> Spent:
+        return self._spent.setdefault(account_id, Spent())
+
+    def _turn_day(self, now: datetime) -> None:
+        if now < self._day_ends:
+            return
+        # What a live call has cost until midnight counts for the new day as well: rather too much.
+        self._day_begins, self._day_ends = self._calendar.span_of_day(now)
+        self._spent = {}
+        for live in self._live.values():
+            self._of(live.account_id).live += live.counted

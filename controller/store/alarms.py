@@ -1,0 +1,66 @@
+"""Alarms in the database, and what of them can only be seen there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col
+
+from controller.store.billing_tables import Alarm
+from controller.store.tables import Call
+
+_ALARM = cast(Any, Alarm).__table__
+_INSERT = {
+    "sqlite": sqlite.insert(_ALARM).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_ALARM).on_conflict_do_nothing(),
+}
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An alarm to be raised; once for each `reference`."""
+
+    account_id: str
+    kind: str
+    reference: str
+    at: datetime
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def raise_alarms(session: Session, alarms: Iterable[Raised]) -> list[Raised]:
+    """Keep those that were not raised before; returns them."""
+    connection = session.connection()
+    insert = _INSERT[connection.dialect.name]
+    return [alarm for alarm in alarms if connection.execute(insert, asdict(alarm)).rowcount]
+
+
+def alarms_page(
+    session: Session, account_id: str | None, limit: int, *, before: int | None = None
+) -> Sequence[Alarm]:
+    """The newest alarms, of one account or of all; `before` is the id of the last one on the page before."""
+    wanted = select(Alarm)
+    if account_id is not None:
+        wanted = wanted.where(col(Alarm.account_id) == account_id)
+    if before is not None:
+        wanted = wanted.where(col(Alarm.id) < before)
+    return session.execute(wanted.order_by(col(Alarm.id).desc()).limit(limit)).scalars().all()
+
+
+def neighbourhoods(session: Session, since: datetime, digits: int, most: int) -> list[tuple[str, str, int]]:
+    """(account, beginning, how many): who has called `most` numbers that share all but their last digits.
+
+    :param digits: at a number's end, that neighbours need not share.
+    """
+    number = col(Call.addressee)
+    beginning = func.substr(number, 1, func.length(number) - digits)
+    different = func.count(number.distinct())
+    found = session.execute(
+        select(col(Call.account_id), beginning, different)
+        .where(col(Call.accepted_at) > since, number.is_not(None))
+        .group_by(col(Call.account_id), beginning)
+        .having(different >= most)
+    )
+    return [(account, hood, count) for account, hood, count in found]

@@ -1,0 +1,80 @@
+"""The ledger's rows: transfers, what they add up to, and a page of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import case, func, select
+from sqlmodel import Session, col
+
+from controller.rules.amounts import from_units
+from controller.store.billing_tables import LedgerTransfer
+
+ZERO = from_units(0)
+
+
+def transfer_with(session: Session, reference: str) -> LedgerTransfer | None:
+    """The transfer that was posted with this reference."""
+    return session.execute(
+        select(LedgerTransfer).where(col(LedgerTransfer.reference) == reference)
+    ).scalar_one_or_none()
+
+
+def balance_of(session: Session, account_id: str, side: str, *, before: datetime | None = None) -> Decimal:
+    """Credits less debits of one ledger account of a customer, of all time or before a moment."""
+    signed = case(
+        (col(LedgerTransfer.credit) == side, col(LedgerTransfer.amount)), else_=-col(LedgerTransfer.amount)
+    )
+    wanted = select(func.sum(signed)).where(
+        col(LedgerTransfer.account_id) == account_id,
+        (col(LedgerTransfer.credit) == side) | (col(LedgerTransfer.debit) == side),
+    )
+    if before is not None:
+        wanted = wanted.where(col(LedgerTransfer.at) < before)
+    found: Decimal | None = session.execute(wanted).scalar_one()
+    return ZERO if found is None else found
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What one ledger account has, of all customers: credits less debits."""
+
+    side: str
+    amount: Decimal
+
+
+def balances(session: Session) -> list[Balance]:
+    """Every ledger account; together they are nothing, or the books are wrong."""
+    total = func.sum(col(LedgerTransfer.amount))
+    sums: dict[str, Decimal] = {}
+    for side, sign in ((col(LedgerTransfer.credit), 1), (col(LedgerTransfer.debit), -1)):
+        for name, amount in session.execute(select(side, total).group_by(side)):
+            sums[name] = sums.get(name, ZERO) + sign * amount
+    return [Balance(name, amount) for name, amount in sorted(sums.items())]
+
+
+def transfers(
+    session: Session,
+    account_id: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Sequence[LedgerTransfer]:
+    """The transfers of a customer in a time, oldest first."""
+    wanted = select(LedgerTransfer).where(col(LedgerTransfer.account_id) == account_id)
+    if since is not None:
+        wanted = wanted.where(col(LedgerTransfer.at) >= since)
+    if until is not None:
+        wanted = wanted.where(col(LedgerTransfer.at) < until)
+    return session.execute(wanted.order_by(col(LedgerTransfer.id))).scalars().all()
+
+
+def transfers_page(
+    session: Session, account_id: str, limit: int, *, before: int | None = None
+) -> Sequence[LedgerTransfer]:
+    """The newest transfers of a customer; `before` is the id of the last one on the page before."""
+    wanted = select(LedgerTransfer).where(col(LedgerTransfer.account_id) == account_id)
+    if before is not None:
+        wanted = wanted.where(col(LedgerTransfer.id) < before)
+    return session.execute(wanted.order_by(col(LedgerTransfer.id).desc()).limit(limit)).scalars().all()

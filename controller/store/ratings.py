@@ -1,0 +1,238 @@
+"""Prices, settlements and rated calls in the database."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import cast as sql_cast
+from sqlmodel import Session, col
+
+from controller.store.billing_tables import LedgerTransfer, Price, RatedCall, Settlement
+from controller.store.errors import Refused
+from controller.store.tables import Account, Cdr, Number
+
+Row = Mapping[str, Any]
+
+_RATED, _CDR = cast(Any, RatedCall).__table__, cast(Any, Cdr).__table__
+_RECORD = sql_cast(_CDR.c.record, Text)
+_UNRATED = (
+    select(_CDR.c.call_id, _CDR.c.ended_at, _RECORD)
+    .where(
+        _CDR.c.ended_at >= bindparam("since"),
+        _CDR.c.ended_at < bindparam("until"),
+        ~select(_RATED.c.call_id).where(_RATED.c.call_id == _CDR.c.call_id).exists(),
+    )
+    .order_by(_CDR.c.ended_at, _CDR.c.call_id)
+    .limit(bindparam("most"))
+)
+
+
+class SettlementClosed(Refused):
+    """Somebody else has finished this settlement meanwhile."""
+
+
+def prices(session: Session) -> Sequence[Price]:
+    """Every price that there was, oldest first."""
+    return session.execute(select(Price).order_by(col(Price.valid_from), col(Price.id))).scalars().all()
+
+
+def first_price(session: Session) -> datetime | None:
+    """Since when there are prices."""
+    found: datetime | None = session.execute(select(func.min(col(Price.valid_from)))).scalar_one()
+    return found
+
+
+def open_settlement(session: Session, now: datetime) -> tuple[Settlement, datetime | None]:
+    """The settlement that was not finished, else a new one; and until when everything was settled before."""
+    before: datetime | None = session.execute(
+        select(func.max(col(Settlement.until))).where(col(Settlement.posted_at).is_not(None))
+    ).scalar_one()
+    found = session.execute(
+        select(Settlement).where(col(Settlement.posted_at).is_(None)).with_for_update()
+    ).scalar_one_or_none()
+    if found is None:
+        found = Settlement(started_at=now, until=now)
+        session.add(found)
+        session.flush()
+    session.expunge(found)
+    return found, before
+
+
+def lock_settlement(session: Session, settlement_id: int) -> Settlement:
+    """The row of a settlement that is not finished; no other controller has it meanwhile.
+
+    Raises SettlementClosed.
+    """
+    found: Settlement | None = session.execute(
+        select(Settlement)
+        .where(col(Settlement.id) == settlement_id, col(Settlement.posted_at).is_(None))
+        .with_for_update()
+    ).scalar_one_or_none()
+    if found is None:
+        raise SettlementClosed(f"settlement {settlement_id} was finished by another controller")
+    return found
+
+
+@dataclass(frozen=True)
+class UnratedCall:
+    """A call detail record that nobody has put a price to; `record` is its JSON."""
+
+    call_id: str
+    ended_at: datetime
+    record: str
+
+
+def unrated_calls(session: Session, since: datetime, until: datetime, most: int) -> list[UnratedCall]:
+    """The calls that ended in this time and were not rated, oldest first."""
+    values = {"since": since, "until": until, "most": most}
+    return [UnratedCall(*row) for row in session.connection().execute(_UNRATED, values)]
+
+
+def add_ratings(session: Session, settlement_id: int, ratings: Sequence[Row]) -> int:
+    """Rate calls in a settlement, but those that were rated meanwhile; returns how many.
+
+    Raises SettlementClosed.
+    """
+    settlement = lock_settlement(session, settlement_id)
+    if settlement.rated_at is not None:
+        raise SettlementClosed(f"all calls of settlement {settlement_id} were rated by another controller")
+    connection = session.connection()
+    wanted = [rating["call_id"] for rating in ratings]
+    rated = set(connection.execute(select(_RATED.c.call_id).where(_RATED.c.call_id.in_(wanted))).scalars())
+    new = [{**rating, "settlement_id": settlement_id} for rating in ratings if rating["call_id"] not in rated]
+    if new:
+        connection.execute(_RATED.insert(), new)
+    return len(new)
+
+
+def all_unrated_calls(
+    session: Session, since: datetime, until: datetime, at_once: int
+) -> Iterator[UnratedCall]:
+    """All calls that ended in this time and were not rated, read piece by piece."""
+    values = {"since": since, "until": until, "most": -1}
+    found = session.connection().execution_options(yield_per=at_once).execute(_UNRATED, values)
+    return (UnratedCall(*row) for row in found)
+
+
+@dataclass(frozen=True)
+class Total:
+    """What the calls of an account come to."""
+
+    account_id: str
+    calls: int
+    minutes: int
+    amount: Decimal
+
+
+def totals_of_settlement(session: Session, settlement_id: int) -> list[Total]:
+    """What each account's calls come to in one settlement."""
+    return _totals(session, col(RatedCall.settlement_id) == settlement_id)
+
+
+def totals_of_day(session: Session, day: str) -> list[Total]:
+    """What each account's calls come to that ended on a day and were rated."""
+    return _totals(session, col(RatedCall.day) == day)
+
+
+def _totals(session: Session, condition: Any) -> list[Total]:
+    found = session.execute(
+        select(
+            col(RatedCall.account_id),
+            func.count(),
+            func.sum(col(RatedCall.minutes)),
+            func.sum(col(RatedCall.amount)),
+        )
+        .where(condition)
+        .group_by(col(RatedCall.account_id))
+        .order_by(col(RatedCall.account_id))
+    )
+    return [Total(*row) for row in found]
+
+
+def prepaid_accounts(session: Session) -> list[str]:
+    """The accounts that are charged."""
+    return list(session.execute(select(col(Account.id)).where(col(Account.prepaid))).scalars())
+
+
+def rented_numbers(session: Session) -> list[tuple[str, str]]:
+    """(account, number) of the numbers of prepaid accounts."""
+    wanted = (
+        select(col(Number.account_id), col(Number.number))
+        .join(Account, col(Account.id) == col(Number.account_id))
+        .where(col(Account.prepaid))
+        .order_by(col(Number.account_id), col(Number.number))
+    )
+    return [(account, number) for account, number in session.execute(wanted)]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an app did on a day."""
+
+    day: str
+    app_key: str
+    service: str
+    calls: int
+    answered: int
+    legs: int
+    seconds: int
+    minutes: int
+    amount: Decimal
+
+
+def usage(session: Session, account_id: str, since: str, until: str) -> list[Usage]:
+    """Day by day and app by app, from the first day to the last one, as far as calls were rated."""
+    of_app = (col(RatedCall.day), col(RatedCall.app_key), col(RatedCall.service))
+    sums = (RatedCall.legs, RatedCall.seconds, RatedCall.minutes, RatedCall.amount)
+    answered = func.count().filter(col(RatedCall.legs) > 0)
+    found = session.execute(
+        select(*of_app, func.count(), answered, *(func.sum(col(each)) for each in sums))
+        .where(
+            col(RatedCall.account_id) == account_id, col(RatedCall.day) >= since, col(RatedCall.day) <= until
+        )
+        .group_by(*of_app)
+        .order_by(*of_app)
+    )
+    return [Usage(*row) for row in found]
+
+
+def rated_calls(
+    session: Session,
+    account_id: str,
+    since: datetime,
+    until: datetime,
+    after: tuple[datetime, str],
+    most: int,
+) -> Sequence[RatedCall]:
+    """Calls that ended in a time, oldest first; `after` is (end, call) of the last one that was given."""
+    ended_at, call_id = after
+    later = (col(RatedCall.ended_at) > ended_at) | (
+        (col(RatedCall.ended_at) == ended_at) & (col(RatedCall.call_id) > call_id)
+    )
+    wanted = (
+        select(RatedCall)
+        .where(
+            col(RatedCall.account_id) == account_id,
+            col(RatedCall.ended_at) >= since,
+            col(RatedCall.ended_at) < until,
+            later,
+        )
+        .order_by(col(RatedCall.ended_at), col(RatedCall.call_id))
+        .limit(most)
+    )
+    return session.execute(wanted).scalars().all()
+
+
+def rating_of(session: Session, account_id: str, call_id: str) -> RatedCall | None:
+    """What a call of this account cost, once it was rated."""
+    found = session.get(RatedCall, call_id)
+    return found if found is not None and found.account_id == account_id else None
+
+
+def rent_references(session: Session, month: str) -> set[str]:
+    """References of the rents that were posted for a month such as `2026-11`."""
+    of_month = col(LedgerTransfer.reference).startswith(f"rent:{month}:", autoescape=True)
+    return set(session.execute(select(col(LedgerTransfer.reference)).where(of_month)).scalars())
