@@ -50,6 +50,8 @@ def set_up_logs(level: str = "INFO") -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(TerminalFormatter() if sys.stderr.isatty() else JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # What no formatter of ours shows need not be found out for every line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # These speak of every migration step and every AMI action.
     for name in ("alembic", "panoramisk"):
         logging.getLogger(name).setLevel(logging.WARNING)
