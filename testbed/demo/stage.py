@@ -22,11 +22,11 @@ SECRET = "demo-app-secret"
 SOUNDS = ("code_intro", "code_outro", "transferring", "welcome")
 """Shipped prompts that the demo's account has as sound files of its own."""
 
-TEMPLATE_ID, TEMPLATE = "parcel", "您好，您的快递${NUM_6}已到达${TXT_10}，确认请按一。"
+TEMPLATE_ID, TEMPLATE = "parcel", "您的快递${NUM_6}已到${TXT_10}，确认请按一。"
 _HEARD_AT_LEAST = 0.8
 """Of the pieces of a prompt."""
 
-_CALL_LIMIT = 60.0
+CALL_LIMIT = 60.0
 """Seconds."""
 
 
@@ -94,18 +94,18 @@ class Part:
 
     async def rings(self, number: str, name: str = "phone") -> PhoneCall:
         """Wait until a phone is called."""
-        call = await self.stage.phones[number].next_call(timeout=_CALL_LIMIT)
+        call = await self.stage.phones[number].next_call(timeout=CALL_LIMIT)
         self.step(f"[green]{name}[/] rings, sees {call.caller}")
         return call
 
     async def answers(self, call: PhoneCall, name: str = "phone") -> None:
         """Wait until a phone has answered."""
-        await call.answered(timeout=_CALL_LIMIT)
+        await call.answered(timeout=CALL_LIMIT)
         self.step(f"[green]{name}[/] answered")
 
     async def ends(self, call: PhoneCall, name: str = "phone") -> Path:
         """Wait until a phone's call is over; returns what it heard."""
-        end = await call.ended(timeout=_CALL_LIMIT)
+        end = await call.ended(timeout=CALL_LIMIT)
         self.step(f"[green]{name}[/] {'hung up' if end.by_phone else 'was hung up by the platform'}")
         heard = await call.recorded()
         self.stage.report.listen(f"{self.service}: what the {name} heard", heard)
