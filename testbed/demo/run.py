@@ -84,7 +84,8 @@ async def _demo(report: Report, directory: Path) -> None:
         receiver = await stack.enter_async_context(PushReceiver.start())
         version = ".".join(map(str, program.version))
         report.step(f"Asterisk {version}, {len(phones)} softphones and a push receiver are up")
-        await home.declare(declaration(phones))
+        goodbye = verification_part.write_goodbye(directory)
+        await home.declare(declaration(phones, [goodbye]))
         controller = await stack.enter_async_context(
             controller_process(home.settings, directory / "controller")
         )
@@ -129,7 +130,7 @@ async def _three_calls(stage: Stage, directory: Path) -> None:
     try:
         async with asyncio.TaskGroup() as calls:
             calls.create_task(notification_part.notification(stage.part("notification")))
-            calls.create_task(verification_part.verification(stage.part("verification")))
+            calls.create_task(verification_part.verification(stage.part("verification"), directory))
             calls.create_task(callback_part.callback(stage.part("callback"), directory))
     except* Exception as group:
         raise group.exceptions[0] from None

@@ -1,7 +1,7 @@
 """The stage on which the three calls are made: the platform, its customer, phones and an ear."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from testbed.softphone import PhoneCall, Softphone
 SHOWN, SHOWN_TO_CALLEE = "+8657126880001", "+8657126880002"
 NOTIFIED, VERIFIED, CALLER, CALLEE = "+8613900001111", "+8613900002222", "+8613900003333", "+8613900004444"
 SECRET = "demo-app-secret"
-SOUNDS = ("code_intro", "code_outro", "transferring", "welcome")
+_SHIPPED = ("code_intro", "transferring")
 """Shipped prompts that the demo's account has as sound files of its own."""
 
 TEMPLATE_ID, TEMPLATE = "parcel", "您的快递${NUM_6}已到${TXT_10}，确认请按一。"
@@ -151,14 +151,15 @@ def sound(name: str, language: str = "zh") -> Path:
     return shared("sounds") / language / f"{name}.wav"
 
 
-def declaration(phones: Mapping[str, Softphone]) -> str:
+def declaration(phones: Mapping[str, Softphone], own_sounds: Iterable[Path]) -> str:
     """The demo's account, its three apps, sounds, template, and a way to each phone."""
     apps = "\n".join(
         f'[[accounts.apps]]\nkey = "demo-{service}"\nsecret = "{SECRET}"\n'
         f'service = "{service}"\nrecording = true'
         for service in ("notification", "verification", "callback")
     )
-    sounds = "\n".join(f'[[accounts.sounds]]\nname = "{name}.wav"\nfile = "{sound(name)}"' for name in SOUNDS)
+    files = [*(sound(name) for name in _SHIPPED), *own_sounds]
+    sounds = "\n".join(f'[[accounts.sounds]]\nname = "{file.name}"\nfile = "{file}"' for file in files)
     routes = "\n".join(
         f'[[routes]]\nprefix = "{number}"\ncontact = "sip:{{number}}@{phone.contact.removeprefix("sip:")}"'
         for number, phone in phones.items()

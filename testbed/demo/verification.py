@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+from pathlib import Path
 
+from controller.prompts import wav
 from controller.prompts.reading import Language
 from testbed.client import CALLVERIFY
 from testbed.demo.stage import SHOWN, VERIFIED, Part, sound
@@ -16,7 +18,20 @@ _MISHEARD_AT_MOST = 1
 
 PLAN = Answer(after=0.3)
 
-_DIGITS = 4
+_DIGITS = 6
+
+
+GOODBYE = "goodbye.wav"
+
+
+def write_goodbye(directory: Path) -> Path:
+    """A sound file of the account's own, in `directory`: the last words of the shipped ending."""
+    file = sound("code_outro")
+    begin = sound_stretches(load_wav(file))[-1].start - 0.1
+    alaw = wav.read(file.read_bytes())[round(begin * wav.RATE) :]
+    path = directory / GOODBYE
+    path.write_bytes(wav.write(alaw))
+    return path
 
 
 def _code() -> str:
@@ -27,7 +42,7 @@ def _code() -> str:
     return code
 
 
-async def verification(part: Part) -> None:
+async def verification(part: Part, directory: Path) -> None:
     """The call and what must have come of it. Raises Refused."""
     code = _code()
     await part.ask(
@@ -38,7 +53,7 @@ async def verification(part: Part) -> None:
             "languageType": 2,
             "preTone": "code_intro.wav",
             "verifyCode": code,
-            "posTone": "code_outro.wav",
+            "posTone": GOODBYE,
             "times": 1,
         },
     )
@@ -46,13 +61,13 @@ async def verification(part: Part) -> None:
     await part.answers(call)
     heard = await part.ends(call)
     recording = load_wav(heard)
-    introduction, ending = load_wav(sound("code_intro")), load_wav(sound("code_outro"))
+    introduction, ending = load_wav(sound("code_intro")), load_wav(directory / GOODBYE)
     begin = find(introduction, recording).offset + introduction.seconds
     spoken = recording.part(begin, find(ending, recording).offset)
     understood, (statuses, _record) = await asyncio.gather(_understood(part, spoken), part.pushed())
     part.check_order(statuses, "callout alerting answer disconnect")
     part.check_heard("the introduction was heard", sound("code_intro"), heard)
-    part.check_heard("the ending was heard", sound("code_outro"), heard)
+    part.check_heard("the ending was heard", directory / GOODBYE, heard)
     found = [find(load_wav(sound(f"digit_{digit}")), spoken) for digit in code]
     worst = min(match.correlation for match in found)
     part.check(
