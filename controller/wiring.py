@@ -176,7 +176,7 @@ async def running_controller(
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
         remote = Remote(settings.http.trusted_proxies)
-        services = management_services(settings, database, clock, directory, node)
+        services = management_services(settings, database, clock, directory, node, billing.spending)
         routes = _routes(
             settings,
             clock,

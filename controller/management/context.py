@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel
 
 from controller.accounts.directory import LiveDirectory
 from controller.asterisk.node import Node
+from controller.billing.spending import Spending
 from controller.clock import Clock
 from controller.management.idempotency import Attempt
 from controller.management.models import Page, PageQuery
@@ -42,17 +43,23 @@ class Services:
     clock: Clock
     directory: LiveDirectory
     node: Node
+    spending: Spending
     passwords: Passwords
     throttle: Throttle
 
 
 def management_services(
-    settings: Settings, database: Database, clock: Clock, directory: LiveDirectory, node: Node
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    directory: LiveDirectory,
+    node: Node,
+    spending: Spending,
 ) -> Services:
     """The services, with those that the management API has for itself."""
     management = settings.management
     throttle = Throttle(clock, management.login_attempts, timedelta(minutes=management.login_lock_minutes))
-    return Services(settings, database, clock, directory, node, Passwords(), throttle)
+    return Services(settings, database, clock, directory, node, spending, Passwords(), throttle)
 
 
 @dataclass

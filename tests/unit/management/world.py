@@ -14,10 +14,13 @@ from pydantic import SecretStr
 from sqlmodel import Session, delete
 
 from controller.accounts.directory import LiveDirectory
+from controller.accounts.spending import SpendingTerms
 from controller.api.listener import listening
 from controller.api.remote import Remote
 from controller.api.server import make_app
 from controller.asterisk.node import Node
+from controller.billing.calendar import Calendar
+from controller.billing.spending import Spending
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services, management_services
 from controller.management.operations import PREFIX, Operation
@@ -141,7 +144,11 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)
         await directory.refresh()
-        services = management_services(settings, database, clock, directory, Node(settings.asterisk))
+        node = Node(settings.asterisk)
+        terms = SpendingTerms(directory, settings.limits.daily_cap)
+        calendar = Calendar(settings.billing.zone_info)
+        spending = Spending(clock, calendar, terms, lambda _number: False)
+        services = management_services(settings, database, clock, directory, node, spending)
         api = ManagementApi(OPERATIONS, services, Remote(settings.http.trusted_proxies))
         app = make_app(api.routes(), lambda: True, settings.http)
         async with (
