@@ -200,6 +200,16 @@ class RecordingSettings(_Section):
     )
 
 
+class DetailSettings(_Section):
+    """How call details are kept."""
+
+    keep_days: Annotated[float, Field(gt=0)] = Field(
+        92,
+        description="Days, from its end on, until a call is purged with all that is known of it; not less "
+        "than recordings.keep_days.",
+    )
+
+
 class AgiSettings(_Section):
     """The dialplan's door: FastAGI scripts for calls that come in and for an operator's own dialplan."""
 
@@ -309,9 +319,19 @@ class Settings(BaseSettings):
     recordings: RecordingSettings = RecordingSettings()
     billing: BillingSettings = BillingSettings()
     alarms: AlarmSettings = AlarmSettings()
+    details: DetailSettings = DetailSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
     management: ManagementSettings = ManagementSettings()
+
+    @model_validator(mode="after")
+    def _details_outlive_recordings(self) -> Self:
+        if self.details.keep_days < self.recordings.keep_days:
+            raise ValueError(
+                f"details.keep_days {self.details.keep_days:g} is less than recordings.keep_days "
+                f"{self.recordings.keep_days:g}: without its call nobody finds a recording"
+            )
+        return self
 
     @property
     def database_url(self) -> str:
@@ -336,6 +356,11 @@ class Settings(BaseSettings):
     def recording_dir(self) -> Path:
         """Recordings that were fetched from their nodes."""
         return self.data_dir.absolute() / "recordings"
+
+    @property
+    def call_index(self) -> Path:
+        """What call details are searched by; made anew when it is missing."""
+        return self.data_dir.absolute() / "call-index.db"
 
     @property
     def recording_key(self) -> Path:

@@ -217,7 +217,12 @@ class TimelineEntry(SQLModel, table=True):
 class Cdr(SQLModel, table=True):
     """The call detail record: written in the transaction that ends the call, never changed."""
 
-    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    # No number is used twice, also when the last CDR was purged.
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    number: int | None = Field(default=None, primary_key=True)
+    """Counts up in the order in which calls were ended."""
+    call_id: str = Field(foreign_key="call.id", unique=True)
     app_key: str = Field(index=True)
     ended_at: datetime = _time(index=True)
     record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
