@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -20,7 +21,6 @@ from typing import Any
 import uvloop
 from sqlmodel import Session
 
-from benchmarks.load import milliseconds
 from controller.clock import SystemClock
 from controller.details.archive import CallArchive
 from controller.details.index import CallIndex, opened_index
@@ -72,7 +72,7 @@ def generate(file: Path, calls: int) -> None:
                 (f"app{app}", _account(app), _service(app)),
             )
         rows = _rows(calls)
-        while chunk := [row for row, _ in zip(rows, range(_CHUNK), strict=False)]:
+        while chunk := list(islice(rows, _CHUNK)):
             database.execute("BEGIN")
             database.executemany(
                 "INSERT INTO call (id, session_id, account_id, app_key, service, controller, node, "
@@ -190,6 +190,10 @@ async def _search(search: CallSearch) -> dict[str, dict[str, float]]:
         name: {"p50": milliseconds(median(its)), "p99": milliseconds(_percentile(its, 0.99))}
         for name, its in seconds.items()
     }
+
+
+def milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
 
 
 def _percentile(values: list[float], share: float) -> float:

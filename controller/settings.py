@@ -133,6 +133,11 @@ class CallSettings(_Section):
     """How calls behave."""
 
     ring_timeout: Seconds = Field(60, description="How long a phone may ring, in seconds.")
+    trunk_timeout: Seconds = Field(
+        4,
+        description="Seconds in which a trunk must say anything at all to a call, where the route has "
+        "another one; SIP peers say 100 at once.",
+    )
     first_digit_timeout: Seconds = Field(
         5, description="Seconds from the end of a prompt in which the first key must be pressed."
     )

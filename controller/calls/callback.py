@@ -89,9 +89,7 @@ async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Convers
         await caller.waiting.loop(plan.wait_voice, parts.ring_timeout)
 
     async def callee_answers() -> None:
-        await callee.create(beside=caller)
-        await conversation.join(callee)
-        await callee.dial_created()
+        await callee.dial_beside(caller, conversation.join)
         await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
 
     async def callee_fails() -> None:

@@ -5,6 +5,7 @@ A leg reads its own events in order; whatever the flow waits for, the end of the
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Self
 from controller import ari
 from controller.asterisk.errors import NodeUnavailable
 from controller.asterisk.node import Node
+from controller.asterisk.routing import Way
 from controller.calls.call import PlayItem, Prompt
 from controller.calls.collection import Collection
 from controller.calls.outcome import (
@@ -25,11 +27,14 @@ from controller.calls.outcome import (
     RING_TIMEOUT,
     Outcome,
     failed_leg,
+    is_trunk_failure,
 )
 from controller.calls.timeline import Kind
 from controller.calls.waiting_sound import WaitingSound
 from controller.phone_number import PhoneNumber
 from controller.prompts.library import is_gone
+
+log = logging.getLogger(__name__)
 
 CALL_VARIABLE = "VOICECALL"
 """Channel variable that holds the call's id; it rides in events and snapshots."""
@@ -82,6 +87,8 @@ class Timeouts:
     ringing: float
     first_digit: float
     inter_digit: float
+    trunk: float
+    """For a word from a trunk, where there is another one."""
 
 
 class Leg:
@@ -108,6 +115,11 @@ class Leg:
         self._timeouts = timeouts
         self._tell = tell
         self._events = node.ari.listen(f"channel:{self.id}")
+        self._attempt: Callable[[], Awaitable[None]] = self._originate
+        self._ways: list[Way] = []
+        self._way = Way("")
+        self._trunk_failed = False
+        self._told_callout = False
         self._exists = False
         self._over: Outcome | None = None
         self._ringing = False
@@ -118,21 +130,68 @@ class Leg:
 
     async def dial(self) -> None:
         """Dial; the leg can be heard and played to once it has answered. Raises LegOver."""
+        await self._dial_by(self._originate)
+
+    async def dial_beside(self, other: "Leg", join: Callable[["Leg"], Awaitable[None]]) -> None:
+        """Dial once the channel has joined a bridge, so that early media is heard. Raises LegOver."""
+
+        async def create_and_dial() -> None:
+            await self._create(beside=other)
+            await join(self)
+            await self._dial_created()
+
+        await self._dial_by(create_and_dial)
+
+    async def _dial_by(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        self._attempt = attempt
+        self._ways = list(self._node.ways(self._number))
+        await self._dial_next_way()
+
+    async def _dial_next_way(self) -> None:
+        """Dial over the next way that takes the call. Raises LegOver."""
+        while True:
+            self._way = self._ways.pop(0)
+            try:
+                await self._attempt()
+            except LegOver as over:
+                if not self._goes_on(over.outcome):
+                    raise
+            else:
+                return
+
+    def _goes_on(self, outcome: Outcome) -> bool:
+        """Whether the leg, which ended so, is to be dialled over another trunk; then it is as good as new."""
+        if not (self._trunk_failed and self._ways):
+            return False
+        failed = {"trunk": self._way.trunk, "sip_status": outcome.sip_status, "cause": outcome.cause}
+        trunk = self._ways[0].trunk
+        log.warning("A trunk failed at a call", extra={"call": self._call_id, "next": trunk, **failed})
+        self._tell(Kind.FAILOVER, self.name, {"trunk": trunk, "failed": failed})
+        self._trunk_failed = self._exists = self._ringing = self._entered = False
+        self._over = None
+        return True
+
+    def _tell_callout(self) -> None:
+        if not self._told_callout:
+            self._told_callout = True
+            self._tell(Kind.CALLOUT, self.name, {"trunk": self._way.trunk} if self._way.trunk else None)
+
+    async def _originate(self) -> None:
         async with self._making():
             await self._node.ari.channels.originate(
-                self._node.dial_string(self._number),
+                self._way.dial_string,
                 channel_id=self.id,
                 timeout=self._safety_net,
                 variables=self._variables(),
                 formats="alaw",
             )
-        self._tell(Kind.CALLOUT, self.name, None)
+        self._tell_callout()
 
-    async def create(self, beside: "Leg") -> None:
+    async def _create(self, beside: "Leg") -> None:
         """Make the channel without dialling it, so that it can join a bridge first. Raises LegOver."""
         async with self._making():
             await self._node.ari.channels.create(
-                self._node.dial_string(self._number),
+                self._way.dial_string,
                 channel_id=self.id,
                 originator=beside.id,
                 variables=self._variables(),
@@ -141,11 +200,10 @@ class Leg:
             await self._next(_SETTLE_TIMEOUT, ari.StasisStart)
             self._entered = True
 
-    async def dial_created(self) -> None:
-        """Dial after `create`. Raises LegOver."""
+    async def _dial_created(self) -> None:
         async with self._making():
             await self._node.ari.channels.dial(self.id, timeout=self._safety_net)
-        self._tell(Kind.CALLOUT, self.name, None)
+        self._tell_callout()
 
     async def take_over(self) -> None:
         """Take over a leg that talked when its controller went away."""
@@ -185,6 +243,7 @@ class Leg:
             self._exists = True
             yield
         except ari.ResponseError as error:
+            self._trunk_failed = True
             raise LegOver(self._unreachable()) from error
         except (ari.AriError, NodeUnavailable, TimeoutError) as error:
             raise LegOver(NODE_LOST) from error
@@ -193,17 +252,39 @@ class Leg:
         return failed_leg(self.name, _NETWORK_OUT_OF_ORDER, 0, second_leg=self.name == "b")
 
     async def answered(self, on_progress: OnProgress | None = None) -> None:
-        """Wait for the answer. Raises LegOver on busy, refusal, time-out and every other end.
+        """Wait for the answer, over the next trunk when one fails.
 
-        `on_progress` is called when the phone rings (False) and when its network plays something (True).
+        Raises LegOver on busy, refusal, time-out and every other end. `on_progress` is called when the phone
+        rings (False) and when its network plays something (True).
         """
+        while True:
+            try:
+                await self._answer(on_progress)
+            except LegOver as over:
+                if not self._goes_on(over.outcome):
+                    raise
+            else:
+                return
+            await self._dial_next_way()
+
+    async def _answer(self, on_progress: OnProgress | None) -> None:
         loop = asyncio.get_running_loop()
         begun, patience = loop.time(), self._timeouts.ringing
+        # Who has one trunk alone waits for it, whatever it says.
+        heard_of = not self._ways
         while not (self._answered and self._entered):
             limit = begun + (patience if self._ringing else min(patience, _LONGEST_SILENCE))
+            asks = not (heard_of or self._ringing) and begun + self._timeouts.trunk < limit
+            if asks:
+                limit = begun + self._timeouts.trunk
             try:
                 event = await self._next(limit - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
             except TimeoutError:
+                if asks:
+                    heard_of = await self._has_trunk_spoken()
+                    if not heard_of:
+                        await self._give_trunk_up()
+                    continue
                 await self.hang_up(cause=19)
                 raise LegOver(self._nobody_answered()) from None
             if isinstance(event, ari.Dial):
@@ -216,6 +297,26 @@ class Leg:
             elif isinstance(event, ari.ObjectPresent) and event.channel is not None:
                 self._entered = self._entered or event.channel.state == "Up"
                 self._progress(_DIAL_STATUS_OF.get(event.channel.state, ""))
+
+    async def _has_trunk_spoken(self) -> bool:
+        """Whether the trunk has sent anything, be it 100 Trying. What can't be found out counts as yes."""
+        try:
+            # Asterisk notes the cause that every response would have.
+            return bool(await self._node.ari.channels.variable(self.id, "HANGUPCAUSE_KEYS()"))
+        except ari.AriError:
+            return True
+
+    async def _give_trunk_up(self) -> None:
+        """End what gets no word from its trunk. Raises LegOver."""
+        await self.hang_up(cause=_NETWORK_OUT_OF_ORDER)
+        # Its end must not be taken for that of the next attempt, which has the same id.
+        await self._end_or_nothing_said()
+        self._trunk_failed = True
+        raise LegOver(CALL_TIMEOUT.on_leg(self.name, 408, _NETWORK_OUT_OF_ORDER))
+
+    async def _end_or_nothing_said(self) -> None:
+        with contextlib.suppress(LegOver):
+            await self._end_or_nothing(_SETTLE_TIMEOUT)
 
     def _nobody_answered(self) -> Outcome:
         if self._answered:
@@ -377,6 +478,8 @@ class Leg:
     def _end(self, event: ari.ChannelDestroyed) -> Outcome:
         if self._answered:
             return NORMAL.on_leg(self.name)
+        if not self._ringing and is_trunk_failure(event.tech_cause or 0):
+            self._trunk_failed = True
         status = event.tech_cause or self._node.sip_status(self._number, event.cause)
         return failed_leg(self.name, event.cause, status, second_leg=self.name == "b")
 

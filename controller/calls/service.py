@@ -128,7 +128,7 @@ class CallService:
             raise ShuttingDown("no more calls are taken")
         self._node.check_available()
         for leg in ("a", "b"):
-            self._node.dial_string(request.numbers_of(leg)[1])
+            self._node.ways(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
         accepting = asyncio.create_task(self._accept(request, nonce, limits))
         self._accepting.add(accepting)
@@ -257,6 +257,7 @@ class CallService:
             self._settings.ring_timeout,
             self._settings.first_digit_timeout,
             self._settings.inter_digit_timeout,
+            self._settings.trunk_timeout,
         )
         shown, number = call.request.numbers_of(name)
         partner_sees = call.request.partner_sees(name)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import nlargest
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
@@ -55,13 +56,15 @@ def unindexed(
 ) -> list[Place]:
     """Calls that go on, and those that ended after what the index has; newest first, after `before`."""
     ended_since = select(_CDR.c.call_id).where(_CDR.c.number > progress.number)
-    found: list[Place] = []
-    # Two statements, as each has an index of its own and both together have none.
-    for which in (_CALL.c.ended_at.is_(None), _CALL.c.id.in_(ended_since)):
-        query = select(_CALL.c.accepted_at, _CALL.c.id).where(which, *_conditions(session, wanted, before))
-        rows = session.execute(query.order_by(_CALL.c.accepted_at.desc(), _CALL.c.id.desc()).limit(limit))
-        found.extend(Place.of(*row) for row in rows)
-    return sorted(found, reverse=True)[:limit]
+    conditions = _conditions(session, wanted, before)
+    # Two statements, as each has an index of its own and both together have none; and not in order, as
+    # there are few, and the order's own index would lead through all the others.
+    rows = (
+        row
+        for which in (_CALL.c.ended_at.is_(None), _CALL.c.id.in_(ended_since))
+        for row in session.execute(select(_CALL.c.accepted_at, _CALL.c.id).where(which, *conditions))
+    )
+    return nlargest(limit, (Place.of(*row) for row in rows))
 
 
 def _conditions(session: Session, wanted: CallFilter, before: Place | None) -> list[ColumnElement[bool]]:

@@ -147,13 +147,15 @@ class Trunk(SQLModel, table=True):
     user: str | None = None
     password: str | None = None
     register_: bool = Field(default=False, sa_column_kwargs={"name": "register"})
+    qualify_seconds: int = 30
 
 
 class Route(SQLModel, table=True):
-    """Where numbers with this prefix go: to a trunk, or (a test phone) to a fixed contact."""
+    """Where numbers with this prefix go: over trunks, or (a test phone) to a fixed contact."""
 
     prefix: str = Field(primary_key=True, max_length=32)
-    trunk: str | None = Field(default=None, foreign_key="trunk.name")
+    trunks: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """Names, in the order in which they are tried."""
     contact: str | None = None
 
 
