@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from controller.calls.call import Callback, CalleeMedia, LiveCall
 from controller.calls.conversation import Conversation
-from controller.calls.leg import Leg, LegOver
+from controller.calls.leg import Leg
+from controller.calls.line import LegOver
 from controller.calls.outcome import (
     CALLER_GAVE_UP,
     CALLER_GAVE_UP_FIRST,

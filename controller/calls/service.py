@@ -24,7 +24,8 @@ from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.early_sound import EarlySound
-from controller.calls.leg import Leg, LegOver, Timeouts
+from controller.calls.leg import Leg
+from controller.calls.line import LegOver, Timeouts
 from controller.calls.metering import Meter, NoMeter
 from controller.calls.notification import notify
 from controller.calls.outcome import CUT_OFF, INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome

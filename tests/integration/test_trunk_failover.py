@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from typing import Any
 
 import pytest
 from integration.support import CALLED, SECOND, Bench, StartBench, declaration
@@ -210,15 +211,14 @@ class Registrar(asyncio.DatagramProtocol):
 
     def __init__(self, status: str) -> None:
         self.status = status
-        self.transport: asyncio.DatagramTransport | None = None
+        self.transport: Any = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         lines = data.decode().split("\r\n")
-        if not lines[0].startswith("REGISTER") or self.transport is None:
+        if not lines[0].startswith("REGISTER"):
             return
         names = ("via:", "from:", "to:", "call-id:", "cseq:", "contact:")
         kept = [line for line in lines if line.lower().startswith(names)]

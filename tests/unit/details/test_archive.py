@@ -2,6 +2,7 @@
 
 import sqlite3
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from controller.details import index as index_module
 from controller.details.index import opened_index
 from controller.settings import DetailSettings, RecordingSettings, Settings
 from controller.store import call_index
+from controller.store.billing_tables import RatedCall, Settlement
 from controller.store.calls import CdrDelivery
 from controller.store.database import Database
 from controller.store.tables import (
@@ -127,6 +129,9 @@ async def test_B4_given_old_calls_when_purged_then_all_that_hangs_on_them_is_gon
             )
         )
         session.add(recording(old, "purged"))
+        session.add(Settlement(id=1, started_at=LONG_AGO, until=LONG_AGO))
+        session.flush()
+        session.add(rated(old))
         push = session.get(CdrPush, old)
         assert push is not None
         push.due_at = None
@@ -139,6 +144,24 @@ async def test_B4_given_old_calls_when_purged_then_all_that_hangs_on_them_is_gon
         assert await count(calls, table) == left
     for table in (CallPush, CdrPush, PushAttempt, Recording):
         assert await count(calls, table) == 0
+    assert await count(calls, RatedCall) == 1  # What a call cost stays in the books.
+
+
+def rated(call_id: str) -> RatedCall:
+    return RatedCall(
+        call_id=call_id,
+        settlement_id=1,
+        account_id="acme",
+        app_key="acme-1",
+        service="notification",
+        ended_at=LONG_AGO,
+        day="2026-09-22",
+        legs=1,
+        seconds=20,
+        minutes=1,
+        minute_price=Decimal("0.18"),
+        amount=Decimal("0.18"),
+    )
 
 
 def recording(call_id: str, state: str) -> Recording:
@@ -227,7 +250,7 @@ async def test_given_a_database_of_before_when_migrated_then_cdrs_have_numbers_i
     from controller.store.schema import migrate
 
     url = f"sqlite:///{tmp_path}/old.db"
-    migrate(url, "0007")
+    migrate(url, "0010")
     with sqlite3.connect(tmp_path / "old.db") as old:
         old.execute("INSERT INTO account (id, name, active) VALUES ('acme', '', 1)")
         old.execute(
@@ -249,8 +272,18 @@ async def test_given_a_database_of_before_when_migrated_then_cdrs_have_numbers_i
                 (name, at),
             )
 
+        old.execute("INSERT INTO settlement (id, started_at, until) VALUES (1, '2026-11-02', '2026-11-02')")
+        old.execute(
+            "INSERT INTO rated_call VALUES ('early', 1, 'acme', 'a', 'notification', '2026-11-01 00:00:00', "
+            "'2026-11-01', 1, 20, 1, 18, 18)"
+        )
+
     migrate(url)
 
+    with sqlite3.connect(tmp_path / "old.db") as new:
+        assert new.execute("SELECT call_id FROM rated_call").fetchall() == [("early",)]
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            new.execute("DELETE FROM rated_call")
     async with Database(url) as database:
         found = await database.read(
             lambda session: [
