@@ -133,6 +133,11 @@ class CallSettings(_Section):
     """How calls behave."""
 
     ring_timeout: Seconds = Field(60, description="How long a phone may ring, in seconds.")
+    trunk_timeout: Seconds = Field(
+        4,
+        description="Seconds in which a trunk must say anything at all to a call, where the route has "
+        "another one; SIP peers say 100 at once.",
+    )
     first_digit_timeout: Seconds = Field(
         5, description="Seconds from the end of a prompt in which the first key must be pressed."
     )
@@ -197,6 +202,16 @@ class RecordingSettings(_Section):
     keep_days: Annotated[float, Field(gt=0)] = Field(7, description="Days until a recording is purged.")
     link_minutes: Annotated[float, Field(gt=0)] = Field(
         30, description="Minutes that a link to a recording is good for."
+    )
+
+
+class DetailSettings(_Section):
+    """How call details are kept."""
+
+    keep_days: Annotated[float, Field(gt=0)] = Field(
+        92,
+        description="Days, from its end on, until a call is purged with all that is known of it; not less "
+        "than recordings.keep_days.",
     )
 
 
@@ -309,9 +324,19 @@ class Settings(BaseSettings):
     recordings: RecordingSettings = RecordingSettings()
     billing: BillingSettings = BillingSettings()
     alarms: AlarmSettings = AlarmSettings()
+    details: DetailSettings = DetailSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
     management: ManagementSettings = ManagementSettings()
+
+    @model_validator(mode="after")
+    def _details_outlive_recordings(self) -> Self:
+        if self.details.keep_days < self.recordings.keep_days:
+            raise ValueError(
+                f"details.keep_days {self.details.keep_days:g} is less than recordings.keep_days "
+                f"{self.recordings.keep_days:g}: without its call nobody finds a recording"
+            )
+        return self
 
     @property
     def database_url(self) -> str:
@@ -336,6 +361,11 @@ class Settings(BaseSettings):
     def recording_dir(self) -> Path:
         """Recordings that were fetched from their nodes."""
         return self.data_dir.absolute() / "recordings"
+
+    @property
+    def call_index(self) -> Path:
+        """What call details are searched by; made anew when it is missing."""
+        return self.data_dir.absolute() / "call-index.db"
 
     @property
     def recording_key(self) -> Path:

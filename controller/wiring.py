@@ -35,6 +35,9 @@ from controller.billing.room import Billing
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
+from controller.details.archive import CallArchive
+from controller.details.index import opened_index
+from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import management_services
@@ -80,6 +83,7 @@ class Controller:
     database: Database
     directory: LiveDirectory
     billing: Billing
+    search: CallSearch
 
     @property
     def url(self) -> str:
@@ -159,7 +163,14 @@ async def running_controller(
         )
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
-        works = (directory.run(), keeper.run(), _housekeeping(database, clock, attempts_kept))
+        index = await stack.enter_async_context(opened_index(database, settings.call_index))
+        archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
+        works = (
+            directory.run(),
+            keeper.run(),
+            archive.run(),
+            _housekeeping(database, clock, attempts_kept),
+        )
         for work in (*pushes.works, *works, *billing.works(calls.cut_off)):
             await stack.enter_async_context(_background(work))
         library = PromptLibrary(settings.prompt_dir)
@@ -197,7 +208,9 @@ async def running_controller(
                 listening(app, settings.http, partial(_is_locked, lockout, clock))
             )
         guard.protect_url(listener.url)
-        yield Controller(settings, listener, node, calls, database, directory, billing)
+        yield Controller(
+            settings, listener, node, calls, database, directory, billing, CallSearch(database, index)
+        )
 
 
 async def _changed(directory: Directory, node: Node, speech: Synthesiser | None) -> None:

@@ -179,21 +179,28 @@ class DeclaredTrunk(_Declared):
     user: str | None = None
     password: SecretStr | None = None
     register_: bool = Field(False, alias="register")
+    qualify_seconds: int = 30
 
     def configuration(self) -> TrunkConfiguration:
         password = self.password.get_secret_value() if self.password else None
-        return TrunkConfiguration(self.name, self.host, self.port, self.user, password, self.register_)
+        return TrunkConfiguration(
+            self.name, self.host, self.port, self.user, password, self.register_, self.qualify_seconds
+        )
 
 
 class DeclaredRoute(_Declared):
-    """Where numbers with a prefix go."""
+    """Where numbers with a prefix go; `trunk` is short for one of `trunks`."""
 
     prefix: str
     trunk: str | None = None
+    trunks: list[str] = []
     contact: str | None = None
 
     def configuration(self) -> RouteConfiguration:
-        return RouteConfiguration(self.prefix, self.trunk, self.contact)
+        if self.trunk is not None and self.trunks:
+            raise ValueError(f"route {self.prefix}: give trunk or trunks, one of the two")
+        trunks = (self.trunk,) if self.trunk is not None else tuple(self.trunks)
+        return RouteConfiguration(self.prefix, trunks, self.contact)
 
 
 class Declaration(_Declared):
@@ -330,10 +337,11 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
     for trunk in declaration.trunks:
         declare("trunk", trunk.name, _trunk_row(trunk))
     for route in declaration.routes or []:
-        if route.trunk is not None and session.get(Trunk, route.trunk) is None:
-            raise DeclarationError(f"route {route.prefix}: there is no trunk {route.trunk}")
-        row = Route(prefix=route.prefix, trunk=route.trunk, contact=route.contact)
-        declare("route", route.prefix, row)
+        trunks = route.configuration().trunks
+        for name in trunks:
+            if session.get(Trunk, name) is None:
+                raise DeclarationError(f"route {route.prefix}: there is no trunk {name}")
+        declare("route", route.prefix, Route(prefix=route.prefix, trunks=list(trunks), contact=route.contact))
     if declaration.routes is not None:
         kept = {route.prefix for route in declaration.routes}
         removed = rows.remove_routes_except(session, kept)
@@ -398,4 +406,5 @@ def _trunk_row(trunk: DeclaredTrunk) -> Trunk:
         user=trunk.user,
         password=trunk.password.get_secret_value() if trunk.password else None,
         register_=trunk.register_,
+        qualify_seconds=trunk.qualify_seconds,
     )

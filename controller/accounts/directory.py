@@ -251,10 +251,12 @@ def directory_of(rows: DirectoryRows) -> Directory:
         {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
         {(row.account_id, row.id): made for row in rows.templates if (made := _voice_template(row))},
         tuple(
-            TrunkConfiguration(row.name, row.host, row.port, row.user, row.password, row.register_)
+            TrunkConfiguration(
+                row.name, row.host, row.port, row.user, row.password, row.register_, row.qualify_seconds
+            )
             for row in rows.trunks
         ),
-        tuple(RouteConfiguration(row.prefix, row.trunk, row.contact) for row in rows.routes),
+        tuple(RouteConfiguration(row.prefix, tuple(row.trunks), row.contact) for row in rows.routes),
         {row.id: terms_of(row) for row in rows.accounts.values()},
         tuple(Held(row.scope, row.ends_calls) for row in rows.holds),
     )

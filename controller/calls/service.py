@@ -24,7 +24,8 @@ from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.early_sound import EarlySound
-from controller.calls.leg import Leg, LegOver, Timeouts
+from controller.calls.leg import Leg
+from controller.calls.line import LegOver, Timeouts
 from controller.calls.metering import Meter, NoMeter
 from controller.calls.notification import notify
 from controller.calls.outcome import CUT_OFF, INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome
@@ -128,7 +129,7 @@ class CallService:
             raise ShuttingDown("no more calls are taken")
         self._node.check_available()
         for leg in ("a", "b"):
-            self._node.dial_string(request.numbers_of(leg)[1])
+            self._node.ways(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
         accepting = asyncio.create_task(self._accept(request, nonce, limits))
         self._accepting.add(accepting)
@@ -257,6 +258,7 @@ class CallService:
             self._settings.ring_timeout,
             self._settings.first_digit_timeout,
             self._settings.inter_digit_timeout,
+            self._settings.trunk_timeout,
         )
         shown, number = call.request.numbers_of(name)
         partner_sees = call.request.partner_sees(name)

@@ -147,13 +147,15 @@ class Trunk(SQLModel, table=True):
     user: str | None = None
     password: str | None = None
     register_: bool = Field(default=False, sa_column_kwargs={"name": "register"})
+    qualify_seconds: int = 30
 
 
 class Route(SQLModel, table=True):
-    """Where numbers with this prefix go: to a trunk, or (a test phone) to a fixed contact."""
+    """Where numbers with this prefix go: over trunks, or (a test phone) to a fixed contact."""
 
     prefix: str = Field(primary_key=True, max_length=32)
-    trunk: str | None = Field(default=None, foreign_key="trunk.name")
+    trunks: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """Names, in the order in which they are tried."""
     contact: str | None = None
 
 
@@ -217,7 +219,12 @@ class TimelineEntry(SQLModel, table=True):
 class Cdr(SQLModel, table=True):
     """The call detail record: written in the transaction that ends the call, never changed."""
 
-    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    # No number is used twice, also when the last CDR was purged.
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    number: int | None = Field(default=None, primary_key=True)
+    """Counts up in the order in which calls were ended."""
+    call_id: str = Field(foreign_key="call.id", unique=True)
     app_key: str = Field(index=True)
     ended_at: datetime = _time(index=True)
     record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
