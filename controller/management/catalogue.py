@@ -1,8 +1,20 @@
 """All operations of the management API."""
 
 from controller.management.operations import Operation
-from controller.management.resources import accounts, audit, sessions, tokens, users
+from controller.management.resources import (
+    accounts,
+    audit,
+    contacts,
+    reviews,
+    sessions,
+    sounds,
+    templates,
+    tokens,
+    users,
+)
 
 OPERATIONS: tuple[Operation, ...] = tuple(
-    operation for module in (sessions, accounts, users, tokens, audit) for operation in module.operations
+    operation
+    for module in (sessions, accounts, users, tokens, sounds, templates, reviews, contacts, audit)
+    for operation in module.operations
 )
