@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import Session
 
-from controller import audit_command, billing_command, process, push_command, speech_command
+from controller import (
+    audit_command,
+    billing_command,
+    content_command,
+    process,
+    push_command,
+    speech_command,
+)
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
@@ -46,6 +53,8 @@ app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
 app.command("stop-calls")(billing_command.stop)
 app.command("resume-calls")(billing_command.resume)
+app.add_typer(content_command.sound, name="sound")
+app.add_typer(content_command.review, name="review")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -53,22 +53,27 @@ def read_settings(path: Path | None) -> Settings:
         raise failure(f"settings: {error}") from None
 
 
+def with_database(settings: Settings, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """What `work` makes of the database of these settings."""
+
+    async def run() -> T:
+        present, newest = await asyncio.to_thread(revisions, settings.database_url)
+        if present != newest:
+            raise failure("the database is not at the newest schema: start the controller once")
+        async with Database(settings.database_url) as database:
+            return await work(database)
+
+    return asyncio.run(run())
+
+
 def read_database(settings: Settings, work: Callable[[Session], T]) -> T:
     """Look into the database of these settings."""
-    return asyncio.run(_in_database(settings, work, writes=False))
+    return with_database(settings, lambda database: database.read(work))
 
 
 def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
     """Change the database of these settings."""
-    return asyncio.run(_in_database(settings, work, writes=True))
-
-
-async def _in_database(settings: Settings, work: Callable[[Session], T], *, writes: bool) -> T:
-    present, newest = await asyncio.to_thread(revisions, settings.database_url)
-    if present != newest:
-        raise failure("the database is not at the newest schema: start the controller once")
-    async with Database(settings.database_url) as database:
-        return await (database.write(work) if writes else database.read(work))
+    return with_database(settings, lambda database: database.write(work))
 
 
 def show_table(columns: list[str], lines: list[list[object]]) -> None:

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from controller.billing_settings import AlarmSettings, BillingSettings
+from controller.content_settings import MailSettings, SoundSettings
 from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import check_prefix
 
@@ -328,6 +329,8 @@ class Settings(BaseSettings):
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
     management: ManagementSettings = ManagementSettings()
+    sounds: SoundSettings = SoundSettings()
+    mail: MailSettings = MailSettings()
 
     @model_validator(mode="after")
     def _details_outlive_recordings(self) -> Self:
@@ -356,6 +359,16 @@ class Settings(BaseSettings):
     def prompt_dir(self) -> Path:
         """Prompts in the form that Asterisk plays."""
         return self.data_dir.absolute() / "prompts"
+
+    @property
+    def draft_dir(self) -> Path:
+        """Sound files that were uploaded and not approved yet; no node reads them."""
+        return self.data_dir.absolute() / "drafts"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Uploads under way."""
+        return self.data_dir.absolute() / "uploads"
 
     @property
     def recording_dir(self) -> Path:

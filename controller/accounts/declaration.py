@@ -26,11 +26,23 @@ from controller.faults import IDENTIFIER, in_words
 from controller.phone_number import PhoneNumber
 from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
-from controller.prompts.library import PromptLibrary
+from controller.prompts.library import PromptLibrary, StoredPrompt
 from controller.rules.amounts import Price
 from controller.rules.networks import Network
 from controller.store import directory as rows
-from controller.store.tables import Account, App, Number, NumberState, Route, SoundFile, Template, Trunk
+from controller.store import reviews
+from controller.store.reviews import ReviewKind
+from controller.store.tables import (
+    Account,
+    App,
+    Number,
+    NumberState,
+    ReviewState,
+    Route,
+    SoundFile,
+    Template,
+    Trunk,
+)
 
 
 class DeclarationError(ValueError):
@@ -132,6 +144,22 @@ class DeclaredSound(_Declared):
     file: Path
     approved: bool = True
 
+    def row(self, account_id: str, stored: StoredPrompt) -> SoundFile:
+        return SoundFile(
+            account_id=account_id,
+            name=self.name,
+            digest=stored.digest,
+            duration_ms=stored.duration_ms,
+            state=_state(self.approved),
+            usable_digest=stored.digest if self.approved else None,
+            usable_ms=stored.duration_ms if self.approved else None,
+        )
+
+
+def _state(approved: bool) -> ReviewState:
+    """What the operator declares needs no review."""
+    return ReviewState.APPROVED if approved else ReviewState.DRAFT
+
 
 class DeclaredTemplate(_Declared):
     """A voice template, shared by the account's apps."""
@@ -140,6 +168,16 @@ class DeclaredTemplate(_Declared):
     name: str = ""
     text: str
     approved: bool = True
+
+    def row(self, account_id: str) -> Template:
+        return Template(
+            account_id=account_id,
+            id=self.id,
+            name=self.name,
+            text=self.text,
+            state=_state(self.approved),
+            usable_text=self.text if self.approved else None,
+        )
 
 
 class DeclaredAccount(AccountRules):
@@ -300,15 +338,7 @@ def load_sounds(declaration: Declaration, folder: Path, library: PromptLibrary) 
                 reason = error.strerror if isinstance(error, OSError) else error
                 faults.append(f"{path}: {reason}")
                 continue
-            sounds.append(
-                SoundFile(
-                    account_id=account.id,
-                    name=sound.name,
-                    digest=stored.digest,
-                    duration_ms=stored.duration_ms,
-                    approved=sound.approved,
-                )
-            )
+            sounds.append(sound.row(account.id, stored))
     if faults:
         raise DeclarationError("\n".join(faults))
     return sounds
@@ -330,10 +360,12 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
             _refuse_foreign(session.get(Number, its.number), account.id, f"number {its.number}")
             declare("number", its.number, its.row(account.id))
         for template in account.templates:
-            declare("template", template.id, Template(account_id=account.id, **template.model_dump()))
+            declare("template", template.id, template.row(account.id))
+            reviews.withdraw(session, account.id, ReviewKind.TEMPLATE, template.id)
     _check_bind_numbers(session)
     for sound in sounds:
         declare("sound", sound.name, sound)
+        reviews.withdraw(session, sound.account_id, ReviewKind.SOUND, sound.name)
     for trunk in declaration.trunks:
         declare("trunk", trunk.name, _trunk_row(trunk))
     for route in declaration.routes or []:

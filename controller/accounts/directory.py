@@ -248,7 +248,11 @@ def directory_of(rows: DirectoryRows) -> Directory:
             row.number: DisplayNumber(row.account_id, row.state == NumberState.ACTIVE, row.max_calls)
             for row in rows.numbers.values()
         },
-        {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
+        {
+            key: StoredPrompt(row.usable_digest, row.usable_ms)
+            for key, row in rows.sounds.items()
+            if row.usable_digest is not None and row.usable_ms is not None
+        },
         {(row.account_id, row.id): made for row in rows.templates if (made := _voice_template(row))},
         tuple(
             TrunkConfiguration(
@@ -264,7 +268,8 @@ def directory_of(rows: DirectoryRows) -> Directory:
 
 def _voice_template(row: TemplateRow) -> VoiceTemplate | None:
     try:
-        return VoiceTemplate(parse(row.text), row.approved)
+        usable = row.usable_text is not None
+        return VoiceTemplate(parse(row.usable_text or row.text), usable)
     except TemplateSyntaxError as error:
         # Checked before it was written, but perhaps by other rules: the rest of the directory is in force.
         log.error(

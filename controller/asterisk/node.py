@@ -13,6 +13,7 @@ from controller.asterisk import simulated
 from controller.asterisk.ami import ami_session
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError, NodeUnavailable
+from controller.asterisk.probe import check_plays
 from controller.asterisk.routing import (
     RouteConfiguration,
     RoutingTable,
@@ -99,6 +100,10 @@ class Node:
     def sip_status(self, number: PhoneNumber, cause: int) -> int:
         """With which SIP status a callee without a phone says a Q.850 cause; 0 for every other callee."""
         return simulated.sip_status(cause) if self.routing.is_simulated(number) else 0
+
+    async def check_plays(self, media: str, seconds: float) -> None:
+        """Have a sound of this length played to its end, to nobody. Raises FleetError."""
+        await check_plays(self.ari, media, seconds)
 
     def check_available(self) -> None:
         """Raise NodeUnavailable unless calls can be made now.

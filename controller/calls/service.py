@@ -19,6 +19,7 @@ from controller.calls.call import (
     Notification,
     Verification,
     kept_plan,
+    media_of,
 )
 from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
@@ -109,6 +110,10 @@ class CallService:
         self._accepting: set[asyncio.Task[Accepted]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
+
+    def playing(self, media: str) -> list[str]:
+        """The session ids of calls in progress that play a medium."""
+        return [call.session_id for call in self._live.values() if media in media_of(call.request.plan)]
 
     @property
     def live_ids(self) -> frozenset[str]:

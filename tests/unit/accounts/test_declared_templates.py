@@ -84,7 +84,9 @@ async def test_given_a_template_that_older_rules_let_in_when_read_then_the_other
 ) -> None:
     await applied(database, tmp_path, DECLARATION)
     await database.write(
-        lambda session: session.add(Template(account_id="acme", id="old", text="${OLD}", approved=True))
+        lambda session: session.add(
+            Template(account_id="acme", id="old", text="${OLD}", state="approved", usable_text="${OLD}")
+        )
     )
     directory = directory_of(await database.read(read_directory))
 

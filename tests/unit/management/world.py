@@ -27,13 +27,18 @@ from controller.management.operations import PREFIX, Operation
 from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.management.server import ManagementApi
+from controller.prompts.library import PromptLibrary
+from controller.review.queue import ReviewQueue
 from controller.settings import AsteriskSettings, HttpSettings, Settings
+from controller.sounds.room import REVIEWED, opened_content
 from controller.store.database import Database
 from controller.store.management_tables import ApiToken, User
 from controller.store.tables import Account, App
 
 ALPHA, BETA = "alpha", "beta"
 OPERATOR = None
+SILENCE = b"\xd5" * 8000
+"""The sound of every sound file that a test needs and doesn't hear."""
 _CLOSED_PORT = 1
 
 
@@ -148,7 +153,14 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         terms = SpendingTerms(directory, settings.limits.daily_cap)
         calendar = Calendar(settings.billing.zone_info)
         spending = Spending(clock, calendar, terms, lambda _number: False)
-        services = management_services(settings, database, clock, directory, node, spending)
+        content = await opened_content(
+            settings, database, [node], None, clock, lambda _media: (), directory.refresh
+        )
+        PromptLibrary(settings.draft_dir).keep(SILENCE)
+        for work in content.works:
+            work.close()
+        reviews = ReviewQueue(database, clock, REVIEWED)
+        services = management_services(settings, database, clock, directory, node, spending, content, reviews)
         api = ManagementApi(OPERATIONS, services, Remote(settings.http.trusted_proxies))
         app = make_app(api.routes(), lambda: True, settings.http)
         async with (
