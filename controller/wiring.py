@@ -193,9 +193,7 @@ async def running_controller(
             ManagementApi(OPERATIONS, services, remote),
             remote,
         )
-        gate = Gate(
-            lockout, Pacer(), Remote(settings.http.trusted_proxies), clock, settings.http.read_timeout
-        )
+        gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
         app = make_app(routes, lambda: node.available, settings.http, gate)
         with naming_port("http.port", settings.http.address, settings.http.port):
             listener = await stack.enter_async_context(listening(app, settings.http, gate))

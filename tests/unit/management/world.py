@@ -14,9 +14,12 @@ from pydantic import SecretStr
 from sqlmodel import Session, delete
 
 from controller.accounts.directory import LiveDirectory
+from controller.api.entrance import Gate
 from controller.api.listener import listening
+from controller.api.pacing import Pacer
 from controller.api.remote import Remote
 from controller.api.server import make_app
+from controller.api.wire.authentication import Lockout
 from controller.asterisk.node import Node
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services, management_services
@@ -142,10 +145,13 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         directory = LiveDirectory(database, changed)
         await directory.refresh()
         services = management_services(settings, database, clock, directory, Node(settings.asterisk))
-        api = ManagementApi(OPERATIONS, services, Remote(settings.http.trusted_proxies))
-        app = make_app(api.routes(), lambda: True, settings.http)
+        remote = Remote(settings.http.trusted_proxies)
+        api = ManagementApi(OPERATIONS, services, remote)
+        nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
+        gate = Gate(nobody, Pacer(), remote, clock, settings.http.read_timeout)
+        app = make_app(api.routes(), lambda: True, settings.http, gate)
         async with (
-            listening(app, settings.http, lambda _address: False) as listener,
+            listening(app, settings.http, gate) as listener,
             aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,
         ):
             yield World(services, clock, http, listener.url)
