@@ -1,10 +1,10 @@
 """The declarative file of `voicecall apply`: what there shall be. Applying it twice changes nothing twice."""
 
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -19,6 +19,7 @@ from pydantic import (
 )
 from sqlmodel import Session, SQLModel
 
+from controller.accounts.number_rules import NumberRuleBroken, check_numbers
 from controller.accounts.rules import AccountRules, rules_row
 from controller.accounts.webhook_secret import webhook_key
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
@@ -28,7 +29,7 @@ from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
 from controller.prompts.library import PromptLibrary
 from controller.rules.amounts import Price
-from controller.rules.networks import Network
+from controller.rules.networks import check_network
 from controller.store import directory as rows
 from controller.store.tables import Account, App, Number, NumberState, Route, SoundFile, Template, Trunk
 
@@ -57,6 +58,7 @@ def _url(text: str) -> str:
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 PushUrl = Annotated[str, AfterValidator(_url)]
+NetworkText = Annotated[str, AfterValidator(check_network)]
 MaxCalls = Annotated[int, Field(ge=0, le=65535)]
 CallsPerSecond = Annotated[int, Field(ge=0)]
 
@@ -93,6 +95,7 @@ class DeclaredNumber(_Declared):
     number: Annotated[str, AfterValidator(_number)]
     suspended: bool = False
     max_calls: MaxCalls | None = None
+    apps: list[Identifier] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -101,7 +104,13 @@ class DeclaredNumber(_Declared):
 
     def row(self, account_id: str) -> Number:
         state = NumberState.SUSPENDED if self.suspended else NumberState.ACTIVE
-        return Number(number=self.number, account_id=account_id, state=state, max_calls=self.max_calls)
+        return Number(
+            number=self.number,
+            account_id=account_id,
+            state=state,
+            max_calls=self.max_calls,
+            app_keys=self.apps,
+        )
 
 
 class DeclaredApp(_Declared):
@@ -114,9 +123,10 @@ class DeclaredApp(_Declared):
     service: Literal["callback", "notification", "verification"]
     active: bool = True
     recording: bool = False
+    quality_inspection: bool = False
     max_calls: MaxCalls = 10
     calls_per_second: CallsPerSecond | None = None
-    ip_whitelist: list[Network] = []
+    ip_whitelist: list[NetworkText] = []
     status_url: PushUrl | None = None
     fee_url: PushUrl | None = None
     login: DeclaredLogin | None = None
@@ -153,6 +163,7 @@ class DeclaredAccount(AccountRules):
     prepaid: bool = False
     minute_price: Price | None = None
     number_price: Price | None = None
+    max_apps: Annotated[int, Field(ge=0)] | None = None
     numbers: list[DeclaredNumber] = []
     apps: list[DeclaredApp] = []
     sounds: list[DeclaredSound] = []
@@ -166,6 +177,7 @@ class DeclaredAccount(AccountRules):
             max_calls=self.max_calls,
             calls_per_second=self.calls_per_second,
             prepaid=self.prepaid,
+            max_apps=self.max_apps,
             rules=rules_row(self),
         )
 
@@ -211,6 +223,8 @@ class Change:
     kind: str
     name: str
     what: str
+    columns: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """What was there and is there now, of columns that changed."""
 
 
 def read_declaration(path: Path, simulated_prefix: str = "") -> Declaration:
@@ -312,19 +326,25 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
     changes: list[Change] = []
 
     def declare(kind: str, name: str, row: SQLModel) -> None:
-        changes.append(Change(kind, name, rows.declare(session, row)))
+        done = rows.declare(session, row)
+        changes.append(Change(kind, name, done.what, done.columns))
 
     for account in declaration.accounts:
         declare("account", account.id, account.row())
         for app in account.apps:
-            _refuse_foreign(session.get(App, app.key), account.id, f"app {app.key}")
+            found = session.get(App, app.key)
+            _refuse_foreign(found, account.id, f"app {app.key}")
+            _refuse_other_service(found, app)
             declare("app", app.key, _app_row(account.id, app))
         for its in account.numbers:
             _refuse_foreign(session.get(Number, its.number), account.id, f"number {its.number}")
             declare("number", its.number, its.row(account.id))
         for template in account.templates:
             declare("template", template.id, Template(account_id=account.id, **template.model_dump()))
-    _check_bind_numbers(session)
+    try:
+        check_numbers(session)
+    except NumberRuleBroken as error:
+        raise DeclarationError(str(error)) from None
     for sound in sounds:
         declare("sound", sound.name, sound)
     for trunk in declaration.trunks:
@@ -344,25 +364,16 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
 
 
 def _refuse_foreign(found: App | Number | None, account_id: str, name: str) -> None:
-    """A thing of one account can't be declared for another."""
-    if found is not None and found.account_id != account_id:
+    """A thing of one account can't be declared for another, unless it was given back."""
+    is_free = isinstance(found, Number) and found.state == NumberState.RELEASED
+    if found is not None and found.account_id != account_id and not is_free:
         raise DeclarationError(f"{name} belongs to another account")
 
 
-def _check_bind_numbers(session: Session) -> None:
-    """A bind number is a number of the account, and one app's alone."""
-    owners: dict[str, str] = {}
-    for app in rows.bound_apps(session):
-        assert app.bind_number is not None
-        if rows.owner_of_number(session, app.bind_number) != app.account_id:
-            raise DeclarationError(
-                f"app {app.key}: bind number {app.bind_number} is not a number of account {app.account_id}"
-            )
-        owner = owners.setdefault(app.bind_number, app.key)
-        if owner != app.key:
-            raise DeclarationError(
-                f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
-            )
+def _refuse_other_service(found: App | None, app: DeclaredApp) -> None:
+    """What an app is for is fixed."""
+    if found is not None and found.service != app.service:
+        raise DeclarationError(f"app {app.key} is for {found.service}, which can't be changed")
 
 
 def _app_row(account_id: str, app: DeclaredApp) -> App:
@@ -377,6 +388,7 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         previous_secret_until=previous.until if previous else None,
         active=app.active,
         recording=app.recording,
+        quality_inspection=app.quality_inspection,
         max_calls=app.max_calls,
         status_url=app.status_url,
         fee_url=app.fee_url,
@@ -384,7 +396,7 @@ def _app_row(account_id: str, app: DeclaredApp) -> App:
         login_password=app.login.password.get_secret_value() if app.login else None,
         bind_number=app.bind_number,
         calls_per_second=app.calls_per_second,
-        ip_whitelist=[str(network) for network in app.ip_whitelist] or None,
+        ip_whitelist=app.ip_whitelist or None,
         push_profile=app.push_profile,
         webhook_secrets=[secret.get_secret_value() for secret in app.webhook_secrets],
     )

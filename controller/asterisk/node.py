@@ -84,6 +84,16 @@ class Node:
         """Calls can be made now."""
         return self.ari.ready
 
+    async def info(self) -> ari.AsteriskInfo | None:
+        """What Asterisk says of itself; None: it can't be asked now."""
+        if not self.available:
+            return None
+        try:
+            return await self.ari.asterisk.info()
+        except ari.AriError:
+            # It was lost just now.
+            return None
+
     def dial_string(self, number: PhoneNumber) -> str:
         """What Asterisk dials to reach `number`. Raises NoRoute."""
         return self.routing.dial_string(number)

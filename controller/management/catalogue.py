@@ -1,8 +1,17 @@
 """All operations of the management API."""
 
 from controller.management.operations import Operation
-from controller.management.resources import accounts, audit, sessions, tokens, users
-
-OPERATIONS: tuple[Operation, ...] = tuple(
-    operation for module in (sessions, accounts, users, tokens, audit) for operation in module.operations
+from controller.management.resources import (
+    accounts,
+    applications,
+    audit,
+    nodes,
+    numbers,
+    sessions,
+    tokens,
+    users,
 )
+
+_MODULES = (sessions, accounts, users, tokens, applications, numbers, nodes, audit)
+
+OPERATIONS: tuple[Operation, ...] = tuple(operation for module in _MODULES for operation in module.operations)

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
 from controller.store import billing_tables, management_tables, tables
 from controller.store.database import faults_in_one_line, make_engine
@@ -53,6 +53,11 @@ def revisions(url: str) -> tuple[str, str]:
     finally:
         engine.dispose()
     return present or "empty", _newest()
+
+
+def present_revision(session: Session) -> str:
+    """The schema of the database that a session works on."""
+    return MigrationContext.configure(session.connection()).get_current_revision() or "empty"
 
 
 def _newest() -> str:

@@ -13,7 +13,7 @@ from unit.management.world import ALPHA, Clock, user_id
 from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.store.management_tables import ApiToken, User
-from controller.store.tables import Account
+from controller.store.tables import Account, App, Number, NumberState, Service
 
 _numbers = count(1)
 _NOW = Clock().now()
@@ -48,12 +48,26 @@ def _token(session: Session) -> str:
     return name
 
 
+def _application(session: Session) -> str:
+    name = f"app_specimen{next(_numbers)}"
+    session.add(App(key=name, account_id=ALPHA, service=Service.CALLBACK, secret="specimen's own"))
+    return name
+
+
+def _number(session: Session) -> str:
+    name = f"+8657126{next(_numbers):06}"
+    session.add(Number(number=name, account_id=ALPHA, state=NumberState.ORDERED))
+    return name
+
+
 SPECIMENS: dict[str, Callable[[Session], str]] = {
     "account_id": _account,
     "user_id": _user,
     "token_id": _token,
+    "app_key": _application,
+    "number": _number,
 }
 """Path parameter -> makes a new specimen in alpha's name and returns its id."""
 
-MISSING = {"account_id": "nowhere"}
+MISSING = {"account_id": "nowhere", "number": "+8657129999999"}
 """An id that could be one but is none; where it is not here, "none0" is one."""
