@@ -5,6 +5,7 @@ from controller.management.resources import (
     accounts,
     applications,
     audit,
+    enterprises,
     nodes,
     numbers,
     sessions,
@@ -12,6 +13,6 @@ from controller.management.resources import (
     users,
 )
 
-_MODULES = (sessions, accounts, users, tokens, applications, numbers, nodes, audit)
+_MODULES = (sessions, accounts, users, tokens, enterprises, applications, numbers, nodes, audit)
 
 OPERATIONS: tuple[Operation, ...] = tuple(operation for module in _MODULES for operation in module.operations)

@@ -9,14 +9,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlmodel import Session, SQLModel
 
-from controller.store import billing_tables, management_tables, tables
+from controller.store import billing_tables, enterprise_tables, management_tables, tables
 from controller.store.database import faults_in_one_line, make_engine
 from controller.store.errors import DatabaseUnusable
 
 METADATA = SQLModel.metadata
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
-__all__ = ["METADATA", "billing_tables", "management_tables", "migrate", "tables"]
+__all__ = ["METADATA", "billing_tables", "enterprise_tables", "management_tables", "migrate", "tables"]
 
 
 def _config() -> Config:

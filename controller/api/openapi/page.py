@@ -73,16 +73,24 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> str:
         ]
         parts.append(_table(("parameter", "type", "meaning"), rows))
     if "requestBody" in operation:
-        content = operation["requestBody"]["content"]["application/json"]
-        for schema in content["schema"].get("oneOf", [content["schema"]]):
-            parts += _fields(document, schema)
-        if "example" in content:
-            parts.append(f"<pre>{escape(json.dumps(content['example'], indent=2, ensure_ascii=False))}</pre>")
+        parts += _body(document, operation["requestBody"]["content"])
     if path:
-        done = operation["responses"].get("200", {}).get("content", {}).get("application/json")
-        parts += _fields(document, done["schema"]) if done else ()
+        for status, answer in operation["responses"].items():
+            done = answer.get("content", {}).get("application/json")
+            parts += _fields(document, done["schema"]) if done and status.startswith("2") else ()
         parts.append(_answers(operation["responses"]))
     return "".join(parts) + "</section>"
+
+
+def _body(document: Json, contents: Json) -> Iterator[str]:
+    content = contents.get("application/json")
+    if content is None:
+        yield f"<p>The body is a file: {escape(', '.join(contents))}.</p>"
+        return
+    for schema in content["schema"].get("oneOf", [content["schema"]]):
+        yield from _fields(document, schema)
+    if "example" in content:
+        yield f"<pre>{escape(json.dumps(content['example'], indent=2, ensure_ascii=False))}</pre>"
 
 
 def _fields(document: Json, schema: Json, within: str = "") -> Iterator[str]:

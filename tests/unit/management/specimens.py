@@ -12,6 +12,7 @@ from unit.management.world import ALPHA, Clock, user_id
 
 from controller.management.passwords import digest
 from controller.management.roles import Role
+from controller.store.enterprise_tables import Enterprise
 from controller.store.management_tables import ApiToken, User
 from controller.store.tables import Account, App, Number, NumberState, Service
 
@@ -48,6 +49,12 @@ def _token(session: Session) -> str:
     return name
 
 
+def _enterprise(session: Session) -> str:
+    name = f"ent_specimen{next(_numbers)}"
+    session.add(Enterprise(id=name, account_id=ALPHA, full_name=name))
+    return name
+
+
 def _application(session: Session) -> str:
     name = f"app_specimen{next(_numbers)}"
     session.add(App(key=name, account_id=ALPHA, service=Service.CALLBACK, secret="specimen's own"))
@@ -64,6 +71,7 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "account_id": _account,
     "user_id": _user,
     "token_id": _token,
+    "enterprise_id": _enterprise,
     "app_key": _application,
     "number": _number,
 }
