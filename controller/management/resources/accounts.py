@@ -36,7 +36,7 @@ class AccountView(View):
     max_calls: int | None
     """Calls at a time of all its apps; null: any number."""
     calls_per_second: int | None
-    """Calls accepted in any second; null: any number."""
+    """Calls accepted in any second; 0: any number, null: as limits.account_calls_per_second says."""
     max_apps: int
     """Applications that it may have."""
     rules: AccountRules
@@ -52,8 +52,8 @@ class NewAccount(Input):
     """The company."""
     max_calls: int | None = Field(None, ge=0, le=65535)
     """Calls at a time of all its apps; null: any number."""
-    calls_per_second: int | None = Field(None, ge=1, le=65535)
-    """Calls accepted in any second; null: any number."""
+    calls_per_second: int | None = Field(None, ge=0, le=65535)
+    """Calls accepted in any second; 0: any number, null: as limits.account_calls_per_second says."""
     max_apps: int | None = Field(None, ge=0, le=10_000)
     """Applications that it may have; null: as the settings say."""
     rules: AccountRules = AccountRules()
@@ -69,8 +69,8 @@ class AccountEdit(Edit):
     """false: its apps can't start calls."""
     max_calls: int | None = Field(None, ge=0, le=65535)
     """Calls at a time of all its apps; null: any number."""
-    calls_per_second: int | None = Field(None, ge=1, le=65535)
-    """Calls accepted in any second; null: any number."""
+    calls_per_second: int | None = Field(None, ge=0, le=65535)
+    """Calls accepted in any second; 0: any number, null: as limits.account_calls_per_second says."""
     max_apps: int | None = Field(None, ge=0, le=10_000)
     """Applications that it may have; null: as the settings say."""
     rules: AccountRules = AccountRules()

@@ -14,16 +14,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.add_column(
-            sa.Column("quality_inspection", sa.Boolean(), server_default=sa.false(), nullable=False)
-        )
-    with op.batch_alter_table("number", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("app_keys", sa.JSON(none_as_null=True), nullable=True))
+    op.add_column(
+        "app", sa.Column("quality_inspection", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.add_column("number", sa.Column("app_keys", sa.JSON(none_as_null=True), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("number", schema=None) as batch_op:
-        batch_op.drop_column("app_keys")
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.drop_column("quality_inspection")
+    op.drop_column("number", "app_keys")
+    op.drop_column("app", "quality_inspection")
