@@ -5,16 +5,24 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
 from sqlmodel import Session
+from typer.core import TyperGroup
 
-from controller import audit_command, billing_command, process, push_command, speech_command
+from controller import (
+    audit_command,
+    billing_command,
+    process,
+    push_command,
+    speech_command,
+)
 from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
@@ -39,6 +47,34 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+class _Managed(TyperGroup):
+    """Commands that are made of the management API's operations, which other commands needn't wait for."""
+
+    @cached_property
+    def _made(self) -> TyperGroup:
+        from controller.management_command import command_group
+
+        assert self.name is not None
+        made = typer.main.get_command(command_group(self.name))
+        assert isinstance(made, TyperGroup)
+        return made
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return self._made.list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self._made.get_command(ctx, cmd_name)
+
+
+for _name, _about in (
+    ("account", "Accounts: the companies that have calls made."),
+    ("user", "Users: who may log in, with which role."),
+    ("enterprise", "Enterprises and their qualification."),
+    ("app", "Applications: what customers' programs act for."),
+    ("number", "Numbers that calls show."),
+):
+    app.add_typer(typer.Typer(cls=_Managed, help=_about, no_args_is_help=True), name=_name)
 app.add_typer(push_command.pushes, name="pushes")
 app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,6 +19,7 @@ from sqlmodel import Session
 from controller.faults import in_words
 from controller.settings import Settings, load_settings
 from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable
 from controller.store.schema import revisions
 
 T = TypeVar("T")
@@ -63,11 +65,21 @@ def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
     return asyncio.run(_in_database(settings, work, writes=True))
 
 
+@asynccontextmanager
+async def opened_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of these settings; ends the command if a controller has to bring it up to date first."""
+    try:
+        present, newest = await asyncio.to_thread(revisions, settings.database_url)
+        if present != newest:
+            raise failure("the database is not at the newest schema: start the controller once")
+        async with Database(settings.database_url) as database:
+            yield database
+    except DatabaseUnusable as error:
+        raise failure(str(error)) from None
+
+
 async def _in_database(settings: Settings, work: Callable[[Session], T], *, writes: bool) -> T:
-    present, newest = await asyncio.to_thread(revisions, settings.database_url)
-    if present != newest:
-        raise failure("the database is not at the newest schema: start the controller once")
-    async with Database(settings.database_url) as database:
+    async with opened_database(settings) as database:
         return await (database.write(work) if writes else database.read(work))
 
 
