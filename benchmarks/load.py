@@ -3,10 +3,10 @@
 import asyncio
 import math
 import os
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from benchmarks.usage import CORES, Usage
 
@@ -98,14 +98,14 @@ async def run(side: Side, rate: float, seconds: float = _TRIAL_SECONDS) -> Trial
     side.prepare(calls)
     roles = {**side.processes(), "harness": [os.getpid()]}
     faults, usage = side.faults(), Usage.now(roles)
-    began = time.perf_counter()
+    began = perf_counter()
     stretch = _Stretch(side, calls)
     late = await stretch.ask_for_all(rate)
     await until(lambda: stretch.over() >= calls, _OVER_WITHIN)
     unfinished = calls - stretch.over()
     missing = await stretch.missing()
     used = Usage.now(roles).since(usage)
-    elapsed = time.perf_counter() - began
+    elapsed = perf_counter() - began
     middle, last = stretch.call_seconds(rate, 1), stretch.call_seconds(rate, 2)
     found = {
         "unfinished": unfinished,
@@ -142,16 +142,16 @@ class _Stretch:
 
     async def ask_for_all(self, rate: float) -> float:
         """Ask at an even pace, whatever becomes of the calls; returns how late the last request was."""
-        began = time.perf_counter()
+        began = perf_counter()
         watching = asyncio.create_task(self._watch())
         for call in range(self._calls):
-            ahead = began + call / rate - time.perf_counter()
+            ahead = began + call / rate - perf_counter()
             if ahead > 0:
                 await asyncio.sleep(ahead)
             self._side.ask(call)
             self._asked = call + 1
         watching.cancel()
-        return time.perf_counter() - began - (self._calls - 1) / rate
+        return perf_counter() - began - (self._calls - 1) / rate
 
     async def _watch(self) -> None:
         while True:
@@ -189,9 +189,9 @@ class _Stretch:
 
 async def until(done: Callable[[], bool], time_limit: float) -> None:
     """Wait for counters that others count, no longer than the time limit in seconds."""
-    deadline = time.perf_counter() + time_limit
+    deadline = perf_counter() + time_limit
     while not done():
-        if time.perf_counter() > deadline:
+        if perf_counter() > deadline:
             return
         await asyncio.sleep(_SAMPLE_EVERY)
 

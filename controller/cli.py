@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from controller import (
     audit_command,
     billing_command,
+    content_command,
     process,
     push_command,
     speech_command,
@@ -82,6 +83,8 @@ app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
 app.command("stop-calls")(billing_command.stop)
 app.command("resume-calls")(billing_command.resume)
+app.add_typer(content_command.sound, name="sound")
+app.add_typer(content_command.review, name="review")
 
 
 def main() -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -55,32 +54,30 @@ def read_settings(path: Path | None) -> Settings:
         raise failure(f"settings: {error}") from None
 
 
-def read_database(settings: Settings, work: Callable[[Session], T]) -> T:
-    """Look into the database of these settings."""
-    return asyncio.run(_in_database(settings, work, writes=False))
+def with_database(settings: Settings, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
+    """What `work` makes of the database of these settings."""
 
-
-def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
-    """Change the database of these settings."""
-    return asyncio.run(_in_database(settings, work, writes=True))
-
-
-@asynccontextmanager
-async def opened_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of these settings; ends the command if a controller has to bring it up to date first."""
-    try:
+    async def run() -> T:
         present, newest = await asyncio.to_thread(revisions, settings.database_url)
         if present != newest:
             raise failure("the database is not at the newest schema: start the controller once")
         async with Database(settings.database_url) as database:
-            yield database
+            return await work(database)
+
+    try:
+        return asyncio.run(run())
     except DatabaseUnusable as error:
         raise failure(str(error)) from None
 
 
-async def _in_database(settings: Settings, work: Callable[[Session], T], *, writes: bool) -> T:
-    async with opened_database(settings) as database:
-        return await (database.write(work) if writes else database.read(work))
+def read_database(settings: Settings, work: Callable[[Session], T]) -> T:
+    """Look into the database of these settings."""
+    return with_database(settings, lambda database: database.read(work))
+
+
+def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
+    """Change the database of these settings."""
+    return with_database(settings, lambda database: database.write(work))
 
 
 def show_table(columns: list[str], lines: list[list[object]]) -> None:

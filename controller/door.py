@@ -68,7 +68,7 @@ class Door:
         try:
             self._directory.now.check_open()
             self._admission.check_callee(number)
-            return self._node.dial_string(number)
+            return self._node.ways(number)[0].dial_string
         except _REFUSALS as error:
             raise Refused(str(error)) from error
 

@@ -4,7 +4,6 @@ A command is made of the operation's declaration: what its path names are argume
 query are options.
 """
 
-import asyncio
 import inspect
 import json
 import sys
@@ -18,13 +17,14 @@ import typer
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from controller.command import ConfigOption, JsonOption, failure, opened_database, read_settings, show
+from controller.command import ConfigOption, JsonOption, failure, read_settings, show, with_database
 from controller.management.catalogue import OPERATIONS
 from controller.management.local import LocalDesk
 from controller.management.models import Page
 from controller.management.operations import Operation
 from controller.management.problems import Problem
 from controller.settings import Settings
+from controller.store.database import Database
 
 _NOT_OPTIONS = {"limit", "cursor"}
 _STANDARD_INPUT = "-"
@@ -112,7 +112,7 @@ def _command(operation: Operation, columns: Sequence[str]) -> Callable[..., None
             for name, value in given.items()
             if value not in (None, [])
         }
-        answer = asyncio.run(_run(settings, operation, path, values))
+        answer = with_database(settings, lambda database: _run(settings, database, operation, path, values))
         if isinstance(answer, list):
             rows = [row.model_dump(mode="json") for row in answer]
             show(
@@ -128,17 +128,20 @@ def _command(operation: Operation, columns: Sequence[str]) -> Callable[..., None
 
 
 async def _run(
-    settings: Settings, operation: Operation, path: Mapping[str, str], values: Mapping[str, Any]
+    settings: Settings,
+    database: Database,
+    operation: Operation,
+    path: Mapping[str, str],
+    values: Mapping[str, Any],
 ) -> Any:
-    async with opened_database(settings) as database:
-        desk = LocalDesk(settings, database)
-        try:
-            if isinstance(operation.answer, type) and issubclass(operation.answer, Page):
-                return await desk.every(operation, values)
-            return await desk.run(operation, path, values)
-        except Problem as problem:
-            uses = "".join(f"\n  used by {use.kind} {use.id}" for use in problem.uses)
-            raise failure(problem.detail + uses) from None
+    desk = LocalDesk(settings, database)
+    try:
+        if isinstance(operation.answer, type) and issubclass(operation.answer, Page):
+            return await desk.every(operation, values)
+        return await desk.run(operation, path, values)
+    except Problem as problem:
+        uses = "".join(f"\n  used by {use.kind} {use.id}" for use in problem.uses)
+        raise failure(problem.detail + uses) from None
 
 
 def _show_one(answer: BaseModel | None, *, as_json: bool) -> None:

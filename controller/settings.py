@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from controller.billing_settings import AlarmSettings, BillingSettings
+from controller.content_settings import MailSettings, SoundSettings
 from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import check_prefix
 
@@ -133,6 +134,11 @@ class CallSettings(_Section):
     """How calls behave."""
 
     ring_timeout: Seconds = Field(60, description="How long a phone may ring, in seconds.")
+    trunk_timeout: Seconds = Field(
+        4,
+        description="Seconds in which a trunk must say anything at all to a call, where the route has "
+        "another one; SIP peers say 100 at once.",
+    )
     first_digit_timeout: Seconds = Field(
         5, description="Seconds from the end of a prompt in which the first key must be pressed."
     )
@@ -197,6 +203,16 @@ class RecordingSettings(_Section):
     keep_days: Annotated[float, Field(gt=0)] = Field(7, description="Days until a recording is purged.")
     link_minutes: Annotated[float, Field(gt=0)] = Field(
         30, description="Minutes that a link to a recording is good for."
+    )
+
+
+class DetailSettings(_Section):
+    """How call details are kept."""
+
+    keep_days: Annotated[float, Field(gt=0)] = Field(
+        92,
+        description="Days, from its end on, until a call is purged with all that is known of it; not less "
+        "than recordings.keep_days.",
     )
 
 
@@ -309,9 +325,21 @@ class Settings(BaseSettings):
     recordings: RecordingSettings = RecordingSettings()
     billing: BillingSettings = BillingSettings()
     alarms: AlarmSettings = AlarmSettings()
+    details: DetailSettings = DetailSettings()
     agi: AgiSettings = AgiSettings()
     speech: SpeechSettings = SpeechSettings()
     management: ManagementSettings = ManagementSettings()
+    sounds: SoundSettings = SoundSettings()
+    mail: MailSettings = MailSettings()
+
+    @model_validator(mode="after")
+    def _details_outlive_recordings(self) -> Self:
+        if self.details.keep_days < self.recordings.keep_days:
+            raise ValueError(
+                f"details.keep_days {self.details.keep_days:g} is less than recordings.keep_days "
+                f"{self.recordings.keep_days:g}: without its call nobody finds a recording"
+            )
+        return self
 
     @property
     def database_url(self) -> str:
@@ -333,9 +361,24 @@ class Settings(BaseSettings):
         return self.data_dir.absolute() / "prompts"
 
     @property
+    def draft_dir(self) -> Path:
+        """Sound files that were uploaded and not approved yet; no node reads them."""
+        return self.data_dir.absolute() / "drafts"
+
+    @property
+    def upload_dir(self) -> Path:
+        """Uploads under way."""
+        return self.data_dir.absolute() / "uploads"
+
+    @property
     def recording_dir(self) -> Path:
         """Recordings that were fetched from their nodes."""
         return self.data_dir.absolute() / "recordings"
+
+    @property
+    def call_index(self) -> Path:
+        """What call details are searched by; made anew when it is missing."""
+        return self.data_dir.absolute() / "call-index.db"
 
     @property
     def recording_key(self) -> Path:

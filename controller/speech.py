@@ -25,9 +25,9 @@ _PURGE_INTERVAL = 3600.0
 """Seconds between looks at what the cache keeps."""
 
 _PACKAGES = {
-    "kokoro": ("onnxruntime", "jieba", "pypinyin", "soxr"),
-    "espeak": ("pypinyin", "soxr"),
-    "http": ("soxr",),
+    "kokoro": ("onnxruntime", "jieba", "pypinyin"),
+    "espeak": ("pypinyin",),
+    "http": (),
 }
 _BY_ITSELF = ("kokoro", "espeak")
 """What `auto` looks for, in this order."""

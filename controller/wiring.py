@@ -5,13 +5,13 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -35,26 +35,34 @@ from controller.billing.room import Billing
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
+from controller.details.archive import CallArchive
+from controller.details.index import opened_index
+from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import management_services
 from controller.management.server import ManagementApi
+from controller.notices.outbox import opened_outbox
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
 from controller.pushes.cdr_outbox import GATHERING
 from controller.pushes.guard import AddressGuard
 from controller.pushes.receiver import Sender
-from controller.pushes.room import Pushes, opened_pushes
+from controller.pushes.room import opened_pushes
 from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
+from controller.review.queue import ReviewQueue
 from controller.settings import AgiSettings, AuthenticationSettings, Settings
 from controller.share import shared
+from controller.sounds.distribution import Distributor
+from controller.sounds.room import REVIEWED, Content, opened_content
 from controller.speech import running_speech
 from controller.store.calls import forget_nonces
 from controller.store.database import Database
 from controller.store.journal import Journal
+from controller.store.notices import purge_notices
 from controller.store.people import forget_expired
 from controller.store.pushes import purge_pushes
 from controller.store.schema import migrate
@@ -65,8 +73,16 @@ _HOUSEKEEPING_INTERVAL = 600.0
 """Seconds."""
 
 
+NOTICES_KEPT = timedelta(days=90)
+
 _HURRY = 1.0
 """Seconds that pushes and fetches under way get when somebody insists on the end."""
+
+
+class Drained(Protocol):
+    """What may end what it is at."""
+
+    async def drain(self, timeout: float) -> None: ...
 
 
 @dataclass
@@ -80,6 +96,9 @@ class Controller:
     database: Database
     directory: LiveDirectory
     billing: Billing
+    search: CallSearch
+    content: Content
+    reviews: ReviewQueue
 
     @property
     def url(self) -> str:
@@ -109,7 +128,18 @@ async def running_controller(
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
         node = Node(settings.asterisk, simulated_prefix=settings.calls.simulated_prefix, random=random)
-        directory = LiveDirectory(database, lambda changed: _changed(changed, node, speech))
+        content = await opened_content(
+            settings,
+            database,
+            [node],
+            speech,
+            clock,
+            lambda media: calls.playing(media),
+            lambda: directory.refresh(),
+        )
+        directory = LiveDirectory(
+            database, lambda changed: _changed(changed, node, speech, content.distributor)
+        )
         await directory.refresh()
         guard = AddressGuard(settings.pushes.allowed_networks)
         guard.protect_url(settings.asterisk.ari_url)
@@ -125,6 +155,10 @@ async def running_controller(
                 sender,
             )
         )
+        notices = await stack.enter_async_context(
+            opened_outbox(database, settings.mail, settings.pushes, guard, clock, random, sender)
+        )
+        reviews = ReviewQueue(database, clock, REVIEWED, notices.wake)
         keeper = RecordingKeeper(
             database,
             node,
@@ -159,8 +193,16 @@ async def running_controller(
         )
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
-        works = (directory.run(), keeper.run(), _housekeeping(database, clock, attempts_kept))
-        for work in (*pushes.works, *works, *billing.works(calls.cut_off)):
+        index = await stack.enter_async_context(opened_index(database, settings.call_index))
+        archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
+        works = (
+            directory.run(),
+            keeper.run(),
+            archive.run(),
+            _housekeeping(database, clock, attempts_kept),
+        )
+        others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
+        for work in (*works, *others):
             await stack.enter_async_context(_background(work))
         library = PromptLibrary(settings.prompt_dir)
         key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
@@ -171,12 +213,16 @@ async def running_controller(
         node.global_variables[AGI_VARIABLE] = agi_address
         guard.protect_url(agi_address)
         await stack.enter_async_context(node)
-        stack.push_async_callback(_drain, settings, calls, pushes, keeper, hurry or asyncio.Event())
+        stack.push_async_callback(
+            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event()
+        )
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
         remote = Remote(settings.http.trusted_proxies)
-        services = management_services(settings, database, clock, directory, node)
+        services = management_services(
+            settings, database, clock, directory, node, billing.spending, content, reviews
+        )
         routes = _routes(
             settings,
             clock,
@@ -197,11 +243,17 @@ async def running_controller(
                 listening(app, settings.http, partial(_is_locked, lockout, clock))
             )
         guard.protect_url(listener.url)
-        yield Controller(settings, listener, node, calls, database, directory, billing)
+        search = CallSearch(database, index)
+        yield Controller(
+            settings, listener, node, calls, database, directory, billing, search, content, reviews
+        )
 
 
-async def _changed(directory: Directory, node: Node, speech: Synthesiser | None) -> None:
+async def _changed(
+    directory: Directory, node: Node, speech: Synthesiser | None, distributor: Distributor
+) -> None:
     """Bring what was declared into force."""
+    distributor.wake()
     if speech is not None and directory.templates:
         speech.warm()
     await _configure(node, directory)
@@ -255,10 +307,10 @@ async def _configure(node: Node, directory: Directory) -> None:
 
 
 async def _drain(
-    settings: Settings, calls: CallService, pushes: Pushes, keeper: RecordingKeeper, hurry: asyncio.Event
+    settings: Settings, calls: CallService, others: Iterable[Drained], hurry: asyncio.Event
 ) -> None:
     await calls.drain(settings.calls.drain_timeout, hurry)
-    for rest in (pushes, keeper):
+    for rest in others:
         await rest.drain(min(settings.pushes.timeout, _HURRY) if hurry.is_set() else settings.pushes.timeout)
 
 
@@ -270,6 +322,7 @@ async def _housekeeping(database: Database, clock: Clock, attempts_kept: timedel
             await database.write(partial(forget_expired, now=now))
             while await database.write(partial(purge_pushes, before=now - attempts_kept)):
                 pass
+            await database.write(partial(purge_notices, before=now - NOTICES_KEPT))
         except Exception:
             log.exception("Housekeeping failed; trying again later")
         await asyncio.sleep(_HOUSEKEEPING_INTERVAL)

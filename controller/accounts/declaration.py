@@ -27,11 +27,23 @@ from controller.faults import IDENTIFIER, in_words
 from controller.phone_number import PhoneNumber
 from controller.prompts import templates, wav
 from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
-from controller.prompts.library import PromptLibrary
+from controller.prompts.library import PromptLibrary, StoredPrompt
 from controller.rules.amounts import Price
 from controller.rules.networks import check_network
 from controller.store import directory as rows
-from controller.store.tables import Account, App, Number, NumberState, Route, SoundFile, Template, Trunk
+from controller.store import reviews
+from controller.store.reviews import ReviewKind
+from controller.store.tables import (
+    Account,
+    App,
+    Number,
+    NumberState,
+    ReviewState,
+    Route,
+    SoundFile,
+    Template,
+    Trunk,
+)
 
 
 class DeclarationError(ValueError):
@@ -142,6 +154,22 @@ class DeclaredSound(_Declared):
     file: Path
     approved: bool = True
 
+    def row(self, account_id: str, stored: StoredPrompt) -> SoundFile:
+        return SoundFile(
+            account_id=account_id,
+            name=self.name,
+            digest=stored.digest,
+            duration_ms=stored.duration_ms,
+            state=_state(self.approved),
+            usable_digest=stored.digest if self.approved else None,
+            usable_ms=stored.duration_ms if self.approved else None,
+        )
+
+
+def _state(approved: bool) -> ReviewState:
+    """What the operator declares needs no review."""
+    return ReviewState.APPROVED if approved else ReviewState.DRAFT
+
 
 class DeclaredTemplate(_Declared):
     """A voice template, shared by the account's apps."""
@@ -150,6 +178,16 @@ class DeclaredTemplate(_Declared):
     name: str = ""
     text: str
     approved: bool = True
+
+    def row(self, account_id: str) -> Template:
+        return Template(
+            account_id=account_id,
+            id=self.id,
+            name=self.name,
+            text=self.text,
+            state=_state(self.approved),
+            usable_text=self.text if self.approved else None,
+        )
 
 
 class DeclaredAccount(AccountRules):
@@ -191,21 +229,28 @@ class DeclaredTrunk(_Declared):
     user: str | None = None
     password: SecretStr | None = None
     register_: bool = Field(False, alias="register")
+    qualify_seconds: int = 30
 
     def configuration(self) -> TrunkConfiguration:
         password = self.password.get_secret_value() if self.password else None
-        return TrunkConfiguration(self.name, self.host, self.port, self.user, password, self.register_)
+        return TrunkConfiguration(
+            self.name, self.host, self.port, self.user, password, self.register_, self.qualify_seconds
+        )
 
 
 class DeclaredRoute(_Declared):
-    """Where numbers with a prefix go."""
+    """Where numbers with a prefix go; `trunk` is short for one of `trunks`."""
 
     prefix: str
     trunk: str | None = None
+    trunks: list[str] = []
     contact: str | None = None
 
     def configuration(self) -> RouteConfiguration:
-        return RouteConfiguration(self.prefix, self.trunk, self.contact)
+        if self.trunk is not None and self.trunks:
+            raise ValueError(f"route {self.prefix}: give trunk or trunks, one of the two")
+        trunks = (self.trunk,) if self.trunk is not None else tuple(self.trunks)
+        return RouteConfiguration(self.prefix, trunks, self.contact)
 
 
 class Declaration(_Declared):
@@ -307,15 +352,7 @@ def load_sounds(declaration: Declaration, folder: Path, library: PromptLibrary) 
                 reason = error.strerror if isinstance(error, OSError) else error
                 faults.append(f"{path}: {reason}")
                 continue
-            sounds.append(
-                SoundFile(
-                    account_id=account.id,
-                    name=sound.name,
-                    digest=stored.digest,
-                    duration_ms=stored.duration_ms,
-                    approved=sound.approved,
-                )
-            )
+            sounds.append(sound.row(account.id, stored))
     if faults:
         raise DeclarationError("\n".join(faults))
     return sounds
@@ -340,20 +377,23 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
             _refuse_foreign(session.get(Number, its.number), account.id, f"number {its.number}")
             declare("number", its.number, its.row(account.id))
         for template in account.templates:
-            declare("template", template.id, Template(account_id=account.id, **template.model_dump()))
+            declare("template", template.id, template.row(account.id))
+            reviews.withdraw(session, account.id, ReviewKind.TEMPLATE, template.id)
     try:
         check_numbers(session)
     except NumberRuleBroken as error:
         raise DeclarationError(str(error)) from None
     for sound in sounds:
         declare("sound", sound.name, sound)
+        reviews.withdraw(session, sound.account_id, ReviewKind.SOUND, sound.name)
     for trunk in declaration.trunks:
         declare("trunk", trunk.name, _trunk_row(trunk))
     for route in declaration.routes or []:
-        if route.trunk is not None and session.get(Trunk, route.trunk) is None:
-            raise DeclarationError(f"route {route.prefix}: there is no trunk {route.trunk}")
-        row = Route(prefix=route.prefix, trunk=route.trunk, contact=route.contact)
-        declare("route", route.prefix, row)
+        trunks = route.configuration().trunks
+        for name in trunks:
+            if session.get(Trunk, name) is None:
+                raise DeclarationError(f"route {route.prefix}: there is no trunk {name}")
+        declare("route", route.prefix, Route(prefix=route.prefix, trunks=list(trunks), contact=route.contact))
     if declaration.routes is not None:
         kept = {route.prefix for route in declaration.routes}
         removed = rows.remove_routes_except(session, kept)
@@ -410,4 +450,5 @@ def _trunk_row(trunk: DeclaredTrunk) -> Trunk:
         user=trunk.user,
         password=trunk.password.get_secret_value() if trunk.password else None,
         register_=trunk.register_,
+        qualify_seconds=trunk.qualify_seconds,
     )

@@ -262,13 +262,19 @@ def directory_of(rows: DirectoryRows) -> Directory:
             )
             for row in rows.numbers.values()
         },
-        {key: StoredPrompt(row.digest, row.duration_ms) for key, row in rows.sounds.items() if row.approved},
+        {
+            key: StoredPrompt(row.usable_digest, row.usable_ms)
+            for key, row in rows.sounds.items()
+            if row.usable_digest is not None and row.usable_ms is not None
+        },
         {(row.account_id, row.id): made for row in rows.templates if (made := _voice_template(row))},
         tuple(
-            TrunkConfiguration(row.name, row.host, row.port, row.user, row.password, row.register_)
+            TrunkConfiguration(
+                row.name, row.host, row.port, row.user, row.password, row.register_, row.qualify_seconds
+            )
             for row in rows.trunks
         ),
-        tuple(RouteConfiguration(row.prefix, row.trunk, row.contact) for row in rows.routes),
+        tuple(RouteConfiguration(row.prefix, tuple(row.trunks), row.contact) for row in rows.routes),
         {row.id: terms_of(row) for row in rows.accounts.values()},
         tuple(Held(row.scope, row.ends_calls) for row in rows.holds),
     )
@@ -276,7 +282,8 @@ def directory_of(rows: DirectoryRows) -> Directory:
 
 def _voice_template(row: TemplateRow) -> VoiceTemplate | None:
     try:
-        return VoiceTemplate(parse(row.text), row.approved)
+        usable = row.usable_text is not None
+        return VoiceTemplate(parse(row.usable_text or row.text), usable)
     except TemplateSyntaxError as error:
         # Checked before it was written, but perhaps by other rules: the rest of the directory is in force.
         log.error(

@@ -109,14 +109,23 @@ class Channels(_Resource):
         return decode_body(await self._connection.request("channels.list", "GET", "channels"), list[Channel])
 
     async def play(
-        self, channel_id: str, media: str, *, playback_id: str, language: str | None = None
+        self,
+        channel_id: str,
+        media: str,
+        *,
+        playback_id: str,
+        language: str | None = None,
+        offset_ms: int | None = None,
     ) -> None:
-        """Play `sound:...`, `tone:...` or `recording:...`; its end arrives as `PlaybackFinished`."""
+        """Play `sound:...`, `tone:...` or `recording:...`; its end arrives as `PlaybackFinished`.
+
+        `offset_ms` is where in it to begin.
+        """
         await self._connection.request(
             "channels.play",
             "POST",
             f"channels/{_id(channel_id)}/play",
-            {"media": media, "playbackId": playback_id, "lang": language},
+            {"media": media, "playbackId": playback_id, "lang": language, "offsetms": offset_ms},
         )
 
     async def ring(self, channel_id: str) -> None:

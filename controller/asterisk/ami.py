@@ -70,6 +70,17 @@ class AmiSession:
         output = answer.Output
         return output if isinstance(output, list) else [output]
 
+    async def listed(self, action: str) -> list[dict[str, str]]:
+        """What a list action tells, one dictionary for each thing; none when there is nothing to list."""
+        try:
+            answer = await self.action({"Action": action})
+        except AmiError as error:
+            # Asterisk says so of an empty list.
+            if "found" in str(error):
+                return []
+            raise
+        return [dict(message) for message in answer[1:-1]]
+
     async def action(self, action: dict[str, str]) -> Any:
         """Do one action and return its answer. Raises AmiError."""
         try:
@@ -77,6 +88,7 @@ class AmiSession:
                 answer = await self._manager.send_action(action)
         except TimeoutError:
             raise AmiError(f"AMI did not answer {action['Action']}") from None
-        if not answer.success:
-            raise AmiError(f"AMI refused {action['Action']}: {answer.message}")
+        first = answer[0] if isinstance(answer, list) else answer
+        if not first.success:
+            raise AmiError(f"AMI refused {action['Action']}: {first.message}")
         return answer

@@ -4,7 +4,8 @@
 
     FleetError
     ├── NodeUnavailable   no Asterisk takes calls now
-    └── NoRoute           no route leads to the number
+    ├── NoRoute           no route leads to the number
+    └── CannotPlay        the node does not play a sound
 """
 
 from controller.phone_number import PhoneNumber
@@ -24,3 +25,7 @@ class NoRoute(FleetError):
     def __init__(self, number: PhoneNumber, reason: str) -> None:
         super().__init__(reason)
         self.number = number
+
+
+class CannotPlay(FleetError):
+    """The node does not play a sound."""

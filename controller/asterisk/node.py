@@ -13,7 +13,15 @@ from controller.asterisk import simulated
 from controller.asterisk.ami import ami_session
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError, NodeUnavailable
-from controller.asterisk.routing import RouteConfiguration, RoutingTable, TrunkConfiguration, render_trunks
+from controller.asterisk.probe import check_plays
+from controller.asterisk.routing import (
+    RouteConfiguration,
+    RoutingTable,
+    TrunkConfiguration,
+    Way,
+    render_trunks,
+)
+from controller.asterisk.trunk_states import TrunkStates
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings
 
@@ -78,6 +86,7 @@ class Node:
             heartbeat=settings.heartbeat,
             random=random,
         )
+        self.trunks = TrunkStates(settings, self.ari)
 
     @property
     def available(self) -> bool:
@@ -94,13 +103,17 @@ class Node:
             # It was lost just now.
             return None
 
-    def dial_string(self, number: PhoneNumber) -> str:
-        """What Asterisk dials to reach `number`. Raises NoRoute."""
-        return self.routing.dial_string(number)
+    def ways(self, number: PhoneNumber) -> tuple[Way, ...]:
+        """The ways to `number`, one at least, those that are known to be cut last. Raises NoRoute."""
+        return self.trunks.working_first(self.routing.ways(number))
 
     def sip_status(self, number: PhoneNumber, cause: int) -> int:
         """With which SIP status a callee without a phone says a Q.850 cause; 0 for every other callee."""
         return simulated.sip_status(cause) if self.routing.is_simulated(number) else 0
+
+    async def check_plays(self, media: str, seconds: float) -> None:
+        """Have a sound of this length played to its end, to nobody. Raises FleetError."""
+        await check_plays(self.ari, media, seconds)
 
     def check_available(self) -> None:
         """Raise NodeUnavailable unless calls can be made now.
@@ -114,7 +127,9 @@ class Node:
         self, trunks: Iterable[TrunkConfiguration], routes: Iterable[RouteConfiguration]
     ) -> None:
         """Put trunks and routes into force; running calls are not touched. Raises FleetError."""
+        trunks = list(trunks)
         self.routing = RoutingTable(routes, self._simulated_prefix)
+        self.trunks.watch(trunks)
         path = self.settings.etc_dir / TRUNKS_FILE
         try:
             changed = await asyncio.to_thread(write_private, path, render_trunks(trunks))
@@ -190,7 +205,10 @@ class Node:
 
     async def __aenter__(self) -> Self:
         await self.ari.__aenter__()
-        self._running = [asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}")]
+        self._running = [
+            asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}"),
+            asyncio.create_task(self.trunks.run(), name=f"watch trunks of {self.name}"),
+        ]
         return self
 
     async def __aexit__(

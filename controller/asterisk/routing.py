@@ -33,6 +33,8 @@ class TrunkConfiguration:
     user: str | None = None
     password: str | None = None
     register: bool = False
+    qualify_seconds: int = 30
+    """How often it is asked whether it is there (SIP OPTIONS); 0: never, for peers that don't answer that."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name == CONTACT_ENDPOINT:
@@ -44,32 +46,48 @@ class TrunkConfiguration:
         for value in (self.user, self.password):
             if value is not None and not _CREDENTIAL.fullmatch(value):
                 raise ValueError(f"trunk {self.name}: user or password has characters that SIP can't carry")
+        if not 0 <= self.qualify_seconds <= 86400:
+            raise ValueError(
+                f"trunk {self.name}: qualify_seconds {self.qualify_seconds} is not in 0 to 86400"
+            )
         if self.register and not (self.user and self.password):
             raise ValueError(f"trunk {self.name}: registration needs a user and a password")
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to a number: what Asterisk dials, and the trunk that carries it if one does."""
+
+    dial_string: str
+    trunk: str | None = None
+
+
 @dataclass(frozen=True)
 class RouteConfiguration:
-    """Numbers with this prefix go to a trunk, or to a fixed contact such as `sip:{number}@127.0.0.1:5070`."""
+    """Numbers with this prefix go over trunks, or to a fixed contact such as `sip:{number}@127.0.0.1:5070`.
+
+    The first trunk carries them; one that comes later does when those before it fail.
+    """
 
     prefix: str
-    trunk: str | None = None
+    trunks: tuple[str, ...] = ()
     contact: str | None = None
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):
             raise ValueError(f"route prefix {self.prefix!r} is not the start of a number such as +86")
-        if (self.trunk is None) == (self.contact is None):
-            raise ValueError(f"route {self.prefix}: give a trunk or a contact, one of the two")
+        if bool(self.trunks) == (self.contact is not None):
+            raise ValueError(f"route {self.prefix}: give trunks or a contact, one of the two")
+        if len(set(self.trunks)) < len(self.trunks):
+            raise ValueError(f"route {self.prefix}: a trunk stands twice")
         if self.contact is not None and not _CONTACT.fullmatch(self.contact):
             raise ValueError(f"route {self.prefix}: {self.contact!r} is not a SIP contact")
 
-    def dial_string(self, number: PhoneNumber) -> str:
-        """What Asterisk dials."""
-        if self.trunk is not None:
-            return f"PJSIP/{number.e164}@{self.trunk}"
-        assert self.contact is not None
-        return f"PJSIP/{CONTACT_ENDPOINT}/{self.contact.replace('{number}', number.e164)}"
+    def ways(self, number: PhoneNumber) -> tuple[Way, ...]:
+        """The ways to a number, in the order in which they are tried."""
+        if self.contact is None:
+            return tuple(Way(f"PJSIP/{number.e164}@{trunk}", trunk) for trunk in self.trunks)
+        return (Way(f"PJSIP/{CONTACT_ENDPOINT}/{self.contact.replace('{number}', number.e164)}"),)
 
 
 class RoutingTable:
@@ -86,17 +104,17 @@ class RoutingTable:
         """Whether a callee without a phone answers for `number`."""
         return bool(self._simulated_prefix) and simulated.is_simulated(number, self._simulated_prefix)
 
-    def dial_string(self, number: PhoneNumber) -> str:
-        """What Asterisk dials to reach `number`. Raises NoRoute."""
+    def ways(self, number: PhoneNumber) -> tuple[Way, ...]:
+        """The ways to `number`, one at least, in the order of the route. Raises NoRoute."""
         if self.is_simulated(number):
             try:
-                return simulated.dial_string(number, self._simulated_prefix)
+                return (Way(simulated.dial_string(number, self._simulated_prefix)),)
             except ValueError as error:
                 raise NoRoute(number, str(error)) from error
         for length in range(len(number.e164), 0, -1):
             route = self._routes.get(number.e164[:length])
             if route is not None:
-                return route.dial_string(number)
+                return route.ways(number)
         raise NoRoute(number, f"no route leads to {number}")
 
 
@@ -122,7 +140,7 @@ _AOR = """
 [{name}]
 type = aor
 contact = sip:{host}:{port}
-qualify_frequency = 30
+qualify_frequency = {qualify}
 qualify_timeout = 3
 
 [{name}-identify]
@@ -157,7 +175,12 @@ def render_trunks(trunks: Iterable[TrunkConfiguration]) -> str:
     parts = ["; Written by the controller; changes made here are lost.\n"]
     parts.append(_ENDPOINT.format(name=CONTACT_ENDPOINT, extra=""))
     for trunk in sorted(trunks, key=lambda trunk: trunk.name):
-        values = {"name": trunk.name, "host": trunk.host, "port": trunk.port}
+        values = {
+            "name": trunk.name,
+            "host": trunk.host,
+            "port": trunk.port,
+            "qualify": trunk.qualify_seconds,
+        }
         extra = f"aors = {trunk.name}\n"
         if trunk.user and trunk.password:
             extra += f"outbound_auth = {trunk.name}-auth\nfrom_user = {trunk.user}\n"

@@ -14,6 +14,9 @@ from controller.phone_number import PhoneNumber
 ANSWERS = 16
 """The cause of a callee that answers: Q.850's "normal call clearing"."""
 
+LISTENER = "Local/01600010@simulated/n"
+"""Who answers, listens to whatever is played and hangs up after ten seconds."""
+
 _SHORTEST = len("CCCRRTTT")
 _HIGHEST_CAUSE = 127
 

@@ -6,6 +6,7 @@
     ├── AccountMissing   there is no such account
     ├── ReferenceUsed    another transaction has this reference
     ├── NotPostable      the amount or the text can't be posted
+    ├── NoMonth          what was given is no month
     └── PriceInThePast   a price can't begin before now, as calls were made at the old one
 """
 
@@ -24,6 +25,10 @@ class ReferenceUsed(BillingError):
 
 class NotPostable(BillingError):
     """The amount or the text can't be posted."""
+
+
+class NoMonth(BillingError):
+    """What was given is no month."""
 
 
 class PriceInThePast(BillingError):

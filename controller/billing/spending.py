@@ -171,6 +171,10 @@ class Spending:
         """The calls under way of an account, or all."""
         return [call_id for call_id, live in self._live.items() if account_id in (None, live.account_id)]
 
+    def cap_of(self, account_id: str) -> Decimal | None:
+        """What an account may spend in a day; None: anything."""
+        return self._terms.cap_of(account_id)
+
     def spent(self, account_id: str) -> Spent:
         """What an account has spent today."""
         self._turn_day(self._clock.now())

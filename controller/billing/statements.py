@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from controller.billing import ledger
 from controller.billing.calendar import Calendar
-from controller.billing.errors import AccountMissing, BillingError
+from controller.billing.errors import AccountMissing, NoMonth
 from controller.rules.amounts import amount_text, from_units
 from controller.store import ledger as rows
 from controller.store import ratings
@@ -62,7 +62,7 @@ class Statement:
 def statement_of(
     session: Session, account_id: str, month: str, calendar: Calendar, currency: str
 ) -> Statement:
-    """The statement of a month such as `2026-11`. Raises AccountMissing, BillingError."""
+    """The statement of a month such as `2026-11`. Raises AccountMissing, NoMonth."""
     begins, ends = _span(session, account_id, month, calendar)
     opening = left = ledger.balance(session, account_id, before=begins)
     lines: list[Line] = []
@@ -95,7 +95,7 @@ def statement_csv(statement: Statement, calendar: Calendar) -> str:
 def calls_csv(session: Session, account_id: str, month: str, calendar: Calendar) -> Iterator[str]:
     """What each call of a month cost, piece by piece; what was not settled yet is missing.
 
-    Raises AccountMissing, BillingError.
+    Raises AccountMissing, NoMonth.
     """
     begins, ends = _span(session, account_id, month, calendar)
     out = io.StringIO()
@@ -128,7 +128,7 @@ def _span(session: Session, account_id: str, month: str, calendar: Calendar) -> 
     try:
         return calendar.span_of_month(month)
     except ValueError as error:
-        raise BillingError(str(error)) from None
+        raise NoMonth(str(error)) from None
 
 
 def _cell(text: str) -> str:

@@ -101,6 +101,19 @@ class Callback:
 Plan = Notification | Verification | Callback
 
 
+def media_of(plan: Plan) -> set[str]:
+    """What Asterisk is told to play in a call, as far as it was a file when the call was asked for."""
+    prompts: list[Prompt | Spoken | None]
+    match plan:
+        case Notification():
+            prompts = [item.prompt for item in plan.items]
+        case Verification():
+            prompts = [plan.pre_tone, plan.post_tone]
+        case Callback():
+            prompts = [getattr(plan, name) for name in _VOICES]
+    return {prompt.media for prompt in prompts if isinstance(prompt, Prompt)}
+
+
 def kept_plan(plan: Plan) -> dict[str, Any] | None:
     """What of a plan is written down, so that a talking callback outlives its controller.
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from controller.calls.call import Callback, CalleeMedia, LiveCall
 from controller.calls.conversation import Conversation
-from controller.calls.leg import Leg, LegOver
+from controller.calls.leg import Leg
+from controller.calls.line import LegOver
 from controller.calls.outcome import (
     CALLER_GAVE_UP,
     CALLER_GAVE_UP_FIRST,
@@ -89,9 +90,7 @@ async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Convers
         await caller.waiting.loop(plan.wait_voice, parts.ring_timeout)
 
     async def callee_answers() -> None:
-        await callee.create(beside=caller)
-        await conversation.join(callee)
-        await callee.dial_created()
+        await callee.dial_beside(caller, conversation.join)
         await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
 
     async def callee_fails() -> None:

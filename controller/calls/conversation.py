@@ -9,7 +9,7 @@ from typing import Self
 from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Prompt
-from controller.calls.leg import Leg, LegOver
+from controller.calls.line import LegOver, Line
 from controller.calls.outcome import NODE_LOST
 
 log = logging.getLogger(__name__)
@@ -33,11 +33,11 @@ class Conversation:
         self._events = node.ari.listen(f"bridge:{self.id}")
         self._recording = False
 
-    async def join(self, leg: Leg) -> None:
+    async def join(self, leg: Line) -> None:
         """Put a leg into the bridge. Raises LegOver if it is gone."""
         await leg.command(self._ari.bridges.add_channel(self.id, leg.id))
 
-    async def rejoin(self, leg: Leg) -> None:
+    async def rejoin(self, leg: Line) -> None:
         """Have Asterisk choose anew how it joins the two, now that both talk.
 
         It chose when the leg had no sound yet. Two legs that talk and are heard by nobody else are joined in

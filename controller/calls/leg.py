@@ -1,51 +1,18 @@
-"""A leg: one phone, from dialling to hanging up, as a flow sees it.
-
-A leg reads its own events in order; whatever the flow waits for, the end of the leg ends the waiting.
-"""
+"""A leg: one phone as a flow sees it, with what it hears and the keys that it presses."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Sequence
+from functools import cached_property
 
 from controller import ari
-from controller.asterisk.errors import NodeUnavailable
-from controller.asterisk.node import Node
 from controller.calls.call import PlayItem, Prompt
 from controller.calls.collection import Collection
-from controller.calls.outcome import (
-    CALL_TIMEOUT,
-    NODE_LOST,
-    NORMAL,
-    PLAY_FAILED,
-    PROMPT_MISSING,
-    RING_TIMEOUT,
-    Outcome,
-    failed_leg,
-)
+from controller.calls.line import END_FOLLOWS, LegOver, Line
+from controller.calls.outcome import NORMAL, PLAY_FAILED, PROMPT_MISSING
 from controller.calls.timeline import Kind
 from controller.calls.waiting_sound import WaitingSound
-from controller.phone_number import PhoneNumber
 from controller.prompts.library import is_gone
-
-CALL_VARIABLE = "VOICECALL"
-"""Channel variable that holds the call's id; it rides in events and snapshots."""
-
-_NETWORK_OUT_OF_ORDER = 38
-"""Q.850: what a trunk that can't be dialled amounts to."""
-
-_SETTLE_TIMEOUT = 5.0
-"""Seconds in which Asterisk tells the end of a channel that it no longer knows."""
-
-_LONGEST_SILENCE = 31.0
-"""Seconds that a network may say nothing. At 32 (SIP's timer B) Asterisk ends the call with a 408 of its own,
-which can't be told from one of the far end, whose phone did not answer."""
-
-_DIAL_STATUS_OF = {"Ringing": "RINGING", "Up": "ANSWER"}
-"""The state of a channel in a snapshot, as the progress that led there."""
 
 _SOUND_LOOKS, _SOUND_PAUSE = 10, 0.1
 """How often, and how many seconds apart, Asterisk is asked whether sound has come."""
@@ -56,96 +23,16 @@ _CHECK_INTERVAL = 10.0
 _PLAYED_BEFORE_TALK = 4
 """Playbacks of a leg before it talks, at most: prompt, wait sound, ringback and another ringback."""
 
-_HANG_UP_AGAIN = (0.1, 0.5)
-"""Seconds after which a hang-up that Asterisk failed at is asked for again."""
 
-_END_FOLLOWS = 0.3
-"""Seconds in which the end of a channel follows the failure of its playback or of another command: a phone
-that hangs up makes these fail first."""
-
-OnProgress = Callable[[bool], Awaitable[None]]
-Tell = Callable[[Kind, str, Mapping[str, Any] | None], object]
-
-
-class LegOver(Exception):
-    """The leg has ended; `outcome` says how. After the answer this is the normal end of a call."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.text)
-        self.outcome = outcome
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a leg waits, in seconds."""
-
-    ringing: float
-    first_digit: float
-    inter_digit: float
-
-
-class Leg:
+class Leg(Line):
     """One phone. Used as a block: at its end the phone is hung up, whatever happened."""
 
-    def __init__(
-        self,
-        node: Node,
-        call_id: str,
-        name: str,
-        number: PhoneNumber,
-        display_number: PhoneNumber,
-        partner_sees: PhoneNumber,
-        timeouts: Timeouts,
-        tell: Tell,
-    ) -> None:
-        self.name = name
-        self.id = f"{call_id}.{name}"
-        self._node = node
-        self._call_id = call_id
-        self._number = number
-        self._display_number = display_number
-        self._partner_sees = partner_sees
-        self._timeouts = timeouts
-        self._tell = tell
-        self._events = node.ari.listen(f"channel:{self.id}")
-        self._exists = False
-        self._over: Outcome | None = None
-        self._ringing = False
-        self._entered = False
-        self._answered = False
-        self._playbacks = 0
-        self.waiting = WaitingSound(self._begin_playing, self._stop)
+    _playbacks = 0
 
-    async def dial(self) -> None:
-        """Dial; the leg can be heard and played to once it has answered. Raises LegOver."""
-        async with self._making():
-            await self._node.ari.channels.originate(
-                self._node.dial_string(self._number),
-                channel_id=self.id,
-                timeout=self._safety_net,
-                variables=self._variables(),
-                formats="alaw",
-            )
-        self._tell(Kind.CALLOUT, self.name, None)
-
-    async def create(self, beside: "Leg") -> None:
-        """Make the channel without dialling it, so that it can join a bridge first. Raises LegOver."""
-        async with self._making():
-            await self._node.ari.channels.create(
-                self._node.dial_string(self._number),
-                channel_id=self.id,
-                originator=beside.id,
-                variables=self._variables(),
-            )
-            # A channel can be dialled once it has entered the application, not when it is created.
-            await self._next(_SETTLE_TIMEOUT, ari.StasisStart)
-            self._entered = True
-
-    async def dial_created(self) -> None:
-        """Dial after `create`. Raises LegOver."""
-        async with self._making():
-            await self._node.ari.channels.dial(self.id, timeout=self._safety_net)
-        self._tell(Kind.CALLOUT, self.name, None)
+    @cached_property
+    def waiting(self) -> WaitingSound:
+        """What the phone hears while it waits for another."""
+        return WaitingSound(self._begin_playing, self._stop)
 
     async def take_over(self) -> None:
         """Take over a leg that talked when its controller went away."""
@@ -162,78 +49,6 @@ class Leg:
         for number in range(1, _PLAYED_BEFORE_TALK + 1):
             await self._stop(f"{self.id}.{number}")
         self._playbacks = _PLAYED_BEFORE_TALK
-
-    @property
-    def _safety_net(self) -> int:
-        """Our own timer decides how long it rings; Asterisk's is for a controller that went away."""
-        return round(self._timeouts.ringing) + 5
-
-    def _variables(self) -> ari.Variables:
-        return {
-            # Of a channel that is dialled, the far end sees the connected line, not the caller id.
-            "CONNECTEDLINE(num,i)": self._display_number.e164,
-            # And once in a bridge, the caller id of the other channel: never the phone's own number.
-            "CALLERID(num)": self._partner_sees.e164,
-            CALL_VARIABLE: {"value": self._call_id, "report_events": True},
-        }
-
-    @asynccontextmanager
-    async def _making(self) -> AsyncIterator[None]:
-        """What goes wrong while a channel is made or dialled, as the end of the leg."""
-        try:
-            self._node.check_available()
-            self._exists = True
-            yield
-        except ari.ResponseError as error:
-            raise LegOver(self._unreachable()) from error
-        except (ari.AriError, NodeUnavailable, TimeoutError) as error:
-            raise LegOver(NODE_LOST) from error
-
-    def _unreachable(self) -> Outcome:
-        return failed_leg(self.name, _NETWORK_OUT_OF_ORDER, 0, second_leg=self.name == "b")
-
-    async def answered(self, on_progress: OnProgress | None = None) -> None:
-        """Wait for the answer. Raises LegOver on busy, refusal, time-out and every other end.
-
-        `on_progress` is called when the phone rings (False) and when its network plays something (True).
-        """
-        loop = asyncio.get_running_loop()
-        begun, patience = loop.time(), self._timeouts.ringing
-        while not (self._answered and self._entered):
-            limit = begun + (patience if self._ringing else min(patience, _LONGEST_SILENCE))
-            try:
-                event = await self._next(limit - loop.time(), ari.Dial, ari.StasisStart, ari.ObjectPresent)
-            except TimeoutError:
-                await self.hang_up(cause=19)
-                raise LegOver(self._nobody_answered()) from None
-            if isinstance(event, ari.Dial):
-                self._progress(event.dialstatus)
-                if on_progress is not None and event.dialstatus in ("RINGING", "PROGRESS"):
-                    await on_progress(event.dialstatus == "PROGRESS")
-            elif isinstance(event, ari.StasisStart):
-                self._entered = True
-                self._progress("ANSWER")
-            elif isinstance(event, ari.ObjectPresent) and event.channel is not None:
-                self._entered = self._entered or event.channel.state == "Up"
-                self._progress(_DIAL_STATUS_OF.get(event.channel.state, ""))
-
-    def _nobody_answered(self) -> Outcome:
-        if self._answered:
-            return NODE_LOST
-        outcome = RING_TIMEOUT if self._ringing else CALL_TIMEOUT
-        return outcome.on_leg(self.name, 480 if self._ringing else 408, 19)
-
-    def _progress(self, dial_status: str) -> None:
-        if dial_status in ("RINGING", "PROGRESS") and not self._ringing:
-            self._ringing = True
-            self._tell(Kind.ALERTING, self.name, None)
-        elif dial_status == "ANSWER" and not self._answered:
-            self._answered = True
-            self._tell(Kind.ANSWER, self.name, None)
-
-    async def over(self) -> None:
-        """Wait for the end of the leg and raise its LegOver; keys are not heard meanwhile."""
-        await self._next(None)
 
     async def is_heard(self) -> bool:
         """Sound has come from the phone, or comes within a second."""
@@ -312,7 +127,7 @@ class Leg:
 
     async def _check_played(self, playback: ari.Playback) -> None:
         if playback.state == "failed":
-            await self._end_or_nothing(_END_FOLLOWS)
+            await self._end_or_nothing(END_FOLLOWS)
             outcome = PROMPT_MISSING if is_gone(playback.media_uri) else PLAY_FAILED
             raise LegOver(outcome.on_leg(self.name))
 
@@ -323,11 +138,6 @@ class Leg:
         detail = {"prompt": prompt.name, "collects": item.collect}
         self._tell(Kind.PROMPT, self.name, detail | ({"spoken": True} if prompt.spoken else {}))
         return playback
-
-    async def _end_or_nothing(self, within: float) -> None:
-        """Wait `within` seconds for the end of the channel and raise its LegOver if it comes."""
-        with contextlib.suppress(TimeoutError):
-            await self._next(within)
 
     async def _stop(self, playback: str) -> None:
         with contextlib.suppress(ari.AriError):
@@ -341,68 +151,3 @@ class Leg:
         except ari.AriError:
             return True
         return True
-
-    async def command(self, doing: Awaitable[Any]) -> None:
-        """Do something to the channel; if it is gone already, its end is on its way and tells why."""
-        try:
-            await doing
-        except (ari.NotFound, ari.Conflict):
-            await self._end_or_nothing(_SETTLE_TIMEOUT)
-            raise LegOver(NODE_LOST) from None
-        except ari.ResponseError as error:
-            # A channel that is being hung up is refused in many ways.
-            await self._end_or_nothing(_END_FOLLOWS)
-            raise LegOver(PLAY_FAILED.on_leg(self.name)) from error
-        except ari.AriError as error:
-            raise LegOver(NODE_LOST) from error
-
-    async def _next(self, timeout: float | None, *kinds: type[ari.Event]) -> ari.Event:
-        """The next event of these kinds (of none: wait for the end).
-
-        Raises LegOver when the channel ends and TimeoutError after `timeout` seconds.
-        """
-        async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
-            # Whoever asks later must hear of the end too: it may come together with something else.
-            while self._over is None:
-                event = await self._events.get()
-                if isinstance(event, ari.ChannelDestroyed):
-                    self._over = self._end(event)
-                elif isinstance(event, ari.ObjectGone):
-                    self._over = NODE_LOST
-                elif isinstance(event, kinds):
-                    return event
-        self._exists = False
-        raise LegOver(self._over)
-
-    def _end(self, event: ari.ChannelDestroyed) -> Outcome:
-        if self._answered:
-            return NORMAL.on_leg(self.name)
-        status = event.tech_cause or self._node.sip_status(self._number, event.cause)
-        return failed_leg(self.name, event.cause, status, second_leg=self.name == "b")
-
-    async def hang_up(self, cause: int = 16) -> None:
-        """Hang up if the phone hasn't. What Asterisk can't be told now it is told after the gap."""
-        if not self._exists:
-            return
-        self._exists = False
-        for pause in (*_HANG_UP_AGAIN, None):
-            try:
-                await self._node.ari.channels.hang_up(self.id, cause=cause)
-            except ari.ServerError:
-                if pause is not None:
-                    await asyncio.sleep(pause)
-            except ari.AriError:
-                return
-            else:
-                return
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self.hang_up()
-        finally:
-            self._events.close()

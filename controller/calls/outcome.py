@@ -65,6 +65,11 @@ _BY_SIP_STATUS = {404: 1, 410: 22, 484: 28, 486: 17, 600: 17, 603: 21, 604: 1, 6
 _UNSPECIFIC_CAUSES = {0, 16, 31, 127}
 
 
+def is_trunk_failure(sip_status: int) -> bool:
+    """Whether a leg that never rang failed at the trunk, so that another one may help; not at the person."""
+    return 500 <= sip_status < 600
+
+
 def failed_leg(leg: str, cause: int, sip_status: int, *, second_leg: bool = False) -> Outcome:
     """The outcome of a leg that the far end (or the trunk) did not let come about.
 

@@ -13,7 +13,7 @@ from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
 from controller.calls.conversation import bridge_id
-from controller.calls.leg import CALL_VARIABLE
+from controller.calls.line import CALL_VARIABLE
 from controller.calls.outcome import INTERRUPTED
 from controller.calls.service import CallService
 from controller.calls.timeline import Entry, Kind, Timeline

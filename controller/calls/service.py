@@ -19,12 +19,14 @@ from controller.calls.call import (
     Notification,
     Verification,
     kept_plan,
+    media_of,
 )
 from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.early_sound import EarlySound
-from controller.calls.leg import Leg, LegOver, Timeouts
+from controller.calls.leg import Leg
+from controller.calls.line import LegOver, Timeouts
 from controller.calls.metering import Meter, NoMeter
 from controller.calls.notification import notify
 from controller.calls.outcome import CUT_OFF, INTERNAL_ERROR, INTERRUPTED, SPEECH_FAILED, STOPPED, Outcome
@@ -109,6 +111,10 @@ class CallService:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._draining = False
 
+    def playing(self, media: str) -> list[str]:
+        """The session ids of calls in progress that play a medium."""
+        return [call.session_id for call in self._live.values() if media in media_of(call.request.plan)]
+
     @property
     def live_ids(self) -> frozenset[str]:
         """Ids of the calls that are not closed yet: their rows belong to us."""
@@ -128,7 +134,7 @@ class CallService:
             raise ShuttingDown("no more calls are taken")
         self._node.check_available()
         for leg in ("a", "b"):
-            self._node.dial_string(request.numbers_of(leg)[1])
+            self._node.ways(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
         accepting = asyncio.create_task(self._accept(request, nonce, limits))
         self._accepting.add(accepting)
@@ -257,6 +263,7 @@ class CallService:
             self._settings.ring_timeout,
             self._settings.first_digit_timeout,
             self._settings.inter_digit_timeout,
+            self._settings.trunk_timeout,
         )
         shown, number = call.request.numbers_of(name)
         partner_sees = call.request.partner_sees(name)

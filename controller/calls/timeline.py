@@ -14,6 +14,8 @@ class Kind(StrEnum):
     """The callee has been called more often than recommended; detail: the `windows`."""
     SPEECH = "speech"
     CALLOUT = "callout"
+    FAILOVER = "failover"
+    """A trunk failed at a leg; detail: the next one (`trunk`), and how the one before `failed`."""
     ALERTING = "alerting"
     ANSWER = "answer"
     PROMPT = "prompt"
@@ -35,11 +37,13 @@ class Entry:
 
 @dataclass
 class LegTimes:
-    """When a leg was dialled, rang and was answered."""
+    """When a leg was dialled, rang and was answered, and the trunk that carried it, if one did."""
 
     dialled: datetime | None = None
     ringing: datetime | None = None
     answered: datetime | None = None
+    trunk: str | None = None
+    """Not in records of earlier versions."""
 
 
 class Timeline:
@@ -64,6 +68,9 @@ class Timeline:
             times = self.legs.setdefault(entry.leg, LegTimes())
             if entry.kind is Kind.CALLOUT:
                 times.dialled = entry.at
+                times.trunk = entry.detail.get("trunk")
+            elif entry.kind is Kind.FAILOVER:
+                times.trunk = entry.detail["trunk"]
             elif entry.kind is Kind.ALERTING:
                 times.ringing = entry.at
             elif entry.kind is Kind.ANSWER:

@@ -1,5 +1,7 @@
 """Reading what a request carries: checked against the operation's models, faults told in words."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from aiohttp import web
@@ -13,13 +15,13 @@ from controller.faults import in_words
 from controller.management.problems import Fault, Invalid, Malformed, TooLarge, UnsupportedMediaType
 
 _CHUNK = 65536
+_STREAM_PATIENCE = 20
 Place = Literal["body", "query"]
 
 
 async def read_raw(request: web.Request, most: int) -> bytes:
     """The body's bytes. Raises TooLarge, UnsupportedMediaType or Malformed; never reads more than `most`."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("Content-Encoding is not supported")
+    _check_encoding(request)
     too_large = TooLarge(f"The body may have {most} bytes at most")
     if (request.content_length or 0) > most:
         raise too_large
@@ -34,6 +36,34 @@ async def read_raw(request: web.Request, most: int) -> bytes:
         raise Malformed("The body is not valid HTTP") from None
     arrived(request)
     return b"".join(parts)
+
+
+async def stream(request: web.Request, patience: float) -> AsyncIterator[bytes]:
+    """The body's bytes as they come; whoever takes them says when there are too many.
+
+    Each piece has `patience` seconds and all together 20 times that: who sends them is known, so that they
+    may take longer than those of other requests. Raises UnsupportedMediaType or Malformed.
+    """
+    _check_encoding(request)
+    arrived(request)
+    clock = asyncio.get_running_loop().time
+    end = clock() + patience * _STREAM_PATIENCE
+    try:
+        while True:
+            async with asyncio.timeout(min(patience, end - clock())):
+                piece = await request.content.readany()
+            if not piece:
+                return
+            yield piece
+    except TimeoutError:
+        raise Malformed("The body came too slowly") from None
+    except (web.RequestPayloadError, BadHttpMessage):
+        raise Malformed("The body is not valid HTTP") from None
+
+
+def _check_encoding(request: web.Request) -> None:
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("Content-Encoding is not supported")
 
 
 def check_media_type(request: web.Request, taken: tuple[str, ...]) -> None:

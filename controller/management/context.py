@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel
 
 from controller.accounts.directory import LiveDirectory
 from controller.asterisk.node import Node
+from controller.billing.spending import Spending
 from controller.clock import Clock
 from controller.management.idempotency import Attempt
 from controller.management.models import Page, PageQuery
@@ -23,7 +24,10 @@ from controller.management.passwords import Passwords
 from controller.management.problems import ChangedMeanwhile, NotFound, VersionMissing, wrong_field
 from controller.management.roles import Actor
 from controller.management.throttle import Throttle
+from controller.notices.contacts import Contacts
+from controller.review.queue import ReviewQueue
 from controller.settings import Settings
+from controller.sounds.room import Content
 from controller.store.audit import Deed, append
 from controller.store.database import Database
 from controller.store.directory import count_change
@@ -42,17 +46,40 @@ class Services:
     clock: Clock
     directory: LiveDirectory
     node: Node
+    spending: Spending
     passwords: Passwords
     throttle: Throttle
+    content: Content
+    reviews: ReviewQueue
+    contacts: Contacts
 
 
 def management_services(
-    settings: Settings, database: Database, clock: Clock, directory: LiveDirectory, node: Node
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    directory: LiveDirectory,
+    node: Node,
+    spending: Spending,
+    content: Content,
+    reviews: ReviewQueue,
 ) -> Services:
     """The services, with those that the management API has for itself."""
     management = settings.management
     throttle = Throttle(clock, management.login_attempts, timedelta(minutes=management.login_lock_minutes))
-    return Services(settings, database, clock, directory, node, Passwords(), throttle)
+    return Services(
+        settings,
+        database,
+        clock,
+        directory,
+        node,
+        spending,
+        Passwords(),
+        throttle,
+        content,
+        reviews,
+        Contacts(database, clock),
+    )
 
 
 @dataclass
@@ -91,6 +118,14 @@ class Context:
         if self.account_id is None:
             raise wrong_field("account_id", "is missing")
         return self.account_id
+
+    def expect(self, present: BaseModel) -> None:
+        """Raise VersionMissing or ChangedMeanwhile unless If-Match names this, which is what there is now."""
+        if self.if_match is None:
+            raise VersionMissing
+        tags = [tag.strip() for tag in self.if_match.split(",")]
+        if etag(present) not in tags and tags != ["*"]:
+            raise ChangedMeanwhile
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Read from the database."""
@@ -207,12 +242,7 @@ class Change:
     def expect(self, present: BaseModel) -> None:
         """Raise VersionMissing or ChangedMeanwhile unless If-Match names this, which is what there is now."""
         self._expected = True
-        given = self.context.if_match
-        if given is None:
-            raise VersionMissing
-        tags = [tag.strip() for tag in given.split(",")]
-        if etag(present) not in tags and tags != ["*"]:
-            raise ChangedMeanwhile
+        self.context.expect(present)
 
     def record(
         self,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from controller.api.openapi.schemas import Json, Key, component_schemas, reference
 from controller.management import idempotency
-from controller.management.operations import PREFIX, Download, Operation, Upload
+from controller.management.operations import PREFIX, Download, Operation, Stream, Upload
 from controller.management.problems import (
     CONTENT_TYPE,
     ChangedMeanwhile,
@@ -116,7 +116,8 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
 def _models(operations: list[Operation]) -> Iterator[Key]:
     yield ProblemDocument, "serialization"
     for operation in operations:
-        if operation.body is not None and operation.body is not Upload:
+        if operation.body not in (None, Upload, Stream):
+            assert operation.body is not None
             assert issubclass(operation.body, BaseModel)
             yield operation.body, "validation"
         if operation.query is not None:
@@ -138,7 +139,7 @@ def _operation(operation: Operation, references: Any, queries: dict[type[BaseMod
     }
     if operation.scope is Scope.OPEN:
         made["security"] = []
-    if operation.body is Upload:
+    if operation.body in (Upload, Stream):
         binary = {"schema": {"type": "string", "format": "binary"}}
         made["requestBody"] = {
             "required": True,

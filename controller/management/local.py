@@ -13,7 +13,6 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import BaseModel, ValidationError
 
 from controller.accounts.directory import LiveDirectory
-from controller.asterisk.node import Node
 from controller.clock import SystemClock
 from controller.management.bodies import invalid, parse_body
 from controller.management.context import Context, management_services
@@ -31,8 +30,9 @@ class LocalDesk:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         directory = LiveDirectory(database, _nobody_to_tell)
+        absent: Any = _OfARunningController()
         self._services = management_services(
-            settings, database, SystemClock(), directory, Node(settings.asterisk)
+            settings, database, SystemClock(), directory, absent, absent, absent, absent
         )
         self._actor = Actor("command", getpass.getuser(), Role.ADMINISTRATOR, None)
 
@@ -88,6 +88,13 @@ def _arguments(operation: Operation, body: Fields | None, query: Fields | None) 
         assert issubclass(operation.body, BaseModel)
         arguments["body"] = parse_body(json.dumps(dict(body or {})).encode(), operation.body)
     return arguments
+
+
+class _OfARunningController:
+    """Stands for parts without which operations that are run here do."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"{name} is asked of a part that only a running controller has")
 
 
 async def _nobody_to_tell(_directory: object) -> None:

@@ -7,7 +7,7 @@ it is about stand in its declaration, and `controller.management.server` checks 
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar, get_type_hints
 
@@ -55,6 +55,15 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class Stream:
+    """A body that is no JSON and may be large: taken in pieces as it comes."""
+
+    pieces: AsyncIterator[bytes]
+    length: int | None
+    """Bytes, if they are announced."""
+
+
+@dataclass(frozen=True)
 class Download:
     """An answer that is no JSON: bytes, or the file that a path names."""
 
@@ -77,7 +86,7 @@ class Operation:
     needs: Role
     scope: Scope
     handler: Callable[..., Awaitable[Any]]
-    body: type[BaseModel] | type[Upload] | None
+    body: type[BaseModel] | type[Upload] | type[Stream] | None
     query: type[BaseModel] | None
     answer: type[BaseModel] | type[Download] | None
     status: int
@@ -97,8 +106,8 @@ class Operation:
 
     @property
     def creates(self) -> bool:
-        """Whether it takes an Idempotency-Key."""
-        return self.method == "POST" and self.scope is not Scope.OPEN
+        """Whether it takes an Idempotency-Key; a stream is not kept to be compared with."""
+        return self.method == "POST" and self.scope is not Scope.OPEN and self.body is not Stream
 
     @property
     def names_account(self) -> bool:
@@ -194,11 +203,11 @@ def _check(operation: Operation) -> None:
     if named != [kind.parameter for kind in operation.kinds]:
         raise TypeError(f"{operation.name}: kinds must be those of the parameters {named}")
     if operation.names_account:
-        models = [model for model in (operation.body, operation.query) if model not in (None, Upload)]
+        models = [it for it in (operation.body, operation.query) if it not in (None, Upload, Stream)]
         fields = [name for model in models for name in getattr(model, "model_fields", ())]
         if "account_id" not in fields:
             raise TypeError(f"{operation.name}: neither path, body nor query says which account it is about")
-    is_json = operation.body is not None and operation.body is not Upload
+    is_json = operation.body not in (None, Upload, Stream)
     if is_json != (operation.example is not None):
         raise TypeError(f"{operation.name}: a JSON body needs an example, and nothing else has one")
     if not operation.summary:

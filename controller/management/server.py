@@ -18,12 +18,12 @@ from pydantic import BaseModel
 
 from controller.api.openapi.routes import documentation_routes
 from controller.api.remote import Remote
-from controller.management.bodies import check_media_type, parse_body, parse_query, read_raw
+from controller.management.bodies import check_media_type, parse_body, parse_query, read_raw, stream
 from controller.management.context import Context, Services, etag
 from controller.management.document import document
 from controller.management.idempotency import HEADER, Attempt, Repeated
 from controller.management.identity import Identity
-from controller.management.operations import PREFIX, Download, Operation, Upload
+from controller.management.operations import PREFIX, Download, Operation, Stream, Upload
 from controller.management.performing import check_path, check_role, perform, problem_of, settle_account
 from controller.management.problems import (
     CONTENT_TYPE,
@@ -134,6 +134,10 @@ class ManagementApi:
         raw = b""
         if operation.body is not None:
             check_media_type(request, operation.media_types)
+        if operation.body is Stream:
+            pieces = stream(request, self._services.settings.http.read_timeout)
+            arguments["body"] = Stream(pieces, request.content_length)
+        elif operation.body is not None:
             raw = await read_raw(request, operation.max_body)
             if operation.body is Upload:
                 arguments["body"] = Upload(raw, request.content_type)

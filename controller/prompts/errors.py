@@ -5,6 +5,7 @@
     PromptError
     +-- SoundFileError          a sound file isn't in the form a phone needs (``problem`` says which rule)
     +-- SoundNameError          a sound file's name has a character that isn't allowed
+    +-- ConversionBusyError     too many uploaded files are waiting to be looked at
     +-- TemplateError
     |   +-- TemplateSyntaxError     the template text breaks a rule
     |   +-- TemplateValueCountError the number of values isn't the number of variables
@@ -51,6 +52,10 @@ class SoundFileError(PromptError):
 
 class SoundNameError(PromptError):
     """A sound file's name is empty, too long, has a forbidden character or doesn't end in ``.wav``."""
+
+
+class ConversionBusyError(PromptError):
+    """As many uploaded files are waiting as the operator allows."""
 
 
 class TemplateError(PromptError):

@@ -5,6 +5,7 @@ softer than everything else that phones hear is evened; others stay what they ar
 """
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,10 @@ class PromptLibrary:
 
         With a `secret` nobody else can tell from its digest, which Asterisk writes into logs, what it is.
         """
-        audio = _evened(wav.read(sound_file))
+        return self.keep(evened(wav.read(sound_file)), secret)
+
+    def keep(self, audio: bytes, secret: bytes = b"") -> StoredPrompt:
+        """Keep A-law bytes that are ready for phones."""
         digest = hashlib.sha256(secret + audio).hexdigest()
         path = self._path(digest)
         if not path.exists():
@@ -56,11 +60,27 @@ class PromptLibrary:
         """The file as a dialplan plays it: Asterisk adds the ending itself."""
         return f"{self._directory}/{digest[:2]}/{digest}"
 
+    def audio(self, digest: str) -> bytes:
+        """The A-law bytes of a prompt. Raises FileNotFoundError."""
+        return self._path(digest).read_bytes()
+
+    def discard(self, digest: str) -> None:
+        """Forget a prompt, if it is there."""
+        self._path(digest).unlink(missing_ok=True)
+
+    def keep_only(self, digests: Collection[str], before: float) -> None:
+        """Forget all other prompts that were there at a time, in seconds since the epoch."""
+        for path in self._directory.glob("*/*"):
+            known = path.suffix == ".alaw" and path.stem in digests
+            if not known and path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+
     def _path(self, digest: str) -> Path:
         return Path(f"{self.file(digest)}.alaw")
 
 
-def _evened(audio: bytes) -> bytes:
+def evened(audio: bytes) -> bytes:
+    """A-law bytes at the common loudness; what is near it stays what it is."""
     samples = to_float(alaw.decode(audio))
     heard = loudness.active_loudness(samples)
     if heard is None or abs(heard - loudness.TARGET_DBFS) <= _TOLERANCE_DB:

@@ -6,9 +6,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import soxr
 
 from controller.prompts.alaw import Int16Array
-from controller.prompts.optional import load
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
@@ -17,16 +17,13 @@ TELEPHONE_RATE: Final = 8000
 
 
 def resample(samples: FloatArray, from_rate: int, to_rate: int = TELEPHONE_RATE) -> FloatArray:
-    """Samples at ``to_rate`` (both rates in Hz), by soxr at quality HQ.
-
-    :raises MissingPackageError: soxr isn't installed and the rates differ.
-    """
+    """Samples at ``to_rate`` (both rates in Hz), by soxr at quality HQ."""
     if from_rate <= 0 or to_rate <= 0:
         raise ValueError(f"Sampling rates are positive, not {from_rate} and {to_rate}")
     if from_rate == to_rate or samples.size == 0:
         return samples.astype(np.float32, copy=False)
     # Lower qualities of soxr, and audioop.ratecv, don't filter before they drop samples.
-    converted = load("soxr").resample(samples, from_rate, to_rate, quality="HQ")
+    converted = soxr.resample(samples, from_rate, to_rate, quality="HQ")
     return np.asarray(converted, dtype=np.float32)
 
 

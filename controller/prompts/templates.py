@@ -22,6 +22,9 @@ from controller.prompts.reading.marks import HAN
 MAX_TEMPLATE_BYTES: Final = 900
 MAX_VALUE_BYTES: Final = 32
 
+_SAMPLE_TEXT: Final = "示例内容"
+_SAMPLE_DIGITS: Final = "1234567890"
+
 _VARIABLE: Final = re.compile(r"\$\{([^{}]*)\}")
 _SIZED: Final = re.compile(r"(TXT|NUM)_([0-9]{1,4})")
 _STARTS_CHINESE: Final = re.compile(f"[{HAN}]")
@@ -48,6 +51,19 @@ class Variable:
 
     def __str__(self) -> str:
         return f"${{{self.kind}_{self.most}}}" if self.most else f"${{{self.kind}}}"
+
+    @property
+    def sample(self) -> str:
+        """A value that fits, to hear the template with."""
+        match self.kind:
+            case VariableKind.TEXT:
+                return _SAMPLE_TEXT[: self.most]
+            case VariableKind.DIGITS:
+                return (_SAMPLE_DIGITS * MAX_VALUE_BYTES)[: self.most]
+            case VariableKind.DATE:
+                return "2026/12/31"
+            case VariableKind.TIME:
+                return "09:30"
 
     def complaint(self, value: str) -> str | None:
         """Why ``value`` doesn't fit, as a phrase that goes on "value 1 ..."; None when it fits."""
@@ -97,6 +113,10 @@ class Template:
         for position, (variable, value) in enumerate(zip(variables, values, strict=True), 1):
             if reason := variable.complaint(value):
                 raise TemplateValueError(position, str(variable), reason)
+
+    def samples(self) -> list[str]:
+        """Values that fit, to hear the template with."""
+        return [variable.sample for variable in self.variables]
 
     def fill(self, values: Sequence[str]) -> str:
         """The text with the values in place, for people to see.

@@ -33,6 +33,8 @@ _CODINGS: Final = {
     0x31: "GSM 6.10",
     0x55: "MP3",
 }
+_UNKNOWN_LENGTH: Final = 0x7FFF_0000
+"""Sizes from here on mean "until the end": programs that write into a pipe announce one of several."""
 _NAME: Final = re.compile(r"[A-Za-z0-9._@-]+")
 
 
@@ -92,37 +94,44 @@ def read(file: bytes) -> bytes:
 def check(file: bytes) -> WavFile:
     """Take a file apart that must be in the required form.
 
-    :raises SoundFileError: the first rule that the file breaks.
+    :raises SoundFileError: the message names every rule of the form that the file breaks.
     """
     if len(file) > MAX_BYTES:
         raise _too_large(len(file))
     wav = parse(file)
-    form = wav.form
-    if form.tag != TAG_ALAW:
-        raise SoundFileError(SoundProblem.WRONG_CODING, f"The coding is {form.coding}, it must be A-law")
-    if form.channels != CHANNELS:
-        raise SoundFileError(
-            SoundProblem.WRONG_CHANNELS, f"The file has {form.channels} channels, it must have 1 (mono)"
-        )
-    if form.rate != RATE:
-        raise SoundFileError(
-            SoundProblem.WRONG_RATE, f"The sampling rate is {form.rate} Hz, it must be {RATE} Hz"
-        )
-    if form.bytes_per_second != BYTES_PER_SECOND or form.bits != 8 or form.block_bytes != 1:
-        raise SoundFileError(
-            SoundProblem.WRONG_BIT_RATE,
-            f"The header says {form.bytes_per_second * 8} bit/s and {form.bits} bits per sample, "
-            "it must say 64000 bit/s and 8 bits",
-        )
+    faults = list(_faults(wav.form))
+    if faults:
+        raise SoundFileError(faults[0][0], "; ".join(message for _, message in faults))
     if not wav.data:
         raise SoundFileError(SoundProblem.NO_SOUND, "The file holds no sound")
     return wav
 
 
+def _faults(form: WavForm) -> Iterator[tuple[SoundProblem, str]]:
+    """Every rule that a form breaks; what the header says of bits is of interest if all else is right."""
+    fits = True
+    if form.tag != TAG_ALAW:
+        fits = False
+        yield SoundProblem.WRONG_CODING, f"The coding is {form.coding}, it must be A-law"
+    if form.channels != CHANNELS:
+        fits = False
+        yield SoundProblem.WRONG_CHANNELS, f"The file has {form.channels} channels, it must have 1 (mono)"
+    if form.rate != RATE:
+        fits = False
+        yield SoundProblem.WRONG_RATE, f"The sampling rate is {form.rate} Hz, it must be {RATE} Hz"
+    if fits and (form.bytes_per_second != BYTES_PER_SECOND or form.bits != 8 or form.block_bytes != 1):
+        yield (
+            SoundProblem.WRONG_BIT_RATE,
+            f"The header says {form.bytes_per_second * 8} bit/s and {form.bits} bits per sample, "
+            "it must say 64000 bit/s and 8 bits",
+        )
+
+
 def parse(file: bytes, *, streamed: bool = False) -> WavFile:
     """Take any WAV file apart, whatever its coding.
 
-    :param streamed: the writer didn't know how long the sound would be, so the sound ends with the file.
+    :param streamed: the writer may not have known how long the sound would be, and have announced as much as
+        a header can; then the sound ends with the file.
     :raises SoundFileError: it isn't a WAV file, or is cut off.
     """
     if len(file) < 12 and b"RIFF".startswith(file[:4]) and file:
@@ -137,7 +146,7 @@ def parse(file: bytes, *, streamed: bool = False) -> WavFile:
         elif name == b"data":
             if form is None:
                 raise SoundFileError(SoundProblem.TRUNCATED_HEADER, "The sound comes before the format")
-            if len(body) < size and not streamed:
+            if len(body) < size and not (streamed and size >= _UNKNOWN_LENGTH):
                 raise SoundFileError(
                     SoundProblem.TRUNCATED_DATA,
                     f"The header announces {size} bytes of sound, the file holds {len(body)}",

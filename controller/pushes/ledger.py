@@ -4,6 +4,7 @@ Attempts gather for a moment and are written in one statement, like the journal'
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ class Ledger:
         self._writes = 0
         self._attempts: list[Mapping[str, Any]] = []
         self._writing: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = asyncio.Event()
 
     def is_disabled(self, endpoint: Endpoint) -> bool:
         trouble = self._troubles.get(endpoint)
@@ -165,18 +166,21 @@ class Ledger:
     async def _write_soon(self) -> None:
         pause = _GATHERING
         while self._attempts or self._changed:
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._closing.wait()
             attempts, self._attempts = self._attempts, []
             self._in_flight, self._changed = self._changed, set()
             troubles = {endpoint: self._troubles.get(endpoint) for endpoint in self._in_flight}
             try:
                 await self._database.write(
-                    partial(_write, attempts=attempts, troubles=troubles), patience=_PATIENCE
+                    partial(_write, attempts=attempts, troubles=troubles),
+                    patience=0 if self._closing.is_set() else _PATIENCE,
                 )
                 pause = _GATHERING
             except Exception:
                 log.exception("Attempts at pushes can't be written", extra={"attempts": len(attempts)})
-                if self._closing:
+                if self._closing.is_set():
                     break
                 self._attempts = [*attempts, *self._attempts][-_MOST_WAITING:]
                 self._changed |= self._in_flight
@@ -193,8 +197,8 @@ class Ledger:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left."""
-        self._closing = True
+        """Write what is left, at once."""
+        self._closing.set()
         if self._writing is not None:
             await self._writing
 

@@ -4,6 +4,7 @@ Four places, as prices for a minute have more than two (0.0065); kept as whole t
 every database adds them up exactly.
 """
 
+import re
 from decimal import Decimal
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 PLACES = 4
 _LARGEST = Decimal(10) ** 11
 _PATTERN = r"^-?[0-9]{1,11}(\.[0-9]{1,4})?$"
+_TEXT = re.compile(_PATTERN)
 
 
 def exact(amount: Decimal) -> Decimal:
@@ -43,11 +45,15 @@ def amount_text(amount: Decimal) -> str:
     return text[:-2] if text.endswith("00") else text.removesuffix("0")
 
 
-def _not_float(value: object) -> object:
-    # A float has lost what an amount must not lose.
-    if isinstance(value, float):
+def _read(value: object) -> Decimal:
+    # A float has lost what an amount must not lose; whole numbers are texts like all others.
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str):
         raise ValueError('must be a text, as in "0.18"')  # noqa: TRY004 - pydantic's way to say it
-    return value
+    if not _TEXT.fullmatch(value):
+        raise ValueError(f"must be an amount with at most {PLACES} places after its point, as in 0.18")
+    return Decimal(value)
 
 
 def _not_negative(amount: Decimal) -> Decimal:
@@ -63,7 +69,7 @@ def _positive(amount: Decimal) -> Decimal:
 
 
 _schema = WithJsonSchema({"type": "string", "pattern": _PATTERN})
-Amount = Annotated[Decimal, BeforeValidator(_not_float), AfterValidator(exact), _schema]
+Amount = Annotated[Decimal, BeforeValidator(_read), AfterValidator(exact), _schema]
 """Any amount, written as a text."""
 Price = Annotated[Amount, AfterValidator(_not_negative)]
 """An amount that is not negative."""

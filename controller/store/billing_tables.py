@@ -75,7 +75,7 @@ class Settlement(SQLModel, table=True):
 
 
 class RatedCall(SQLModel, table=True):
-    """What a call cost. Its key is the call's: no call is rated twice."""
+    """What a call cost. Its key is the call's: no call is rated twice; it stays when the call is purged."""
 
     __tablename__ = "rated_call"
     __table_args__ = (
@@ -84,7 +84,7 @@ class RatedCall(SQLModel, table=True):
         Index("ix_rated_call_settlement", "settlement_id", "account_id"),
     )
 
-    call_id: str = Field(foreign_key="cdr.call_id", primary_key=True)
+    call_id: str = Field(primary_key=True)
     settlement_id: int = Field(foreign_key="settlement.id")
     account_id: str
     app_key: str

@@ -55,8 +55,9 @@ _END_CALL = Prepared(
     .where(_CALL.c.id == bindparam("call"), _CALL.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"), state_code=bindparam("code"))
 )
-_INSERT_CALL, _INSERT_ENTRY, _INSERT_CDR, _INSERT_PUSH, _INSERT_PROGRESS, _INSERT_RECORDING = (
-    Prepared(table.insert()) for table in (_CALL, _TIMELINE, _CDR, _PUSH, _PROGRESS, _RECORDING)
+_INSERT_CDR = Prepared(_CDR.insert(), columns=("call_id", "app_key", "ended_at", "record"))
+_INSERT_CALL, _INSERT_ENTRY, _INSERT_PUSH, _INSERT_PROGRESS, _INSERT_RECORDING = (
+    Prepared(table.insert()) for table in (_CALL, _TIMELINE, _PUSH, _PROGRESS, _RECORDING)
 )
 _INSERT_NONCE = {
     "sqlite": Prepared(sqlite.insert(_NONCE).on_conflict_do_nothing()),

@@ -15,6 +15,12 @@ def holds(session: Session) -> Sequence[Hold]:
     return session.execute(select(Hold).order_by(col(Hold.scope), col(Hold.reason))).scalars().all()
 
 
+def holds_of(session: Session, scope: str) -> Sequence[Hold]:
+    """What holds an account, or EVERYTHING."""
+    wanted = select(Hold).where(col(Hold.scope) == scope).order_by(col(Hold.reason))
+    return session.execute(wanted).scalars().all()
+
+
 def hold(
     session: Session,
     scope: str,

@@ -39,6 +39,13 @@ def prices(session: Session) -> Sequence[Price]:
     return session.execute(select(Price).order_by(col(Price.valid_from), col(Price.id))).scalars().all()
 
 
+def newest_price(session: Session, account_id: str) -> Price:
+    """The price of an account that was written last."""
+    wanted = select(Price).where(col(Price.account_id) == account_id)
+    found: Price = session.execute(wanted.order_by(col(Price.id).desc()).limit(1)).scalar_one()
+    return found
+
+
 def first_price(session: Session) -> datetime | None:
     """Since when there are prices."""
     found: datetime | None = session.execute(select(func.min(col(Price.valid_from)))).scalar_one()

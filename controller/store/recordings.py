@@ -33,7 +33,7 @@ class RecordingState(StrEnum):
     DISCARDED = "discarded"
 
 
-_UNFINISHED = (RecordingState.PENDING, RecordingState.FETCHED, RecordingState.DISCARD)
+UNFINISHED = (RecordingState.PENDING, RecordingState.FETCHED, RecordingState.DISCARD)
 KEPT = (RecordingState.FETCHED, RecordingState.STORED)
 """There is a file."""
 
@@ -55,7 +55,7 @@ def due(session: Session, node: str, excluded: Collection[str], limit: int) -> l
     return _known(
         session,
         col(Recording.node) == node,
-        col(Recording.state).in_(_UNFINISHED),
+        col(Recording.state).in_(UNFINISHED),
         col(Recording.call_id).not_in(excluded),
         order=(col(Recording.started_at), col(Recording.call_id)),
         limit=limit,

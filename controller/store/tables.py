@@ -130,24 +130,97 @@ class Number(SQLModel, table=True):
     """The apps that may show it; None: all of the account."""
 
 
+class ReviewState(StrEnum):
+    """How far a sound file, template or other thing that is reviewed has come."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 class SoundFile(SQLModel, table=True):
-    """A prompt of an account; its audio is kept under its digest."""
+    """A prompt of an account; its audio is kept under its digest.
+
+    `digest` is what was uploaded last and `state` how far that has come; `usable_digest` is what calls play:
+    the same once it was approved and every node can play it, until then what was approved before it.
+    """
 
     account_id: str = Field(foreign_key="account.id", primary_key=True)
     name: str = Field(primary_key=True, max_length=128)
     digest: str
     duration_ms: int
-    approved: bool = False
+    state: str = ReviewState.DRAFT
+    reason: str | None = None
+    """Why it was rejected."""
+    source: str = ""
+    """What it was converted from, in words."""
+    usable_digest: str | None = None
+    usable_ms: int | None = None
+    trouble: str | None = None
+    """Why it can't be used although it was approved."""
 
 
 class Template(SQLModel, table=True):
-    """A text with variables that an account may have spoken."""
+    """A text with variables that an account may have spoken; `usable_text` is what was approved last."""
 
     account_id: str = Field(foreign_key="account.id", primary_key=True)
     id: str = Field(primary_key=True, max_length=32)
     name: str = ""
     text: str
-    approved: bool = False
+    state: str = ReviewState.DRAFT
+    reason: str | None = None
+    usable_text: str | None = None
+
+
+class Review(SQLModel, table=True):
+    """One submission: waiting in the queue, decided, or withdrawn."""
+
+    __table_args__ = (Index("ix_review_state", "state", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    kind: str
+    subject: str
+    """Name or id of the thing, unique among those of its kind and account."""
+    version: str
+    """Digest of what was submitted: nobody approves what has changed meanwhile."""
+    state: str = "pending"
+    submitted_at: datetime = _time()
+    submitted_by: str
+    decided_at: datetime | None = _time(nullable=True)
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+class Contact(SQLModel, table=True):
+    """Who is told what concerns an account: by e-mail, by webhook, or both."""
+
+    id: str = Field(primary_key=True, max_length=32)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    name: str = ""
+    email: str | None = None
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+
+
+class Notice(SQLModel, table=True):
+    """One message to one contact, on its way until delivered or given up."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    account_id: str = Field(foreign_key="account.id", index=True)
+    contact_id: str = Field(index=True)
+    channel: str
+    message_id: str
+    """The same at every attempt."""
+    event: str
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime = _time()
+    attempts: int = 0
+    due_at: datetime | None = _time(nullable=True, index=True)
+    delivered_at: datetime | None = _time(nullable=True)
+    given_up_at: datetime | None = _time(nullable=True)
+    error: str | None = None
 
 
 class Trunk(SQLModel, table=True):
@@ -159,13 +232,15 @@ class Trunk(SQLModel, table=True):
     user: str | None = None
     password: str | None = None
     register_: bool = Field(default=False, sa_column_kwargs={"name": "register"})
+    qualify_seconds: int = 30
 
 
 class Route(SQLModel, table=True):
-    """Where numbers with this prefix go: to a trunk, or (a test phone) to a fixed contact."""
+    """Where numbers with this prefix go: over trunks, or (a test phone) to a fixed contact."""
 
     prefix: str = Field(primary_key=True, max_length=32)
-    trunk: str | None = Field(default=None, foreign_key="trunk.name")
+    trunks: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """Names, in the order in which they are tried."""
     contact: str | None = None
 
 
@@ -229,7 +304,12 @@ class TimelineEntry(SQLModel, table=True):
 class Cdr(SQLModel, table=True):
     """The call detail record: written in the transaction that ends the call, never changed."""
 
-    call_id: str = Field(foreign_key="call.id", primary_key=True)
+    # No number is used twice, also when the last CDR was purged.
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    number: int | None = Field(default=None, primary_key=True)
+    """Counts up in the order in which calls were ended."""
+    call_id: str = Field(foreign_key="call.id", unique=True)
     app_key: str = Field(index=True)
     ended_at: datetime = _time(index=True)
     record: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

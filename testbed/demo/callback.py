@@ -11,8 +11,8 @@ from testbed.sounds import as_pcm
 _PHONE_LIMIT = 20.0
 """Seconds."""
 
-PLANS = {CALLER: Answer(after=0.5), CALLEE: Answer(after=1.0)}
-_SAYS = {CALLER: sound("welcome"), CALLEE: sound("welcome", "en")}
+PLANS = {CALLER: Answer(after=0.3), CALLEE: Answer(after=0.5)}
+_SAYS = {CALLER: sound("code_intro"), CALLEE: sound("code_intro", "en")}
 """What the two say to each other."""
 
 

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from controller.settings import CallSettings
+from controller.settings import CallSettings, Settings, SpeechSettings
+from controller.speech import choose
 from testbed.asterisk import LauncherError, host_name_resolves, obtain_asterisk
 from testbed.controller_process import ControllerFailed, controller_process
 from testbed.demo import callback as callback_part
 from testbed.demo import notification as notification_part
 from testbed.demo import verification as verification_part
 from testbed.demo.report import Report
-from testbed.demo.stage import NOTIFIED, VERIFIED, Refused, Stage, declaration, shown_pushes
+from testbed.demo.stage import CALL_LIMIT, NOTIFIED, VERIFIED, Refused, Stage, declaration, shown_pushes
 from testbed.ear import Ear
-from testbed.platform import platform
+from testbed.platform import SPEECH_MODEL, platform
 from testbed.push_receiver import PushReceiver
 from testbed.softphone import PhoneError, Softphone
 
@@ -77,18 +78,19 @@ async def _demo(report: Report, directory: Path) -> None:
     program = await asyncio.to_thread(obtain_asterisk, report.step)
     async with AsyncExitStack() as stack:
         home = await stack.enter_async_context(
-            platform(directory, program, {"calls": CallSettings(drain_timeout=2)})
+            platform(directory, program, {"calls": CallSettings(drain_timeout=2), "speech": _voice()})
         )
         phones = await _started(stack, directory)
         receiver = await stack.enter_async_context(PushReceiver.start())
         version = ".".join(map(str, program.version))
         report.step(f"Asterisk {version}, {len(phones)} softphones and a push receiver are up")
-        await home.declare(declaration(phones))
+        goodbye = verification_part.write_goodbye(directory)
+        await home.declare(declaration(phones, [goodbye]))
         controller = await stack.enter_async_context(
             controller_process(home.settings, directory / "controller")
         )
         report.step(f"Controller is ready at {controller.url} (embedded SQLite)")
-        ear = asyncio.create_task(asyncio.to_thread(Ear.open))
+        ear = asyncio.create_task(_ear(phones[NOTIFIED]))
         stage = Stage(report, home.settings, controller.url, receiver, phones, ear)
         try:
             async with shown_pushes(report, receiver):
@@ -96,7 +98,22 @@ async def _demo(report: Report, directory: Path) -> None:
         except asyncio.CancelledError:
             report.step("Interrupted: calls, controller, phones and Asterisk are being ended ...")
             raise
+        finally:
+            ear.cancel()
     report.step("Everything that was started has been stopped")
+
+
+def _voice() -> SpeechSettings:
+    """This machine's engine, by its name: one that is named is loaded while the controller starts."""
+    speech = SpeechSettings(model_dir=str(SPEECH_MODEL))
+    engine = choose(Settings(speech=speech)).engine
+    return speech if engine is None else speech.model_copy(update={"engine": engine, "niceness": 0})
+
+
+async def _ear(spoken_to: Softphone) -> Ear:
+    """The recogniser. It is loaded when the voice has spoken: the two would share the processors."""
+    await spoken_to.wait_until(lambda: spoken_to.calls or None, CALL_LIMIT, "the spoken call")
+    return await asyncio.to_thread(Ear.open)
 
 
 async def _started(stack: AsyncExitStack, directory: Path) -> dict[str, Softphone]:
@@ -113,7 +130,7 @@ async def _three_calls(stage: Stage, directory: Path) -> None:
     try:
         async with asyncio.TaskGroup() as calls:
             calls.create_task(notification_part.notification(stage.part("notification")))
-            calls.create_task(verification_part.verification(stage.part("verification")))
+            calls.create_task(verification_part.verification(stage.part("verification"), directory))
             calls.create_task(callback_part.callback(stage.part("callback"), directory))
     except* Exception as group:
         raise group.exceptions[0] from None

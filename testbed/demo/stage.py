@@ -1,7 +1,7 @@
 """The stage on which the three calls are made: the platform, its customer, phones and an ear."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ from testbed.softphone import PhoneCall, Softphone
 SHOWN, SHOWN_TO_CALLEE = "+8657126880001", "+8657126880002"
 NOTIFIED, VERIFIED, CALLER, CALLEE = "+8613900001111", "+8613900002222", "+8613900003333", "+8613900004444"
 SECRET = "demo-app-secret"
-SOUNDS = ("code_intro", "code_outro", "transferring", "welcome")
+_SHIPPED = ("code_intro", "transferring")
 """Shipped prompts that the demo's account has as sound files of its own."""
 
-TEMPLATE_ID, TEMPLATE = "parcel", "您好，您的快递${NUM_6}已到达${TXT_10}，确认请按一。"
+TEMPLATE_ID, TEMPLATE = "parcel", "您的快递${NUM_6}已到${TXT_10}，确认请按一。"
 _HEARD_AT_LEAST = 0.8
 """Of the pieces of a prompt."""
 
-_CALL_LIMIT = 60.0
+CALL_LIMIT = 60.0
 """Seconds."""
 
 
@@ -94,18 +94,18 @@ class Part:
 
     async def rings(self, number: str, name: str = "phone") -> PhoneCall:
         """Wait until a phone is called."""
-        call = await self.stage.phones[number].next_call(timeout=_CALL_LIMIT)
+        call = await self.stage.phones[number].next_call(timeout=CALL_LIMIT)
         self.step(f"[green]{name}[/] rings, sees {call.caller}")
         return call
 
     async def answers(self, call: PhoneCall, name: str = "phone") -> None:
         """Wait until a phone has answered."""
-        await call.answered(timeout=_CALL_LIMIT)
+        await call.answered(timeout=CALL_LIMIT)
         self.step(f"[green]{name}[/] answered")
 
     async def ends(self, call: PhoneCall, name: str = "phone") -> Path:
         """Wait until a phone's call is over; returns what it heard."""
-        end = await call.ended(timeout=_CALL_LIMIT)
+        end = await call.ended(timeout=CALL_LIMIT)
         self.step(f"[green]{name}[/] {'hung up' if end.by_phone else 'was hung up by the platform'}")
         heard = await call.recorded()
         self.stage.report.listen(f"{self.service}: what the {name} heard", heard)
@@ -151,14 +151,15 @@ def sound(name: str, language: str = "zh") -> Path:
     return shared("sounds") / language / f"{name}.wav"
 
 
-def declaration(phones: Mapping[str, Softphone]) -> str:
+def declaration(phones: Mapping[str, Softphone], own_sounds: Iterable[Path]) -> str:
     """The demo's account, its three apps, sounds, template, and a way to each phone."""
     apps = "\n".join(
         f'[[accounts.apps]]\nkey = "demo-{service}"\nsecret = "{SECRET}"\n'
         f'service = "{service}"\nrecording = true'
         for service in ("notification", "verification", "callback")
     )
-    sounds = "\n".join(f'[[accounts.sounds]]\nname = "{name}.wav"\nfile = "{sound(name)}"' for name in SOUNDS)
+    files = [*(sound(name) for name in _SHIPPED), *own_sounds]
+    sounds = "\n".join(f'[[accounts.sounds]]\nname = "{file.name}"\nfile = "{file}"' for file in files)
     routes = "\n".join(
         f'[[routes]]\nprefix = "{number}"\ncontact = "sip:{{number}}@{phone.contact.removeprefix("sip:")}"'
         for number, phone in phones.items()

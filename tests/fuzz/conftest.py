@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.calls.support import make_template
+from unit.calls.support import add_account
 from unit.management.world import World, world
+
+from controller.store.schema import migrate
 
 
 class Served:
@@ -24,7 +26,8 @@ class Served:
 
     async def _run(self) -> None:
         template = self._folder / "template.db"
-        make_template(template)
+        migrate(f"sqlite:///{template}")
+        add_account(template)
         try:
             async with world(self._folder, template) as made:
                 self._ready.set_result(made)

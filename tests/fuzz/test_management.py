@@ -12,7 +12,6 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -23,20 +22,20 @@ from unit.management.specimens import SPECIMENS
 from unit.management.world import ALPHA, BETA, OPERATOR, named, token
 
 from controller.management.catalogue import OPERATIONS
-from controller.management.document import document
+from controller.management.document import document, problems_of
 from controller.management.operations import PREFIX, Operation
+from controller.management.problems import Unavailable
 from controller.management.roles import Role
 from fuzz.conftest import Served
 
 pytestmark = pytest.mark.requirement("C9")
 
 SCHEMA = schemathesis.openapi.from_dict(document(OPERATIONS))
-EXAMPLES = 30
+EXAMPLES = 25
 """Requests for each operation."""
 
 LONGEST_URL = 8000
 CHECKS = [
-    not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
@@ -65,6 +64,7 @@ def test_C9_given_what_a_fuzzer_sends_when_answered_then_it_is_as_the_document_s
     served: Served, http: requests.Session, operation: Operation
 ) -> None:
     """Every second request is about things that there are."""
+    told = problems_of(operation)
     seen: set[int] = set()
 
     @settings(
@@ -88,6 +88,10 @@ def test_C9_given_what_a_fuzzer_sends_when_answered_then_it_is_as_the_document_s
         # Beyond that it is the HTTP parser that refuses: tests/integration/test_hostile_http.py.
         assume(len(response.request.url or "") < LONGEST_URL)
         seen.add(response.status_code)
+        # 503 is what some say whose other rooms are not there: here nobody speaks.
+        assert response.status_code < 500 or (response.status_code == 503 and Unavailable in told), (
+            response.text
+        )
         case.validate_response(response, checks=CHECKS, headers=headers)
 
     send()

@@ -37,7 +37,12 @@ SECOND = "+8613900002222"
 CALLBACK_KEY, VERIFY_KEY = "callback-app", "verify-app"
 
 QUICK = CallSettings(
-    ring_timeout=1.5, first_digit_timeout=0.8, inter_digit_timeout=0.5, drain_timeout=0.2, minute=2.0
+    ring_timeout=1.5,
+    trunk_timeout=0.6,
+    first_digit_timeout=0.8,
+    inter_digit_timeout=0.5,
+    drain_timeout=0.2,
+    minute=2.0,
 )
 """The same rules in small units."""
 

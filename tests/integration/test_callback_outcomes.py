@@ -209,7 +209,7 @@ async def test_A1_1_given_a_trunk_that_says_nothing_when_called_then_8001_and_40
     bench: StartBench, dead_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that it is this that ends the call, and not the time for ringing.
-    monkeypatch.setattr("controller.calls.leg._LONGEST_SILENCE", 1.0)
+    monkeypatch.setattr("controller.calls.line._LONGEST_SILENCE", 1.0)
     b = await bench(Answer(record=False), sections=PATIENT)
     await use_trunk(b, dead_port)
     number = "+8613755556666"

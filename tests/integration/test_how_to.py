@@ -5,20 +5,29 @@ import json
 import os
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlmodel import Session
 
 from controller.cli import apply_file
 from controller.clock import SystemClock
 from controller.management.first_run import first_administrator
+from controller.management.passwords import digest
+from controller.management.roles import Role
+from controller.prompts import wav
 from controller.settings import ManagementSettings
+from controller.store.database import Database
+from controller.store.management_tables import ApiToken, User
 from testbed.asterisk import AsteriskProgram
+from testbed.controller_process import write_settings
 from testbed.platform import platform
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/how-to"
 SHIPPED_URL = "http://127.0.0.1:8080"
+TOKEN = "vct_test"
 
 PYTHON_PRINTS = {
     "notification": ["callout", "alerting", "answer", "collectInfo 1", "disconnect", "fee"],
@@ -35,7 +44,8 @@ PYTHON_PRINTS = {
 
 def blocks(page: str, language: str) -> list[str]:
     text = (PAGES / f"{page}.md").read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(.*)\n((?:.*\n)*?)```$", text, re.MULTILINE)
+    return [block for kind, block in found if kind == language]
 
 
 async def output(*words: str, text: str, **environment: str) -> str:
@@ -96,3 +106,70 @@ async def test_C9_given_the_page_on_management_when_run_as_it_stands_then_a_call
     assert lines[2:-2] == ["callout", "alerting", "answer"] * 2 + ["disconnect", "fee"]
     assert int(lines[-2].split()[0]) > 8000 * 3
     assert lines[-1].startswith("the old secret is good until 20")
+
+
+async def give_token(database: Database) -> None:
+    """An operator whose token is TOKEN."""
+    now = datetime.now(UTC)
+    user = User(
+        id="usr_test",
+        login="oscar",
+        role=Role.OPERATOR,
+        account_id=None,
+        password_hash="none",
+        created_at=now,
+    )
+    token = ApiToken(
+        id="tok_test",
+        user_id=user.id,
+        name="test",
+        role=Role.OPERATOR,
+        digest=digest(TOKEN),
+        created_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+
+    def add(session: Session) -> None:
+        session.add(user)
+        session.flush()
+        session.add(token)
+
+    await database.write(add)
+
+
+@pytest.mark.requirement("C5", "C7", "C9")
+async def test_C5_given_the_commands_of_the_page_when_run_as_they_stand_then_calls_can_use_the_files(
+    tmp_path: Path, program: AsteriskProgram
+) -> None:
+    declare, look, upload, review, api = blocks("sound-files", "sh")
+    (said,) = blocks("sound-files", "")
+
+    async def run(commands: str) -> str:
+        # What is written goes where nothing else is.
+        here = commands.replace("var/", f"{tmp_path}/").replace(
+            ".venv/bin/voicecall", f"{sys.executable} -m controller"
+        )
+        settings = str(tmp_path / "voicecall.toml")
+        return await output("sh", "-e", text=here, VOICECALL_CONFIG=settings, TOKEN=TOKEN)
+
+    async with platform(tmp_path, program) as home:
+        write_settings(home.settings, tmp_path / "voicecall.toml")
+        await run(declare)
+        assert await run(look) == said.replace("var/", f"{tmp_path}/")
+        async with home.controller() as controller:
+            await give_token(controller.database)
+            assert "submitted" in await run(upload)
+            states = [line.split()[1] for line in (await run(review)).splitlines() if "offer.wav" in line]
+            assert states == ["pending", "approved", "approved"]
+
+            pending = (await run(api.replace(SHIPPED_URL, controller.url))).rpartition('{"items"')
+            (waiting,) = json.loads("".join(pending[1:]))["items"]
+            approve = f'curl -sSf -H "Authorization: Bearer $TOKEN" -X POST {controller.url}/api/v1/reviews'
+            assert "approved" in await run(f"{approve}/{waiting['id']}/approve")
+            assert wav.check((tmp_path / "spring.wav").read_bytes())
+            async with asyncio.timeout(5):
+                while True:
+                    usable = {name for _account, name in controller.directory.now.sounds}
+                    if usable >= {"offer.wav", "spring.wav"}:
+                        break
+                    await asyncio.sleep(0.05)

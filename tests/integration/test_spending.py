@@ -12,7 +12,8 @@ from integration.support import QUICK, SECOND, Bench, StartBench
 from sqlmodel import select
 
 from controller.billing import ledger
-from controller.store.billing_tables import Alarm, RatedCall
+from controller.store.billing_tables import Alarm, Hold, RatedCall
+from controller.store.directory import revision
 from testbed.client import Answer as ApiAnswer
 from testbed.controller_process import write_settings
 from testbed.platform import PLENTY
@@ -58,7 +59,11 @@ async def until_answered(b: Bench, code: str, limit: float) -> float:
         if answer.code == code:
             return time.monotonic() - begin
         assert answer.code in ("0", "1010007", "1010001"), answer.text
-        assert time.monotonic() - begin < limit, answer.text
+        if time.monotonic() - begin > limit:
+            latest = await b.controller.database.read(revision)
+            held = [(hold.scope, hold.reason) for hold in await rows(b, Hold)]
+            now = b.controller.directory.now
+            pytest.fail(f"{answer.text}; holds {held} at {latest}, in force {now.holds} at {now.revision}")
         await asyncio.sleep(0.05)
 
 

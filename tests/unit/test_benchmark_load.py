@@ -7,7 +7,14 @@ import pytest
 
 from benchmarks.load import Search, Side, Trial, run
 
+pytestmark = pytest.mark.virtual_time
 RATE, SECONDS = 100.0, 1.2
+
+
+@pytest.fixture
+async def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials are timed by the loop."""
+    monkeypatch.setattr("benchmarks.load.perf_counter", asyncio.get_running_loop().time)
 
 
 class Pretended(Side):
@@ -46,6 +53,7 @@ class Pretended(Side):
         return {"cdrs": (max(self._over - self._loses, 0), 1)}
 
 
+@pytest.mark.usefixtures("own_clock")
 async def test_given_a_side_that_keeps_up_when_a_trial_is_run_then_nothing_is_wrong() -> None:
     trial = await run(Pretended(capacity=1000), RATE, SECONDS)
     assert trial.passed, trial
@@ -53,6 +61,7 @@ async def test_given_a_side_that_keeps_up_when_a_trial_is_run_then_nothing_is_wr
     assert trial.counts == {"cdrs": 120}
 
 
+@pytest.mark.usefixtures("own_clock")
 async def test_given_a_side_that_falls_behind_when_a_trial_is_run_then_it_fails_though_all_calls_end() -> (
     None
 ):
@@ -60,11 +69,8 @@ async def test_given_a_side_that_falls_behind_when_a_trial_is_run_then_it_fails_
     assert list(trial.faults) == ["seconds slower"]
 
 
-async def test_given_a_side_that_loses_cdrs_when_a_trial_is_run_then_their_number_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("benchmarks.load._COMPLETE_WITHIN", 0.2)
-    monkeypatch.setattr("benchmarks.load._SETTLE_STEP", 0.1)
+@pytest.mark.usefixtures("own_clock")
+async def test_given_a_side_that_loses_cdrs_when_a_trial_is_run_then_their_number_is_told() -> None:
     trial = await run(Pretended(capacity=1000, loses=3), RATE, SECONDS)
     assert trial.faults == {"missing cdrs": 3}
     assert trial.counts == {"cdrs": 117}

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import Session
 from typer.testing import CliRunner
-from unit.calls.support import ACCOUNT, APP, make_template
+from unit.calls.support import ACCOUNT, APP
 
 from controller.cli import app
 from controller.store.database import make_engine
@@ -22,9 +22,9 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "voicecall.db"
-    make_template(path)
+    shutil.copy(template, path)
     engine = make_engine(f"sqlite:///{path}")
     with Session(engine) as session, session.begin():
         session.add(App(key="app-2", account_id=ACCOUNT, service=Service.NOTIFICATION, secret="12345678"))

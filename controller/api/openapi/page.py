@@ -82,11 +82,12 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> str:
     return "".join(parts) + "</section>"
 
 
-def _body(document: Json, contents: Json) -> Iterator[str]:
-    content = contents.get("application/json")
-    if content is None:
-        yield f"<p>The body is a file: {escape(', '.join(contents))}.</p>"
+def _body(document: Json, taken: Json) -> Iterator[str]:
+    """What is sent: fields of JSON, or a file."""
+    if "application/json" not in taken:
+        yield f"<p>{_text('A file: `' + '`, `'.join(taken) + '`.')}</p>"
         return
+    content = taken["application/json"]
     for schema in content["schema"].get("oneOf", [content["schema"]]):
         yield from _fields(document, schema)
     if "example" in content:

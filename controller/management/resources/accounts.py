@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from controller.accounts.rules import AccountRules, rules_row
+from controller.billing.ledger import review
 from controller.management.context import Change, Context
 from controller.management.models import Edit, Identifier, Input, Page, PageQuery, View
 from controller.management.operations import Kind, Operations, Owner
@@ -36,7 +37,9 @@ class AccountView(View):
     max_calls: int | None
     """Calls at a time of all its apps; null: any number."""
     calls_per_second: int | None
-    """Calls accepted in any second; 0: any number, null: as limits.account_calls_per_second says."""
+    """Calls accepted in any second; 0: any number; null: as the settings say."""
+    prepaid: bool
+    """Whether its calls and numbers are charged to a balance."""
     max_apps: int
     """Applications that it may have."""
     rules: AccountRules
@@ -53,7 +56,9 @@ class NewAccount(Input):
     max_calls: int | None = Field(None, ge=0, le=65535)
     """Calls at a time of all its apps; null: any number."""
     calls_per_second: int | None = Field(None, ge=0, le=65535)
-    """Calls accepted in any second; 0: any number, null: as limits.account_calls_per_second says."""
+    """Calls accepted in any second; 0: any number; null: as the settings say."""
+    prepaid: bool = False
+    """Whether its calls and numbers are charged to a balance; without one it is frozen."""
     max_apps: int | None = Field(None, ge=0, le=10_000)
     """Applications that it may have; null: as the settings say."""
     rules: AccountRules = AccountRules()
@@ -70,7 +75,9 @@ class AccountEdit(Edit):
     max_calls: int | None = Field(None, ge=0, le=65535)
     """Calls at a time of all its apps; null: any number."""
     calls_per_second: int | None = Field(None, ge=0, le=65535)
-    """Calls accepted in any second; 0: any number, null: as limits.account_calls_per_second says."""
+    """Calls accepted in any second; 0: any number; null: as the settings say."""
+    prepaid: bool = False
+    """Whether its calls and numbers are charged to a balance; without one it is frozen."""
     max_apps: int | None = Field(None, ge=0, le=10_000)
     """Applications that it may have; null: as the settings say."""
     rules: AccountRules = AccountRules()
@@ -93,6 +100,7 @@ def view(context: Context, row: Account) -> AccountView:
         active=row.active,
         max_calls=row.max_calls,
         calls_per_second=row.calls_per_second,
+        prepaid=row.prepaid,
         max_apps=settings.max_apps if row.max_apps is None else row.max_apps,
         rules=AccountRules.model_validate(row.rules or {}),
     )
@@ -120,6 +128,7 @@ async def create_account(ctx: Context, body: NewAccount) -> AccountView:
         row = Account(**_columns(body.model_dump(exclude={"rules"}), body.rules))
         change.session.add(row)
         change.session.flush()
+        review(change.session, row.id, ctx.services.clock.now())
         made = view(ctx, row)
         change.record("account", row.id, account_id=row.id, after=made)
         change.in_force()
@@ -156,6 +165,7 @@ async def edit_account(ctx: Context, body: AccountEdit) -> AccountView:
         for name, value in _columns(given, rules).items():
             setattr(row, name, value)
         change.session.flush()
+        review(change.session, row.id, ctx.services.clock.now())
         after = view(ctx, row)
         change.record("account", row.id, before=before, after=after)
         change.in_force()

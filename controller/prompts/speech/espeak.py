@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from controller.prompts.convert import samples_of
+from controller.prompts.conversion.decode import samples_of
 from controller.prompts.errors import SoundFileError, SpeechEngineError, UnreadableTextError
 from controller.prompts.optional import load
 from controller.prompts.speech.engine import Language, Passage, Speech
@@ -58,7 +58,7 @@ class EspeakEngine:
             text = await asyncio.to_thread(self._pinyin, text)
         file = await self._run(_VOICES[passage.language], text)
         try:
-            samples, rate = samples_of(file, streamed=True)
+            samples, rate = samples_of(file)
         except SoundFileError as error:
             raise SpeechEngineError(f"espeak-ng gave no sound: {error}") from error
         heard = trim(samples, rate)

@@ -8,7 +8,7 @@ from typing import Final
 
 import aiohttp
 
-from controller.prompts.convert import samples_of
+from controller.prompts.conversion.decode import samples_of
 from controller.prompts.errors import SoundFileError, SpeechEngineError
 from controller.prompts.speech.engine import Language, Passage, Speech
 from controller.prompts.speech.trim import trim
@@ -67,7 +67,7 @@ class HttpSpeechEngine:
         file = await self._ask(passage)
         try:
             # A server that streams doesn't know the length when it writes the header.
-            samples, rate = samples_of(file, streamed=True)
+            samples, rate = samples_of(file)
         except SoundFileError as error:
             raise SpeechEngineError(f"The speech server gave no usable sound: {error}") from error
         return Speech(await asyncio.to_thread(trim, samples, rate), rate)

@@ -75,7 +75,13 @@ class Synthesiser:
         :param language: of a text without any letters, like "1234".
         :raises SpeechError: the text can't be turned into sound.
         """
-        passages = read_aloud(text, language=language)
+        return await self.sound_file(read_aloud(text, language=language))
+
+    async def sound_file(self, passages: Sequence[Passage]) -> bytes:
+        """A WAV file in the required form that says ``passages``.
+
+        :raises SpeechError: they can't be turned into sound.
+        """
         async with self.playable([passages]):
             sound = await asyncio.to_thread(self._cache.path(self._key(passages)).read_bytes)
         return wav.write(sound)

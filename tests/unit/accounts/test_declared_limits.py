@@ -10,7 +10,6 @@ from controller.accounts.directory import Directory, directory_of
 from controller.accounts.errors import AddressNotAllowed
 from controller.store.database import Database
 from controller.store.directory import read_directory
-from controller.store.schema import migrate
 
 WHOLE = """
 [[accounts]]
@@ -46,22 +45,19 @@ service = "notification"
 """
 
 
-async def applied(tmp_path: Path, *texts: str) -> tuple[list[list[Change]], Directory]:
-    url = f"sqlite:///{tmp_path}/test.db"
-    migrate(url)
+async def applied(database: Database, tmp_path: Path, *texts: str) -> tuple[list[list[Change]], Directory]:
     changes = []
-    async with Database(url) as database:
-        for text in texts:
-            (tmp_path / "d.toml").write_text(text, "utf-8")
-            declared = read_declaration(tmp_path / "d.toml")
-            changes.append(await database.write(lambda session: apply(session, declared, [])))  # noqa: B023
-        return changes, directory_of(await database.read(read_directory))
+    for text in texts:
+        (tmp_path / "d.toml").write_text(text, "utf-8")
+        declared = read_declaration(tmp_path / "d.toml")
+        changes.append(await database.write(lambda session: apply(session, declared, [])))  # noqa: B023
+    return changes, directory_of(await database.read(read_directory))
 
 
 async def test_given_all_limits_when_declared_twice_then_they_are_in_force_and_nothing_changes(
-    tmp_path: Path,
+    database: Database, tmp_path: Path
 ) -> None:
-    (_first, second), directory = await applied(tmp_path, WHOLE, WHOLE)
+    (_first, second), directory = await applied(database, tmp_path, WHOLE, WHOLE)
 
     assert {change.what for change in second} == {"unchanged"}
     account, app = directory.accounts["acme"], directory.applications["app"]
@@ -78,10 +74,10 @@ async def test_given_all_limits_when_declared_twice_then_they_are_in_force_and_n
 
 
 async def test_given_limits_that_are_no_longer_declared_when_applied_then_nothing_is_limited(
-    tmp_path: Path,
+    database: Database, tmp_path: Path
 ) -> None:
-    changes, directory = await applied(tmp_path, WHOLE, PLAIN)
-    _changes, plain = await applied(tmp_path / "other", PLAIN)
+    _changes, plain = await applied(database, tmp_path, PLAIN)
+    changes, directory = await applied(database, tmp_path, WHOLE, PLAIN)
 
     assert [change.what for change in changes[1]] == ["changed", "changed", "changed", "unchanged"]
     assert directory.accounts == plain.accounts
@@ -93,9 +89,9 @@ async def test_given_limits_that_are_no_longer_declared_when_applied_then_nothin
     ("address", "taken"), [("192.0.2.9", True), ("198.51.100.1", False), ("2001:db8::1", True), ("", False)]
 )
 async def test_given_an_ip_whitelist_when_a_request_comes_then_only_its_networks_are_taken(
-    tmp_path: Path, address: str, taken: bool
+    database: Database, tmp_path: Path, address: str, taken: bool
 ) -> None:
-    _changes, directory = await applied(tmp_path, WHOLE)
+    _changes, directory = await applied(database, tmp_path, WHOLE)
 
     application = directory.applications["app"]
     if taken:

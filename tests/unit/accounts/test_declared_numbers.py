@@ -1,6 +1,5 @@
 """Numbers as they are declared: states, bind numbers, and what can't be."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,14 +28,6 @@ def account(numbers: str, *apps: str, name: str = "acme") -> str:
 
 
 BOTH = f'"{FIRST}", "{SECOND}"'
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite:///{tmp_path}/test.db"
-    migrate(url)
-    async with Database(url, synchronous="NORMAL") as opened:
-        yield opened
 
 
 async def applied(database: Database, folder: Path, declared: str) -> tuple[set[str], Directory]:

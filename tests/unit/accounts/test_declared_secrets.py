@@ -9,7 +9,6 @@ from controller.accounts.declaration import Change, DeclarationError, apply, rea
 from controller.accounts.directory import Application, directory_of
 from controller.store.database import Database
 from controller.store.directory import read_directory
-from controller.store.schema import migrate
 
 APP = """
 [[accounts]]
@@ -24,22 +23,20 @@ RENEWED = APP + 'previous_secret = { secret = "old secret", until = 2030-01-02T0
 UNTIL = datetime(2030, 1, 2, tzinfo=UTC)
 
 
-async def applied(tmp_path: Path, *texts: str) -> tuple[list[list[Change]], Application]:
-    migrate(url := f"sqlite:///{tmp_path}/test.db")
+async def applied(database: Database, tmp_path: Path, *texts: str) -> tuple[list[list[Change]], Application]:
     changes = []
-    async with Database(url) as database:
-        for text in texts:
-            (tmp_path / "d.toml").write_text(text, "utf-8")
-            declared = read_declaration(tmp_path / "d.toml")
-            changes.append(await database.write(lambda session: apply(session, declared, [])))  # noqa: B023
-        return changes, directory_of(await database.read(read_directory)).applications["app"]
+    for text in texts:
+        (tmp_path / "d.toml").write_text(text, "utf-8")
+        declared = read_declaration(tmp_path / "d.toml")
+        changes.append(await database.write(lambda session: apply(session, declared, [])))  # noqa: B023
+    return changes, directory_of(await database.read(read_directory)).applications["app"]
 
 
 @pytest.mark.requirement("C3")
 async def test_C3_given_a_previous_secret_when_declared_twice_then_it_is_good_until_then_and_nothing_changes(
-    tmp_path: Path,
+    database: Database, tmp_path: Path
 ) -> None:
-    (_first, second), app = await applied(tmp_path, RENEWED, RENEWED)
+    (_first, second), app = await applied(database, tmp_path, RENEWED, RENEWED)
 
     assert {change.what for change in second} == {"unchanged"}
     assert app.secrets(UNTIL - timedelta(seconds=1)) == ("new secret", "old secret")
@@ -48,9 +45,9 @@ async def test_C3_given_a_previous_secret_when_declared_twice_then_it_is_good_un
 
 @pytest.mark.requirement("C3")
 async def test_C3_given_a_previous_secret_when_it_is_no_longer_declared_then_it_is_gone(
-    tmp_path: Path,
+    database: Database, tmp_path: Path
 ) -> None:
-    _changes, app = await applied(tmp_path, RENEWED, APP)
+    _changes, app = await applied(database, tmp_path, RENEWED, APP)
 
     assert app.secrets(UNTIL - timedelta(seconds=1)) == ("new secret",)
 

@@ -9,7 +9,6 @@ from controller.accounts.directory import Directory, directory_of
 from controller.accounts.errors import TemplateMissing, TemplateNotApproved
 from controller.store.database import Database
 from controller.store.directory import read_directory
-from controller.store.schema import migrate
 from controller.store.tables import Template
 
 pytestmark = pytest.mark.requirement("C6")
@@ -32,25 +31,22 @@ text = "别的公司的${NUM_2}。"
 """
 
 
-async def applied(directory: Path, text: str) -> tuple[list[str], Directory]:
+async def applied(database: Database, directory: Path, text: str) -> tuple[list[str], Directory]:
     """(what became of each template, the directory afterwards)."""
     path = directory / "declaration.toml"
     path.write_text(text, "utf-8")
-    url = f"sqlite:///{directory}/test.db"
-    migrate(url)
     declared = read_declaration(path)
-    async with Database(url) as database:
-        changes = await database.write(lambda session: apply(session, declared, []))
-        found = directory_of(await database.read(read_directory))
+    changes = await database.write(lambda session: apply(session, declared, []))
+    found = directory_of(await database.read(read_directory))
     return [change.what for change in changes if change.kind == "template"], found
 
 
 async def test_given_templates_when_applied_again_and_changed_then_each_account_has_its_own(
-    tmp_path: Path,
+    database: Database, tmp_path: Path
 ) -> None:
-    assert (await applied(tmp_path, DECLARATION))[0] == ["created"] * 3
-    assert (await applied(tmp_path, DECLARATION))[0] == ["unchanged"] * 3
-    what, directory = await applied(tmp_path, DECLARATION.replace("${TXT_8}", "${TXT_9}"))
+    assert (await applied(database, tmp_path, DECLARATION))[0] == ["created"] * 3
+    assert (await applied(database, tmp_path, DECLARATION))[0] == ["unchanged"] * 3
+    what, directory = await applied(database, tmp_path, DECLARATION.replace("${TXT_8}", "${TXT_9}"))
 
     assert what == ["changed", "unchanged", "unchanged"]
     assert str(directory.template("acme", "parcel").variables[0]) == "${TXT_9}"
@@ -84,14 +80,15 @@ def test_given_a_template_at_fault_when_read_then_it_is_named(
 
 
 async def test_given_a_template_that_older_rules_let_in_when_read_then_the_others_are_in_force(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await applied(tmp_path, DECLARATION)
-    async with Database(f"sqlite:///{tmp_path}/test.db") as database:
-        await database.write(
-            lambda session: session.add(Template(account_id="acme", id="old", text="${OLD}", approved=True))
+    await applied(database, tmp_path, DECLARATION)
+    await database.write(
+        lambda session: session.add(
+            Template(account_id="acme", id="old", text="${OLD}", state="approved", usable_text="${OLD}")
         )
-        directory = directory_of(await database.read(read_directory))
+    )
+    directory = directory_of(await database.read(read_directory))
 
     assert directory.template("acme", "parcel")
     with pytest.raises(TemplateMissing):

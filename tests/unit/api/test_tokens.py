@@ -1,6 +1,5 @@
 """Access tokens: only the newest is good, for 48 hours; nothing but digests is kept."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -14,7 +13,6 @@ from controller.accounts.errors import AddressNotAllowed
 from controller.api.wire.authentication.tokens import TokenDesk, Tokens, token_answer
 from controller.api.wire.results import WireError
 from controller.store.database import Database
-from controller.store.schema import migrate
 from controller.store.tables import Account, App, Service
 
 USER, PASSWORD, SECRET = "sp-user", "raw-password", "s3cret-APP-0001"
@@ -60,19 +58,15 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    url = f"sqlite:///{tmp_path}/test.db"
-    migrate(url)
-    async with Database(url, synchronous="NORMAL") as database:
+async def bench(database: Database) -> Bench:
+    def declare(session) -> None:
+        session.add(Account(id="sp"))
+        session.flush()
+        for key in ("app-1", "app-2"):
+            session.add(App(key=key, account_id="sp", service="callback", secret=SECRET))
 
-        def declare(session) -> None:
-            session.add(Account(id="sp"))
-            session.flush()
-            for key in ("app-1", "app-2"):
-                session.add(App(key=key, account_id="sp", service="callback", secret=SECRET))
-
-        await database.write(declare)
-        yield Bench(database)
+    await database.write(declare)
+    return Bench(database)
 
 
 async def refused(doing) -> str:

@@ -10,21 +10,21 @@ NUMBER = PhoneNumber("+8613900001111")
 
 
 def test_given_a_trunk_route_when_dialled_then_the_number_goes_over_it() -> None:
-    table = RoutingTable([RouteConfiguration("+86", trunk="a"), RouteConfiguration("+861390", trunk="b")])
+    table = RoutingTable([RouteConfiguration("+86", ("a",)), RouteConfiguration("+861390", ("b",))])
 
-    assert table.dial_string(NUMBER) == "PJSIP/+8613900001111@b"
-    assert table.dial_string(PhoneNumber("+8657126880001")) == "PJSIP/+8657126880001@a"
+    assert table.ways(NUMBER)[0].dial_string == "PJSIP/+8613900001111@b"
+    assert table.ways(PhoneNumber("+8657126880001"))[0].dial_string == "PJSIP/+8657126880001@a"
 
 
 def test_given_a_contact_route_when_dialled_then_the_number_takes_its_place() -> None:
     table = RoutingTable([RouteConfiguration("+86", contact="sip:{number}@127.0.0.1:5070")])
 
-    assert table.dial_string(NUMBER) == "PJSIP/voicecall-contact/sip:+8613900001111@127.0.0.1:5070"
+    assert table.ways(NUMBER)[0].dial_string == "PJSIP/voicecall-contact/sip:+8613900001111@127.0.0.1:5070"
 
 
 def test_given_no_route_when_dialled_then_the_error_masks_the_number() -> None:
     with pytest.raises(NoRoute) as refused:
-        RoutingTable([RouteConfiguration("+1", trunk="a")]).dial_string(NUMBER)
+        RoutingTable([RouteConfiguration("+1", ("a",))]).ways(NUMBER)
 
     assert NUMBER.e164 not in str(refused.value)
 
@@ -51,9 +51,10 @@ def test_given_a_trunk_that_would_break_the_configuration_when_made_then_it_is_r
 @pytest.mark.parametrize(
     "values",
     [
-        {"prefix": "86", "trunk": "a"},
+        {"prefix": "86", "trunks": ("a",)},
         {"prefix": "+86"},
-        {"prefix": "+86", "trunk": "a", "contact": "sip:x@y"},
+        {"prefix": "+86", "trunks": ("a",), "contact": "sip:x@y"},
+        {"prefix": "+86", "trunks": ("a", "a")},
         {"prefix": "+86", "contact": "sip:x@y\nz"},
         {"prefix": "+86", "contact": "tel:1"},
         {"prefix": "+86", "contact": "sip:{number}@h;lr&x=1"},

@@ -34,7 +34,19 @@ def test_given_what_is_no_amount_when_checked_then_it_is_refused(text: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"), [(Amount, 0.18), (Price, "-0.01"), (Payment, "0"), (Amount, "x"), (Amount, "1.23456")]
+    ("kind", "value"),
+    [
+        (Amount, 0.18),
+        (Price, "-0.01"),
+        (Payment, "0"),
+        (Amount, "x"),
+        (Amount, "1.23456"),
+        (Amount, 1),
+        (Amount, "1e3"),
+        (Amount, " 1"),
+        (Amount, "1\n"),
+        (Amount, True),
+    ],
 )
 def test_given_a_faulty_amount_when_read_from_outside_then_it_is_refused(kind: object, value: object) -> None:
     with pytest.raises(ValidationError):

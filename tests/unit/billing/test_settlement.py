@@ -149,7 +149,7 @@ async def test_C8_given_a_record_that_cannot_be_read_when_settled_then_the_other
     await add(database, *(Made(f"c{number}", NOW - HOUR) for number in range(5)))
 
     def spoil(session: Session) -> None:
-        found = session.get(Cdr, "c2")
+        found = session.exec(select(Cdr).where(Cdr.call_id == "c2")).one_or_none()
         assert found is not None
         found.record = {"nothing": "here"}
 

@@ -12,7 +12,7 @@ from unit.calls.support import ACCOUNT
 
 from controller.billing import ledger
 from controller.billing.calendar import Calendar
-from controller.billing.errors import AccountMissing, BillingError
+from controller.billing.errors import AccountMissing, NoMonth
 from controller.billing.ledger import Kind, Posting, correction, top_up
 from controller.billing.settlement import Settling
 from controller.billing.statements import calls_csv, statement_csv, statement_of
@@ -101,7 +101,7 @@ async def test_C8_given_many_calls_when_their_costs_are_written_then_each_is_the
 async def test_C8_given_what_is_no_month_when_a_statement_is_asked_for_then_that_is_said(
     database: Database, month: str
 ) -> None:
-    with pytest.raises(BillingError, match="is not a month"):
+    with pytest.raises(NoMonth, match="is not a month"):
         await database.read(lambda session: statement_of(session, ACCOUNT, month, CALENDAR, "CNY"))
 
 

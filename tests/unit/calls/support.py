@@ -29,7 +29,6 @@ from controller.store.calls import NonceUse
 from controller.store.database import Database, make_engine
 from controller.store.journal import Journal
 from controller.store.limits import Limits
-from controller.store.schema import migrate
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Service, TimelineEntry
 
 HOST = "controller1.test"
@@ -195,11 +194,9 @@ def call_request(*items: PlayItem, **changes: Any) -> CallRequest:
     return CallRequest(**parts)
 
 
-def make_template(path: Path) -> None:
-    """A database file with the tables, an account and an app."""
-    url = f"sqlite:///{path}"
-    migrate(url)
-    engine = make_engine(url)
+def add_account(path: Path) -> None:
+    """Put an account and an app into an empty database."""
+    engine = make_engine(f"sqlite:///{path}")
     with Session(engine) as session, session.begin():
         session.add(Account(id=ACCOUNT))
         session.flush()

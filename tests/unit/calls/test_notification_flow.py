@@ -8,7 +8,7 @@ import pytest
 from unit.calls.support import CALLEE, PATIENT, QUICK, SHOWN, House, item, running_house
 
 from controller.ari.fake import ANSWERS, Behaviour, FakeAsterisk
-from controller.calls import leg
+from controller.calls import leg, line
 from controller.calls.timeline import Kind
 
 REACHED = [Kind.CALLOUT, Kind.ALERTING, Kind.ANSWER]
@@ -342,7 +342,7 @@ async def test_given_events_that_come_twice_when_the_call_goes_on_then_it_goes_a
 async def test_given_asterisk_fails_to_hang_up_when_asked_then_it_is_asked_again(
     house: House, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    monkeypatch.setattr(leg, "_HANG_UP_AGAIN", (0.01, 0.01), raising=False)
+    monkeypatch.setattr(line, "_HANG_UP_AGAIN", (0.01, 0.01))
     house.asterisk.faults.answer("channels.hangup", status, times=2)
     ended = await house.call(behaviour=ANSWERS)
     assert ended.state_code == 0
@@ -352,7 +352,7 @@ async def test_given_asterisk_fails_to_hang_up_when_asked_then_it_is_asked_again
 async def test_given_the_end_of_a_prompt_is_never_told_when_looked_at_then_the_call_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leg, "_CHECK_INTERVAL", 0.02, raising=False)
+    monkeypatch.setattr(leg, "_CHECK_INTERVAL", 0.02)
     house.asterisk.faults.omit("PlaybackFinished")
     house.phone_does(ANSWERS)
     ended = await house.ended(await house.start(item("one"), item("two")), limit=2.0)

@@ -3,18 +3,30 @@
 The tests of tenancy and roles go through every operation; they need something that others must not get.
 """
 
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 
 from sqlmodel import Session
-from unit.management.world import ALPHA, Clock, user_id
+from unit.management.world import ALPHA, SILENCE, Clock, user_id
 
 from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.store.enterprise_tables import Enterprise
 from controller.store.management_tables import ApiToken, User
-from controller.store.tables import Account, App, Number, NumberState, Service
+from controller.store.reviews import ReviewKind, submit
+from controller.store.tables import (
+    Account,
+    App,
+    Contact,
+    Number,
+    NumberState,
+    ReviewState,
+    Service,
+    SoundFile,
+    Template,
+)
 
 _numbers = count(1)
 _NOW = Clock().now()
@@ -67,6 +79,35 @@ def _number(session: Session) -> str:
     return name
 
 
+def _sound(session: Session) -> str:
+    name = f"specimen{next(_numbers)}.wav"
+    session.add(
+        SoundFile(account_id=ALPHA, name=name, digest=hashlib.sha256(SILENCE).hexdigest(), duration_ms=1000)
+    )
+    return f"{ALPHA}:{name}"
+
+
+def _template(session: Session) -> str:
+    name = f"specimen{next(_numbers)}"
+    session.add(Template(account_id=ALPHA, id=name, text="您好。"))
+    return f"{ALPHA}:{name}"
+
+
+def _review(session: Session) -> str:
+    name = _template(session).partition(":")[2]
+    template = session.get_one(Template, (ALPHA, name))
+    template.state = ReviewState.SUBMITTED
+    digest = hashlib.sha256(template.text.encode()).hexdigest()
+    row = submit(session, ALPHA, ReviewKind.TEMPLATE, name, version=digest, by="test", now=_NOW)
+    return f"rev-{row.id}"
+
+
+def _contact(session: Session) -> str:
+    name = f"ct-specimen{next(_numbers)}"
+    session.add(Contact(id=name, account_id=ALPHA, email="test@example.com"))
+    return name
+
+
 SPECIMENS: dict[str, Callable[[Session], str]] = {
     "account_id": _account,
     "user_id": _user,
@@ -74,8 +115,18 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "enterprise_id": _enterprise,
     "app_key": _application,
     "number": _number,
+    "sound_id": _sound,
+    "template_id": _template,
+    "review_id": _review,
+    "contact_id": _contact,
 }
 """Path parameter -> makes a new specimen in alpha's name and returns its id."""
 
-MISSING = {"account_id": "nowhere", "number": "+8657129999999"}
+MISSING = {
+    "account_id": "nowhere",
+    "number": "+8657129999999",
+    "sound_id": "alpha:nowhere.wav",
+    "template_id": "alpha:nowhere",
+    "review_id": "rev-999999",
+}
 """An id that could be one but is none; where it is not here, "none0" is one."""

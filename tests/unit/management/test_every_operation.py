@@ -12,7 +12,7 @@ from unit.management.specimens import MISSING, SPECIMENS
 from unit.management.world import ALPHA, BETA, OPERATOR, Reply, World, named
 
 from controller.management.catalogue import OPERATIONS
-from controller.management.operations import PREFIX, Operation, Upload
+from controller.management.operations import PREFIX, Operation, Stream, Upload
 from controller.management.roles import Role, Scope
 from controller.store.management_tables import AuditEntry
 from controller.store.tables import Account
@@ -50,14 +50,14 @@ async def send(
     path = operation.path.format(**ids)
     body: Any = None
     headers = {"If-Match": "*"} if operation.locked else {}
-    if operation.body is Upload:
+    if operation.body in (Upload, Stream):
         body = b"no file"
         headers["Content-Type"] = operation.media_types[0]
     elif operation.example is not None:
         body = dict(operation.example)
         if "account_id" in getattr(operation.body, "model_fields", {}):
             body["account_id"] = account
-    if body is None and account is not None:
+    if not isinstance(body, dict) and account is not None:
         path += f"?account_id={account}"
     return await world.ask(operation.method, path, body, headers=headers, **who)
 

@@ -15,23 +15,31 @@ from pydantic import SecretStr
 from sqlmodel import Session, delete
 
 from controller.accounts.directory import LiveDirectory
+from controller.accounts.spending import SpendingTerms
 from controller.api.listener import listening
 from controller.api.remote import Remote
 from controller.api.server import make_app
 from controller.asterisk.node import Node
+from controller.billing.calendar import Calendar
+from controller.billing.spending import Spending
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services, management_services
 from controller.management.operations import PREFIX, Operation
 from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.management.server import ManagementApi
+from controller.prompts.library import PromptLibrary
+from controller.review.queue import ReviewQueue
 from controller.settings import AsteriskSettings, HttpSettings, Settings
+from controller.sounds.room import REVIEWED, opened_content
 from controller.store.database import Database
 from controller.store.management_tables import ApiToken, User
 from controller.store.tables import Account, App
 
 ALPHA, BETA = "alpha", "beta"
 OPERATOR = None
+SILENCE = b"\xd5" * 8000
+"""The sound of every sound file that a test needs and doesn't hear."""
 _CLOSED_PORT = 1
 
 
@@ -142,7 +150,18 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)
         await directory.refresh()
-        services = management_services(settings, database, clock, directory, Node(settings.asterisk))
+        node = Node(settings.asterisk)
+        terms = SpendingTerms(directory, settings.limits.daily_cap)
+        calendar = Calendar(settings.billing.zone_info)
+        spending = Spending(clock, calendar, terms, lambda _number: False)
+        content = await opened_content(
+            settings, database, [node], None, clock, lambda _media: (), directory.refresh
+        )
+        PromptLibrary(settings.draft_dir).keep(SILENCE)
+        for work in content.works:
+            work.close()
+        reviews = ReviewQueue(database, clock, REVIEWED)
+        services = management_services(settings, database, clock, directory, node, spending, content, reviews)
         api = ManagementApi(OPERATIONS, services, Remote(settings.http.trusted_proxies))
         app = make_app(api.routes(), lambda: True, settings.http)
         async with (

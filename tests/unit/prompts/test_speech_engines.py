@@ -12,9 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.prompts import alaw, wav
-from controller.prompts.convert import telephone_wav
 from controller.prompts.errors import ModelError, PromptError, SpeechEngineError, UnreadableTextError
 from controller.prompts.reading import Language, Passage
+from controller.prompts.resample import to_int16
 from controller.prompts.speech.engine import Speech, SpeechEngine, join, silence
 from controller.prompts.speech.espeak import EspeakEngine
 from controller.prompts.speech.kokoro import KokoroEngine
@@ -43,7 +43,7 @@ def test_given_only_silence_when_trimmed_then_nothing_is_left(samples: np.ndarra
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """Stands for espeak-ng: notes what it gets, answers with a tone."""
-    (tmp_path / "tone.wav").write_bytes(telephone_wav(TONE))
+    (tmp_path / "tone.wav").write_bytes(wav.write(alaw.encode(to_int16(TONE))))
     path = tmp_path / "espeak-ng"
     path.write_text(
         f"#!{sys.executable}\n"
@@ -111,7 +111,7 @@ async def test_given_an_http_engine_when_it_speaks_then_the_call_is_the_openai_o
 
     async def handler(request: web.Request) -> web.Response:
         got.extend([request.headers["Authorization"], await request.json()])
-        file = bytearray(telephone_wav(TONE))
+        file = bytearray(wav.write(alaw.encode(to_int16(TONE))))
         file[54:58] = b"\xff\xff\xff\xff"
         return web.Response(body=bytes(file), content_type="audio/wav")
 

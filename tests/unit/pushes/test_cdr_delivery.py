@@ -28,6 +28,8 @@ from controller.store.database import Database
 from controller.store.limits import Limits
 from controller.store.tables import CdrPush, PushProfile
 
+pytestmark = pytest.mark.virtual_time
+
 URL = "http://customer.test/fee"
 ENDPOINT = Endpoint(APP, URL)
 

@@ -192,6 +192,19 @@ async def test_B4_given_attempts_when_over_then_each_is_kept_with_what_became_of
     assert await database.read(lambda session: len(rows.attempts_of(session, "call"))) == 2
 
 
+@pytest.mark.virtual_time
+async def test_given_attempts_that_gather_when_closed_then_they_are_written_at_once(
+    database: Database,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with room(database) as place:
+        await place.courier.deliver(push("http://x.test/s"))
+        began = loop.time()
+
+    assert loop.time() - began < 0.05
+    assert len(await attempts(database)) == 1
+
+
 async def test_given_old_attempts_when_purged_then_just_they_are_gone(database: Database) -> None:
     async with room(database) as place:
         await place.courier.deliver(push("http://x.test/s", 0))
@@ -307,6 +320,7 @@ async def test_given_one_success_in_between_when_pushed_to_then_the_days_begin_a
         assert place.ledger.is_disabled(Endpoint(APP, "http://x.test/s"))
 
 
+@pytest.mark.virtual_time
 async def test_given_a_disabled_endpoint_when_enabled_by_another_process_then_noticed(
     database: Database,
 ) -> None:
@@ -330,6 +344,7 @@ async def until_written(place: Room) -> None:
     await soon(place.ledger._writing)
 
 
+@pytest.mark.virtual_time
 async def test_given_the_database_is_away_when_attempts_are_noted_then_they_are_written_later(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,6 +29,8 @@ from controller.store.tables import CallPush, PushAttempt, PushProfile
 
 HOST, URL = "controller1.test", "http://customer.test/status"
 OK, GONE = Delivery(200), Delivery(410)
+pytestmark = pytest.mark.virtual_time
+
 _DISCONNECT = {"state_code": 0, "text": "over", "cut_point": 0, "party": None}
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,19 +16,6 @@ from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import migrate, revisions
 from controller.store.tables import Account, UsedNonce
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    made = f"sqlite:///{tmp_path}/test.db"
-    migrate(made)
-    return made
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with Database(url, synchronous="NORMAL") as opened:
-        yield opened
 
 
 def add(name: str):
@@ -122,18 +109,22 @@ async def test_given_a_caller_who_goes_away_when_its_write_is_under_way_then_it_
     assert await database.read(names) == ["kept"]
 
 
-async def test_given_writes_under_way_when_the_database_is_closed_then_they_are_there(url: str) -> None:
-    async with Database(url) as database:
+async def test_given_writes_under_way_when_the_database_is_closed_then_they_are_there(
+    database_url: str,
+) -> None:
+    async with Database(database_url) as database:
         writes = [asyncio.create_task(database.write(add(f"a{index}"))) for index in range(10)]
         await asyncio.sleep(0)
     await asyncio.gather(*writes)
 
-    async with Database(url) as database:
+    async with Database(database_url) as database:
         assert len(await database.read(names)) == 10
 
 
-async def test_given_a_database_when_migrated_then_it_is_at_the_newest_revision(url: str) -> None:
-    present, newest = revisions(url)
+async def test_given_a_database_when_migrated_then_it_is_at_the_newest_revision(
+    database_url: str,
+) -> None:
+    present, newest = revisions(database_url)
 
     assert present == newest
 
@@ -169,13 +160,13 @@ async def test_given_a_usual_umask_when_a_database_is_made_then_its_files_are_it
 
 
 async def test_given_a_database_that_others_could_read_when_it_is_opened_then_they_can_no_longer(
-    url: str, tmp_path: Path
+    database_url: str, tmp_path: Path
 ) -> None:
-    async with Database(url) as database:
+    async with Database(database_url) as database:
         await database.write(add("a"))
         for path in tmp_path.iterdir():
             path.chmod(0o644)
-        async with Database(url):
+        async with Database(database_url):
             found = modes(tmp_path)
 
     assert set(found.values()) == {0o600}

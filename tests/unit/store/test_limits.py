@@ -47,10 +47,10 @@ def call_row(at: datetime = NOW, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(empty_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two accounts: one with two apps, one with one."""
     path = tmp_path_factory.mktemp("template") / "template.db"
-    migrate(f"sqlite:///{path}")
+    shutil.copy(empty_template, path)
     engine = make_engine(f"sqlite:///{path}")
     with Session(engine) as session, session.begin():
         session.add_all([Account(id="acme"), Account(id="other")])

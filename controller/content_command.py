@@ -1,0 +1,223 @@
+"""`voicecall sound` and `voicecall review`: sound files and the review queue without a browser.
+
+They work on the database and the data folder; a running controller notices within a second.
+"""
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from controller.clock import SystemClock
+from controller.command import ConfigOption, JsonOption, failure, read_settings, show, with_database
+from controller.prompts import wav
+from controller.prompts.conversion.converter import Converter, ReadySound
+from controller.prompts.errors import PromptError
+from controller.review.errors import ReviewError
+from controller.review.queue import ReviewQueue, Submission
+from controller.sounds.errors import ContentError
+from controller.sounds.files import Sound, SoundFiles
+from controller.sounds.room import REVIEWED, sound_files
+from controller.store.database import Database
+from controller.store.reviews import QueueState
+from controller.store.tables import Account
+
+T = TypeVar("T")
+
+sound = typer.Typer(help="Sound files of accounts.", no_args_is_help=True)
+review = typer.Typer(help="What waits for a decision before calls can use it.", no_args_is_help=True)
+
+FileArgument = Annotated[Path, typer.Argument(help="The file.")]
+AccountArgument = Annotated[str, typer.Argument(help="Id of the account.")]
+NameArgument = Annotated[str, typer.Argument(help="Name of the sound file.")]
+IdArgument = Annotated[int, typer.Argument(help="Number of the submission.")]
+ByOption = Annotated[str | None, typer.Option(help="Who does this; else the user of this machine.")]
+
+_PIECE = 1 << 20
+
+
+@sound.command()
+def check(file: FileArgument) -> None:
+    """Say what is wrong with a file, if anything is; exit status 2 if so."""
+    ready = _looked_at(file, convert=False)
+    typer.echo(f"{file} has the required form: {ready.duration_ms / 1000:.1f} s")
+
+
+@sound.command()
+def convert(file: FileArgument, out: Annotated[Path, typer.Option(help="The WAV file to write.")]) -> None:
+    """Make a file of the required form of a WAV, MP3, Ogg or FLAC file, its loudness evened."""
+    ready = _looked_at(file, convert=True)
+    try:
+        out.write_bytes(wav.write(ready.audio))
+    except OSError as error:
+        raise failure(f"{out}: {error.strerror}") from None
+    typer.echo(f"{out} written ({ready.source}, {ready.duration_ms / 1000:.1f} s)")
+
+
+def _looked_at(file: Path, *, convert: bool) -> ReadySound:
+    if not file.is_file():
+        raise failure(f"{file}: no such file")
+    converter = Converter()
+    try:
+        return asyncio.run(converter.convert(file) if convert else converter.check(file))
+    except PromptError as error:
+        raise failure(f"{file}: {error}") from None
+
+
+@sound.command()
+def upload(
+    account: AccountArgument,
+    file: FileArgument,
+    name: Annotated[str | None, typer.Option(help="Its name in requests; else that of the file.")] = None,
+    convert: Annotated[bool, typer.Option("--convert", help="It has another form; convert it.")] = False,
+    submit: Annotated[bool, typer.Option("--submit", help="Ask for its review, too.")] = False,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Upload a sound file as a draft."""
+
+    async def work(files: SoundFiles) -> Sound:
+        made = await files.upload(account, name or file.name, _pieces(file), convert=convert)
+        return await files.submit(account, made.name, _user(by)) if submit else made
+
+    _show([_with_sounds(config, work, account)], as_json=as_json)
+
+
+async def _pieces(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as source:
+        while piece := await asyncio.to_thread(source.read, _PIECE):
+            yield piece
+
+
+@sound.command("list")
+def list_sounds(account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """The sound files of an account."""
+
+    async def work(files: SoundFiles) -> list[Sound]:
+        found: list[Sound] = []
+        while page := await files.page(account, after=found[-1].name if found else "", limit=200):
+            found += page
+        return found
+
+    _show(_with_sounds(config, work, account), as_json=as_json)
+
+
+@sound.command()
+def submit(
+    account: AccountArgument,
+    name: NameArgument,
+    by: ByOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Ask for the review of a draft."""
+    _show(
+        [_with_sounds(config, lambda files: files.submit(account, name, _user(by)), account)],
+        as_json=as_json,
+    )
+
+
+def _with_sounds(
+    config: Path | None, work: Callable[[SoundFiles], Coroutine[Any, Any, T]], account: str
+) -> T:
+    settings = read_settings(config)
+
+    async def run(database: Database) -> T:
+        if await database.read(lambda session: session.get(Account, account)) is None:
+            raise failure(f"there is no account {account}")
+        # Which calls play what is known to the controller alone: nothing is deleted here.
+        return await work(sound_files(settings, database, SystemClock(), lambda _media: ()))
+
+    try:
+        return with_database(settings, run)
+    except (PromptError, ContentError) as error:
+        raise failure(str(error)) from None
+    except OSError as error:
+        raise failure(f"{error.filename}: {error.strerror}") from None
+
+
+def _show(sounds: list[Sound], *, as_json: bool) -> None:
+    show(
+        [
+            {
+                "name": one.name,
+                "state": one.state,
+                "usable": "yes" if one.current else "as before" if one.usable else "no",
+                "seconds": one.duration_ms / 1000,
+                "converted_from": one.source,
+                "why_not": one.reason or one.trouble,
+            }
+            for one in sounds
+        ],
+        as_json=as_json,
+    )
+
+
+@review.command("list")
+def list_reviews(
+    everything: Annotated[bool, typer.Option("--all", help="Decided ones, too.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """What waits for a decision, oldest first."""
+    state = None if everything else QueueState.PENDING
+    _show_reviews(_with_queue(config, lambda queue: queue.page(state=state, limit=1000)), as_json=as_json)
+
+
+@review.command()
+def approve(
+    number: IdArgument, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """Let calls use a thing; the account's contacts are told."""
+    _show_reviews([_with_queue(config, lambda queue: queue.approve(number, _user(by)))], as_json=as_json)
+
+
+@review.command()
+def reject(
+    number: IdArgument,
+    reason: Annotated[str, typer.Option(help="Why; the account's contacts are told.")],
+    by: ByOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Send a thing back."""
+    _show_reviews(
+        [_with_queue(config, lambda queue: queue.reject(number, _user(by), reason))], as_json=as_json
+    )
+
+
+def _with_queue(config: Path | None, work: Callable[[ReviewQueue], Coroutine[Any, Any, T]]) -> T:
+    async def run(database: Database) -> T:
+        return await work(ReviewQueue(database, SystemClock(), REVIEWED))
+
+    try:
+        return with_database(read_settings(config), run)
+    except (ReviewError, ValueError) as error:
+        raise failure(str(error)) from None
+
+
+def _show_reviews(found: list[Submission], *, as_json: bool) -> None:
+    show(
+        [
+            {
+                "number": one.id,
+                "state": one.state,
+                "account": one.account_id,
+                "kind": one.kind,
+                "what": one.subject,
+                "submitted": one.submitted_at,
+                "by": one.submitted_by,
+                "reason": one.reason,
+            }
+            for one in found
+        ],
+        as_json=as_json,
+    )
+
+
+def _user(by: str | None) -> str:
+    return by or getpass.getuser()

@@ -1,0 +1,158 @@
+"""The outbox of notices: each is tried until it was delivered or ten attempts in three days have failed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from random import Random
+
+from controller.accounts.webhook_secret import webhook_key
+from controller.clock import Clock
+from controller.content_settings import MailSettings
+from controller.notices import message
+from controller.notices.mail import Mailer, MailError
+from controller.pushes.due import DueLoop
+from controller.pushes.guard import AddressGuard
+from controller.pushes.receiver import Delivery, Failure, HttpSender, Sender
+from controller.pushes.retry import Again, Decision, GiveUp, durable
+from controller.pushes.signing import webhook_headers
+from controller.settings import PushSettings
+from controller.store import notices as rows
+from controller.store.database import Database
+from controller.store.notices import Channel, DueNotice
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = {Channel.EMAIL: 2, Channel.WEBHOOK: 20}
+"""Attempts under way; a mail server likes few connections."""
+
+
+class NoticeOutbox:
+    """Delivers what is due."""
+
+    def __init__(
+        self, database: Database, sender: Sender, mailer: Mailer, clock: Clock, random: Random
+    ) -> None:
+        self._database = database
+        self._sender = sender
+        self._mailer = mailer
+        self._clock = clock
+        self._random = random
+        self._loop = DueLoop(clock, self._start_due)
+        self._free = {channel: asyncio.Semaphore(count) for channel, count in _AT_ONCE.items()}
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+
+    def wake(self, due_at: datetime) -> None:
+        """Something in the outbox is due then."""
+        self._loop.wake(due_at)
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        await self._loop.run()
+
+    async def drain(self, timeout: float) -> None:
+        """Wait for what is under way; what is not delivered stays in the outbox."""
+        tasks = list(self._under_way.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+        for task in tasks:
+            task.cancel()
+
+    async def _start_due(self, now: datetime) -> datetime | None:
+        due = await self._database.read(lambda session: rows.due_notices(session, now))
+        for notice in due:
+            if notice.id not in self._under_way:
+                task = asyncio.create_task(self._deliver(notice), name=f"notice {notice.id}")
+                self._under_way[notice.id] = task
+                task.add_done_callback(partial(self._done, notice.id))
+        return await self._database.read(lambda session: rows.next_due(session, after=now))
+
+    def _done(self, notice_id: int, _task: "asyncio.Task[None]") -> None:
+        del self._under_way[notice_id]
+
+    async def _deliver(self, notice: DueNotice) -> None:
+        try:
+            async with self._free[notice.channel]:
+                delivery, hopeless = await self._attempt(notice)
+            now = self._clock.now()
+            if delivery.accepted:
+                await self._database.write(partial(rows.mark_delivered, notice_id=notice.id, now=now))
+                return
+            error = delivery.error or "not accepted"
+            decision: Decision = (
+                GiveUp(error) if hopeless else durable(notice.attempts + 1, delivery, now, self._random)
+            )
+            await self._after_failure(notice, decision, error, now)
+        except Exception:
+            log.exception("A notice came to nothing; it is tried again")
+
+    async def _after_failure(self, notice: DueNotice, decision: Decision, error: str, now: datetime) -> None:
+        if isinstance(decision, Again):
+            due_at = decision.at
+            await self._database.write(
+                partial(rows.mark_failed, notice_id=notice.id, due_at=due_at, error=error)
+            )
+            self.wake(due_at)
+            return
+        # The address is personal data; the outbox has it.
+        log.warning(
+            "A notice is given up",
+            extra={"account": notice.account_id, "channel": notice.channel, "why": decision.why},
+        )
+        await self._database.write(partial(rows.mark_given_up, notice_id=notice.id, now=now, error=error))
+
+    async def _attempt(self, notice: DueNotice) -> tuple[Delivery, bool]:
+        """What became of one attempt, and whether another would be hopeless."""
+        if not notice.address:
+            return Delivery(None, Failure.ADDRESS, "the contact has no such address any more"), True
+        if notice.channel is Channel.EMAIL:
+            return await self._mail(notice)
+        content = message.body(notice.event, notice.data, notice.account_id, notice.created_at)
+        keys = [webhook_key(notice.secret)] if notice.secret else []
+        headers = {
+            "Content-Type": "application/json",
+            **webhook_headers(keys, notice.message_id, self._clock.now(), content),
+        }
+        if not keys:
+            del headers["webhook-signature"]
+        delivery = await self._sender.send(notice.address, content, headers)
+        if delivery.accepted and delivery.status not in range(200, 300):
+            return (
+                Delivery(
+                    delivery.status,
+                    Failure.HTTP,
+                    f"answered {delivery.status}",
+                    retry_after=delivery.retry_after,
+                ),
+                False,
+            )
+        return delivery, False
+
+    async def _mail(self, notice: DueNotice) -> tuple[Delivery, bool]:
+        subject = message.subject(notice.event, notice.data)
+        text = message.text(notice.event, notice.data, notice.account_id)
+        try:
+            await self._mailer.send(notice.address, subject, text, notice.message_id, notice.created_at)
+        except MailError as error:
+            return Delivery(None, Failure.CLOSED, str(error)), error.permanent
+        return Delivery(None), False
+
+
+@asynccontextmanager
+async def opened_outbox(
+    database: Database,
+    mail: MailSettings,
+    pushes: PushSettings,
+    guard: AddressGuard,
+    clock: Clock,
+    random: Random,
+    sender: Sender | None = None,
+) -> AsyncIterator[NoticeOutbox]:
+    """The outbox, able to send until the end of the block; webhooks go where pushes may go."""
+    if sender is not None:
+        yield NoticeOutbox(database, sender, Mailer(mail), clock, random)
+        return
+    async with HttpSender(pushes, guard) as own:
+        yield NoticeOutbox(database, own, Mailer(mail), clock, random)

@@ -1,0 +1,69 @@
+"""Bodies on their way in: never in memory, cut off at their limit, gone when they were looked at."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from controller.prompts.errors import SoundFileError, SoundProblem
+from controller.sounds.errors import UploadsBusy
+
+_PIECE = 256 * 1024
+"""Bytes that are gathered before they are written: each write is a thread's work."""
+
+
+class UploadDesk:
+    """Takes bodies into files of a folder, at most `at_once` at a time. The folder is this one's alone."""
+
+    def __init__(self, folder: Path, at_once: int) -> None:
+        self._folder = folder
+        self._at_once = at_once
+        self._under_way = 0
+
+    def clear(self) -> None:
+        """Remove what a process that was killed left behind."""
+        for path in self._folder.glob("*.upload"):
+            path.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def received(
+        self, body: AsyncIterable[bytes], limit: int, announced: int = 0
+    ) -> AsyncIterator[Path]:
+        """A file with the whole body, until the end of the block.
+
+        :raises UploadsBusy: too many are under way.
+        :raises SoundFileError: the body has, or announces, more than ``limit`` bytes; the rest is not read.
+        """
+        if announced > limit:
+            raise _too_large(limit)
+        if self._under_way >= self._at_once:
+            raise UploadsBusy("Too many uploads are under way; try again in a moment")
+        self._under_way += 1
+        path = self._folder / f"{secrets.token_hex(16)}.upload"
+        try:
+            await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+            await _write(path, body, limit)
+            yield path
+        finally:
+            self._under_way -= 1
+            path.unlink(missing_ok=True)
+
+
+async def _write(path: Path, body: AsyncIterable[bytes], limit: int) -> None:
+    size, waiting = 0, bytearray()
+    with await asyncio.to_thread(path.open, "xb") as file:
+        async for piece in body:
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            waiting += piece
+            if len(waiting) >= _PIECE:
+                await asyncio.to_thread(file.write, bytes(waiting))
+                waiting.clear()
+        await asyncio.to_thread(file.write, bytes(waiting))
+
+
+def _too_large(limit: int) -> SoundFileError:
+    megabytes = limit / 1024 / 1024
+    return SoundFileError(SoundProblem.TOO_LARGE, f"The file has more than {limit} bytes ({megabytes:g} MB)")
