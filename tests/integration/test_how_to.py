@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session
 
-from controller.cli import apply_file
 from controller.clock import SystemClock
+from controller.declare_command import apply_file
 from controller.management.first_run import first_administrator
 from controller.management.passwords import digest
 from controller.management.roles import Role

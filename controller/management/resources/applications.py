@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from controller.accounts.declaration import NetworkText, PushUrl
+from controller.accounts.declared import NetworkText, PushUrl
 from controller.accounts.number_rules import NumberRuleBroken, check_numbers
 from controller.faults import IDENTIFIER
 from controller.management.context import Change, Context
