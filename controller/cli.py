@@ -4,38 +4,33 @@ import asyncio
 import signal
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from sqlmodel import Session
+from typer.core import TyperGroup
 
 from controller import (
     audit_command,
     billing_command,
     content_command,
+    declare_command,
     process,
     push_command,
     speech_command,
 )
-from controller.accounts import declaration
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
-from controller.billing import ledger
-from controller.billing.prices import OwnTariff, set_price
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
-from controller.prompts.library import PromptLibrary
 from controller.settings import Settings
 from controller.settings_file import initial_settings, settings_table, settings_text
-from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
-from controller.store.schema import migrate
 
 if TYPE_CHECKING:
     from controller.wiring import Controller
@@ -46,11 +41,41 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+class _Managed(TyperGroup):
+    """Commands that are made of the management API's operations, which other commands needn't wait for."""
+
+    @cached_property
+    def _made(self) -> TyperGroup:
+        from controller.management_command import command_group
+
+        assert self.name is not None
+        made = typer.main.get_command(command_group(self.name))
+        assert isinstance(made, TyperGroup)
+        return made
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return self._made.list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return self._made.get_command(ctx, cmd_name)
+
+
+for _name, _about in (
+    ("account", "Accounts: the companies that have calls made."),
+    ("user", "Users: who may log in, with which role."),
+    ("enterprise", "Enterprises and their qualification."),
+    ("app", "Applications: what customers' programs act for."),
+    ("number", "Numbers that calls show."),
+):
+    app.add_typer(typer.Typer(cls=_Managed, help=_about, no_args_is_help=True), name=_name)
 app.add_typer(push_command.pushes, name="pushes")
 app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
 app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
+app.command("apply")(declare_command.apply_command)
+app.command("export")(declare_command.export_command)
 app.command("stop-calls")(billing_command.stop)
 app.command("resume-calls")(billing_command.resume)
 app.add_typer(content_command.sound, name="sound")
@@ -247,51 +272,6 @@ def reference(
         case "result-codes":
             page = result_page()
     typer.echo(page, nl=False)
-
-
-@app.command()
-def apply(
-    file: Annotated[Path, typer.Argument(help="What there shall be.")], config: ConfigOption = None
-) -> None:
-    """Declare accounts, apps, numbers, sounds, templates, trunks, routes; applying again changes nothing."""
-    settings = read_settings(config)
-    try:
-        changes = asyncio.run(apply_file(settings, file))
-    except (declaration.DeclarationError, DatabaseUnusable, OSError) as error:
-        raise failure(str(error)) from None
-    for change in changes:
-        typer.echo(f"{change.what:9}  {change.kind:8}  {change.name}")
-
-
-async def apply_file(settings: Settings, file: Path) -> list[declaration.Change]:
-    """Apply a declaration to the database of these settings.
-
-    Raises DeclarationError, DatabaseUnusable, OSError.
-    """
-    declared = declaration.read_declaration(file, settings.calls.simulated_prefix)
-    await asyncio.to_thread(migrate, settings.database_url)
-    sounds = declaration.load_sounds(declared, file.parent, PromptLibrary(settings.prompt_dir))
-    now = SystemClock().now()
-
-    def work(session: Session) -> list[declaration.Change]:
-        changes = declaration.apply(session, declared, sounds)
-        return [*changes, *_apply_money(session, declared, now)]
-
-    async with Database(settings.database_url) as database:
-        return await database.write(work)
-
-
-def _apply_money(
-    session: Session, declared: declaration.Declaration, now: datetime
-) -> list[declaration.Change]:
-    """Have declared prices begin now, and freeze and thaw accounts that became prepaid or are no more."""
-    changes: list[declaration.Change] = []
-    for account in declared.accounts:
-        tariff = OwnTariff(account.minute_price, account.number_price)
-        if set_price(session, account.id, tariff, now):
-            changes.append(declaration.Change("price", account.id, "changed"))
-        ledger.review(session, account.id, now)
-    return changes
 
 
 @app.command()

@@ -18,6 +18,7 @@ from sqlmodel import Session
 from controller.faults import in_words
 from controller.settings import Settings, load_settings
 from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable
 from controller.store.schema import revisions
 
 T = TypeVar("T")
@@ -63,7 +64,10 @@ def with_database(settings: Settings, work: Callable[[Database], Coroutine[Any, 
         async with Database(settings.database_url) as database:
             return await work(database)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except DatabaseUnusable as error:
+        raise failure(str(error)) from None
 
 
 def read_database(settings: Settings, work: Callable[[Session], T]) -> T:

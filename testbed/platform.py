@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
 from controller.cli import (
-    apply_file,
     reload_on_hangup,
     say_ending,
     stop_signal,
     tell_first_administrator,
     until_stopped,
 )
+from controller.declare_command import apply_file
 from controller.limit_settings import LimitSettings
 from controller.settings import (
     AgiSettings,

@@ -1,252 +1,28 @@
 """The declarative file of `voicecall apply`: what there shall be. Applying it twice changes nothing twice."""
 
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 from sqlmodel import Session, SQLModel
 
-from controller.accounts.rules import AccountRules, rules_row
-from controller.accounts.webhook_secret import webhook_key
-from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
-from controller.faults import IDENTIFIER, in_words
-from controller.phone_number import PhoneNumber
-from controller.prompts import templates, wav
-from controller.prompts.errors import PromptError, SoundNameError, TemplateSyntaxError
-from controller.prompts.library import PromptLibrary, StoredPrompt
-from controller.rules.amounts import Price
-from controller.rules.networks import Network
+from controller.accounts.declared import Declaration, DeclaredApp, DeclaredRoute, DeclaredTrunk
+from controller.accounts.number_rules import NumberRuleBroken, check_numbers
+from controller.faults import in_words
+from controller.prompts import templates
+from controller.prompts.errors import PromptError, TemplateSyntaxError
+from controller.prompts.library import StoredPrompt
 from controller.store import directory as rows
 from controller.store import reviews
 from controller.store.reviews import ReviewKind
-from controller.store.tables import (
-    Account,
-    App,
-    Number,
-    NumberState,
-    ReviewState,
-    Route,
-    SoundFile,
-    Template,
-    Trunk,
-)
+from controller.store.tables import App, Number, NumberState, SoundFile, Trunk
 
 
 class DeclarationError(ValueError):
     """The file says something that can't be; the text names each place. Nothing was changed."""
-
-
-def _number(text: str) -> str:
-    return PhoneNumber(text).e164
-
-
-def _sound_name(text: str) -> str:
-    try:
-        return wav.check_name(text)
-    except SoundNameError as error:
-        raise ValueError(str(error)) from None
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not an http or https address")
-    return text
-
-
-Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
-PushUrl = Annotated[str, AfterValidator(_url)]
-MaxCalls = Annotated[int, Field(ge=0, le=65535)]
-CallsPerSecond = Annotated[int, Field(ge=0)]
-
-
-def _webhook_secret(secret: SecretStr) -> SecretStr:
-    webhook_key(secret.get_secret_value())
-    return secret
-
-
-WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
-
-
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DeclaredLogin(_Declared):
-    """With what programs of the token generation log in."""
-
-    user: str = Field(min_length=1)
-    password: SecretStr = Field(min_length=8)
-
-
-class DeclaredPreviousSecret(_Declared):
-    """The app secret before the present one, taken as well `until` a time."""
-
-    secret: SecretStr = Field(min_length=8)
-    until: AwareDatetime
-
-
-class DeclaredNumber(_Declared):
-    """A number that calls may show; in a list, a text alone is an active number."""
-
-    number: Annotated[str, AfterValidator(_number)]
-    suspended: bool = False
-    max_calls: MaxCalls | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return {"number": value} if isinstance(value, str) else value
-
-    def row(self, account_id: str) -> Number:
-        state = NumberState.SUSPENDED if self.suspended else NumberState.ACTIVE
-        return Number(number=self.number, account_id=account_id, state=state, max_calls=self.max_calls)
-
-
-class DeclaredApp(_Declared):
-    """An application."""
-
-    key: Identifier
-    secret: SecretStr = Field(min_length=8)
-    previous_secret: DeclaredPreviousSecret | None = None
-    name: str = ""
-    service: Literal["callback", "notification", "verification"]
-    active: bool = True
-    recording: bool = False
-    max_calls: MaxCalls = 10
-    calls_per_second: CallsPerSecond | None = None
-    ip_whitelist: list[Network] = []
-    status_url: PushUrl | None = None
-    fee_url: PushUrl | None = None
-    login: DeclaredLogin | None = None
-    bind_number: Annotated[str, AfterValidator(_number)] | None = None
-    push_profile: Literal["compat", "durable"] = "compat"
-    webhook_secrets: list[WebhookSecret] = Field([], max_length=2)
-
-
-class DeclaredSound(_Declared):
-    """A sound file; `file` is relative to the declaration."""
-
-    name: Annotated[str, AfterValidator(_sound_name)]
-    file: Path
-    approved: bool = True
-
-    def row(self, account_id: str, stored: StoredPrompt) -> SoundFile:
-        return SoundFile(
-            account_id=account_id,
-            name=self.name,
-            digest=stored.digest,
-            duration_ms=stored.duration_ms,
-            state=_state(self.approved),
-            usable_digest=stored.digest if self.approved else None,
-            usable_ms=stored.duration_ms if self.approved else None,
-        )
-
-
-def _state(approved: bool) -> ReviewState:
-    """What the operator declares needs no review."""
-    return ReviewState.APPROVED if approved else ReviewState.DRAFT
-
-
-class DeclaredTemplate(_Declared):
-    """A voice template, shared by the account's apps."""
-
-    id: str = Field(min_length=1, max_length=32)
-    name: str = ""
-    text: str
-    approved: bool = True
-
-    def row(self, account_id: str) -> Template:
-        return Template(
-            account_id=account_id,
-            id=self.id,
-            name=self.name,
-            text=self.text,
-            state=_state(self.approved),
-            usable_text=self.text if self.approved else None,
-        )
-
-
-class DeclaredAccount(AccountRules):
-    """An account and all that belongs to it."""
-
-    id: Identifier
-    name: str = ""
-    active: bool = True
-    max_calls: MaxCalls | None = None
-    calls_per_second: CallsPerSecond | None = None
-    prepaid: bool = False
-    minute_price: Price | None = None
-    number_price: Price | None = None
-    numbers: list[DeclaredNumber] = []
-    apps: list[DeclaredApp] = []
-    sounds: list[DeclaredSound] = []
-    templates: list[DeclaredTemplate] = []
-
-    def row(self) -> Account:
-        return Account(
-            id=self.id,
-            name=self.name,
-            active=self.active,
-            max_calls=self.max_calls,
-            calls_per_second=self.calls_per_second,
-            prepaid=self.prepaid,
-            rules=rules_row(self),
-        )
-
-
-class DeclaredTrunk(_Declared):
-    """A SIP peer."""
-
-    name: str
-    host: str
-    port: int = 5060
-    user: str | None = None
-    password: SecretStr | None = None
-    register_: bool = Field(False, alias="register")
-    qualify_seconds: int = 30
-
-    def configuration(self) -> TrunkConfiguration:
-        password = self.password.get_secret_value() if self.password else None
-        return TrunkConfiguration(
-            self.name, self.host, self.port, self.user, password, self.register_, self.qualify_seconds
-        )
-
-
-class DeclaredRoute(_Declared):
-    """Where numbers with a prefix go; `trunk` is short for one of `trunks`."""
-
-    prefix: str
-    trunk: str | None = None
-    trunks: list[str] = []
-    contact: str | None = None
-
-    def configuration(self) -> RouteConfiguration:
-        if self.trunk is not None and self.trunks:
-            raise ValueError(f"route {self.prefix}: give trunk or trunks, one of the two")
-        trunks = (self.trunk,) if self.trunk is not None else tuple(self.trunks)
-        return RouteConfiguration(self.prefix, trunks, self.contact)
-
-
-class Declaration(_Declared):
-    """The whole file. What it does not name stays as it is, except routes: those are replaced as a whole."""
-
-    accounts: list[DeclaredAccount] = []
-    trunks: list[DeclaredTrunk] = []
-    routes: list[DeclaredRoute] | None = None
 
 
 @dataclass(frozen=True)
@@ -256,6 +32,8 @@ class Change:
     kind: str
     name: str
     what: str
+    columns: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """What was there and is there now, of columns that changed."""
 
 
 def read_declaration(path: Path, simulated_prefix: str = "") -> Declaration:
@@ -325,15 +103,17 @@ def _twice(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def load_sounds(declaration: Declaration, folder: Path, library: PromptLibrary) -> list[SoundFile]:
-    """Check the declared sound files and put them into the library. Raises DeclarationError."""
+def load_sounds(
+    declaration: Declaration, folder: Path, keep: Callable[[bytes], StoredPrompt]
+) -> list[SoundFile]:
+    """Check the declared sound files and `keep` them. Raises DeclarationError."""
     faults: list[str] = []
     sounds: list[SoundFile] = []
     for account in declaration.accounts:
         for sound in account.sounds:
             path = folder / sound.file
             try:
-                stored = library.add(path.read_bytes())
+                stored = keep(path.read_bytes())
             except (OSError, PromptError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 faults.append(f"{path}: {reason}")
@@ -349,31 +129,37 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
     changes: list[Change] = []
 
     def declare(kind: str, name: str, row: SQLModel) -> None:
-        changes.append(Change(kind, name, rows.declare(session, row)))
+        done = rows.declare(session, row)
+        changes.append(Change(kind, name, done.what, done.columns))
 
     for account in declaration.accounts:
         declare("account", account.id, account.row())
         for app in account.apps:
-            _refuse_foreign(session.get(App, app.key), account.id, f"app {app.key}")
-            declare("app", app.key, _app_row(account.id, app))
+            found = session.get(App, app.key)
+            _refuse_foreign(found, account.id, f"app {app.key}")
+            _refuse_other_service(found, app)
+            declare("app", app.key, app.row(account.id))
         for its in account.numbers:
             _refuse_foreign(session.get(Number, its.number), account.id, f"number {its.number}")
             declare("number", its.number, its.row(account.id))
         for template in account.templates:
             declare("template", template.id, template.row(account.id))
             reviews.withdraw(session, account.id, ReviewKind.TEMPLATE, template.id)
-    _check_bind_numbers(session)
+    try:
+        check_numbers(session)
+    except NumberRuleBroken as error:
+        raise DeclarationError(str(error)) from None
     for sound in sounds:
         declare("sound", sound.name, sound)
         reviews.withdraw(session, sound.account_id, ReviewKind.SOUND, sound.name)
     for trunk in declaration.trunks:
-        declare("trunk", trunk.name, _trunk_row(trunk))
+        declare("trunk", trunk.name, trunk.row())
     for route in declaration.routes or []:
-        trunks = route.configuration().trunks
-        for name in trunks:
+        row = route.row()
+        for name in row.trunks:
             if session.get(Trunk, name) is None:
                 raise DeclarationError(f"route {route.prefix}: there is no trunk {name}")
-        declare("route", route.prefix, Route(prefix=route.prefix, trunks=list(trunks), contact=route.contact))
+        declare("route", route.prefix, row)
     if declaration.routes is not None:
         kept = {route.prefix for route in declaration.routes}
         removed = rows.remove_routes_except(session, kept)
@@ -384,59 +170,13 @@ def apply(session: Session, declaration: Declaration, sounds: list[SoundFile]) -
 
 
 def _refuse_foreign(found: App | Number | None, account_id: str, name: str) -> None:
-    """A thing of one account can't be declared for another."""
-    if found is not None and found.account_id != account_id:
+    """A thing of one account can't be declared for another, unless it was given back."""
+    is_free = isinstance(found, Number) and found.state == NumberState.RELEASED
+    if found is not None and found.account_id != account_id and not is_free:
         raise DeclarationError(f"{name} belongs to another account")
 
 
-def _check_bind_numbers(session: Session) -> None:
-    """A bind number is a number of the account, and one app's alone."""
-    owners: dict[str, str] = {}
-    for app in rows.bound_apps(session):
-        assert app.bind_number is not None
-        if rows.owner_of_number(session, app.bind_number) != app.account_id:
-            raise DeclarationError(
-                f"app {app.key}: bind number {app.bind_number} is not a number of account {app.account_id}"
-            )
-        owner = owners.setdefault(app.bind_number, app.key)
-        if owner != app.key:
-            raise DeclarationError(
-                f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
-            )
-
-
-def _app_row(account_id: str, app: DeclaredApp) -> App:
-    previous = app.previous_secret
-    return App(
-        key=app.key,
-        account_id=account_id,
-        name=app.name,
-        service=app.service,
-        secret=app.secret.get_secret_value(),
-        previous_secret=previous.secret.get_secret_value() if previous else None,
-        previous_secret_until=previous.until if previous else None,
-        active=app.active,
-        recording=app.recording,
-        max_calls=app.max_calls,
-        status_url=app.status_url,
-        fee_url=app.fee_url,
-        login_user=app.login.user if app.login else None,
-        login_password=app.login.password.get_secret_value() if app.login else None,
-        bind_number=app.bind_number,
-        calls_per_second=app.calls_per_second,
-        ip_whitelist=[str(network) for network in app.ip_whitelist] or None,
-        push_profile=app.push_profile,
-        webhook_secrets=[secret.get_secret_value() for secret in app.webhook_secrets],
-    )
-
-
-def _trunk_row(trunk: DeclaredTrunk) -> Trunk:
-    return Trunk(
-        name=trunk.name,
-        host=trunk.host,
-        port=trunk.port,
-        user=trunk.user,
-        password=trunk.password.get_secret_value() if trunk.password else None,
-        register_=trunk.register_,
-        qualify_seconds=trunk.qualify_seconds,
-    )
+def _refuse_other_service(found: App | None, app: DeclaredApp) -> None:
+    """What an app is for is fixed."""
+    if found is not None and found.service != app.service:
+        raise DeclarationError(f"app {app.key} is for {found.service}, which can't be changed")

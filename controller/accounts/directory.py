@@ -103,6 +103,14 @@ class DisplayNumber:
     account_id: str
     usable: bool = True
     max_calls: int | None = None
+    app_keys: frozenset[str] | None = None
+    """The apps that may show it; None: all of the account."""
+
+    def is_for(self, application: Application) -> bool:
+        """Whether calls of this app may show it, suspended or not."""
+        return self.account_id == application.account_id and (
+            self.app_keys is None or application.key in self.app_keys
+        )
 
 
 @dataclass(frozen=True)
@@ -169,8 +177,8 @@ class Directory:
         Raises DisplayNumberNotAllotted.
         """
         found = self.numbers.get(asked.e164)
-        if found is None or found.account_id != application.account_id:
-            raise DisplayNumberNotAllotted("the number to show is not allotted to the account")
+        if found is None or not found.is_for(application):
+            raise DisplayNumberNotAllotted("the number to show is not allotted to the account and the app")
         if found.usable:
             return asked
         return _one_of(self._shared_numbers(application) or self._bind_number(application), random)
@@ -184,15 +192,16 @@ class Directory:
 
     def _bind_number(self, application: Application) -> list[PhoneNumber]:
         number = application.bind_number
-        return [number] if number is not None and self.numbers[number.e164].usable else []
+        its = None if number is None else self.numbers.get(number.e164)
+        return [number] if number is not None and its is not None and its.usable else []
 
     def _shared_numbers(self, application: Application) -> list[PhoneNumber]:
-        """What any app of the account may show: a bind number is one app's own."""
+        """What the app may show beside bind numbers, each of which is one app's own."""
         bound = {app.bind_number for app in self.applications.values()}
         usable = (
             PhoneNumber(number)
             for number, its in sorted(self.numbers.items())
-            if its.account_id == application.account_id and its.usable
+            if its.usable and its.is_for(application)
         )
         return [number for number in usable if number not in bound]
 
@@ -245,7 +254,12 @@ def directory_of(rows: DirectoryRows) -> Directory:
             for row in rows.apps.values()
         },
         {
-            row.number: DisplayNumber(row.account_id, row.state == NumberState.ACTIVE, row.max_calls)
+            row.number: DisplayNumber(
+                row.account_id,
+                row.state == NumberState.ACTIVE,
+                row.max_calls,
+                None if row.app_keys is None else frozenset(row.app_keys),
+            )
             for row in rows.numbers.values()
         },
         {

@@ -48,13 +48,14 @@ from controller.ari.events import (
     StasisEnd,
     StasisStart,
 )
-from controller.ari.models import Bridge, Channel, LiveRecording, Playback, Snapshot
+from controller.ari.models import AsteriskInfo, Bridge, Channel, LiveRecording, Playback, Snapshot
 from controller.ari.resources import Variables
 from controller.ari.streams import EventStream
 
 __all__ = [
     "Address",
     "AriError",
+    "AsteriskInfo",
     "Bridge",
     "Channel",
     "ChannelDestroyed",

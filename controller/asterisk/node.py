@@ -93,6 +93,16 @@ class Node:
         """Calls can be made now."""
         return self.ari.ready
 
+    async def info(self) -> ari.AsteriskInfo | None:
+        """What Asterisk says of itself; None: it can't be asked now."""
+        if not self.available:
+            return None
+        try:
+            return await self.ari.asterisk.info()
+        except ari.AriError:
+            # It was lost just now.
+            return None
+
     def ways(self, number: PhoneNumber) -> tuple[Way, ...]:
         """The ways to `number`, one at least, those that are known to be cut last. Raises NoRoute."""
         return self.trunks.working_first(self.routing.ways(number))

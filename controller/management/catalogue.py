@@ -3,9 +3,13 @@
 from controller.management.operations import Operation
 from controller.management.resources import (
     accounts,
+    applications,
     audit,
     billing,
     contacts,
+    enterprises,
+    nodes,
+    numbers,
     reviews,
     sessions,
     sounds,
@@ -15,20 +19,22 @@ from controller.management.resources import (
     users,
 )
 
-OPERATIONS: tuple[Operation, ...] = tuple(
-    operation
-    for module in (
-        sessions,
-        accounts,
-        users,
-        tokens,
-        sounds,
-        templates,
-        reviews,
-        contacts,
-        billing,
-        spending,
-        audit,
-    )
-    for operation in module.operations
+_MODULES = (
+    sessions,
+    accounts,
+    users,
+    tokens,
+    enterprises,
+    applications,
+    numbers,
+    sounds,
+    templates,
+    reviews,
+    contacts,
+    billing,
+    spending,
+    nodes,
+    audit,
 )
+
+OPERATIONS: tuple[Operation, ...] = tuple(operation for module in _MODULES for operation in module.operations)

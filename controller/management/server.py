@@ -15,29 +15,23 @@ from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session
 
 from controller.api.openapi.routes import documentation_routes
 from controller.api.remote import Remote
 from controller.management.bodies import check_media_type, parse_body, parse_query, read_raw, stream
-from controller.management.context import Context, Services, etag, stored
+from controller.management.context import Context, Services, etag
 from controller.management.document import document
 from controller.management.idempotency import HEADER, Attempt, Repeated
 from controller.management.identity import Identity
-from controller.management.operations import PREFIX, Download, Operation, Owner, Stream, Upload
+from controller.management.operations import PREFIX, Download, Operation, Stream, Upload
+from controller.management.performing import check_path, check_role, perform, problem_of, settle_account
 from controller.management.problems import (
     CONTENT_TYPE,
-    Conflict,
-    Forbidden,
-    Malformed,
     MethodNotAllowed,
     NotFound,
     Problem,
-    VersionMissing,
 )
 from controller.management.roles import Actor, Scope
-from controller.store.tables import Account
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +62,7 @@ class ManagementApi:
             try:
                 answer = await self._answer(operation, request, request_id)
             except Exception as error:  # the one place where errors become answers
-                answer = _refusal(_problem(operation, error), request_id)
+                answer = _refusal(problem_of(operation, error), request_id)
             answer.headers["X-Request-Id"] = request_id
             answer.headers["Cache-Control"] = "no-store"
             answer.headers["X-Content-Type-Options"] = "nosniff"
@@ -110,18 +104,13 @@ class ManagementApi:
             request_id=request_id,
             if_match=request.headers.get("If-Match"),
         )
-        await self._check_role(context)
-        await self._check_path(context)
+        await check_role(context)
+        await check_path(context)
         arguments = await self._arguments(context, request)
-        if operation.locked and context.if_match is None:
-            raise VersionMissing
         try:
-            if context.attempt is not None:
-                await self._check_attempt(context.attempt)
-            result = await operation.handler(context, **arguments)
+            result = await perform(context, arguments)
         except Repeated as repeated:
             return _json(operation, repeated.answer["body"], {"Idempotent-Replayed": "true"})
-        await self._settle(context, result)
         answer = _answer(operation, result)
         if context.new_session is not None:
             lifetime = timedelta(hours=self._services.settings.management.session_hours)
@@ -132,46 +121,6 @@ class ManagementApi:
         if operation.scope is Scope.OPEN:
             return None
         return await self._identity.of(request, is_safe=operation.is_safe)
-
-    async def _check_role(self, context: Context) -> None:
-        """Raises Forbidden; what was to be changed is then in the audit trail as refused."""
-        operation, actor = context.operation, context.actor
-        if actor is None:
-            return
-        allowed = actor.role.covers(operation.needs) and (
-            actor.is_operators or operation.scope is not Scope.OPERATOR
-        )
-        if allowed:
-            return
-        if not operation.is_safe:
-            await context.note(
-                operation.group,
-                "/".join(context.path.values()),
-                outcome="refused",
-                account_id=actor.account_id,
-            )
-        raise Forbidden
-
-    async def _check_path(self, context: Context) -> None:
-        """Whose the path's things are. Raises NotFound, whether there is none or it is another's."""
-        kinds, actor = context.operation.kinds, context.actor
-        if not kinds or actor is None:
-            return
-
-        def owners(session: Session) -> list[Owner | None]:
-            return [
-                kind.find(session, context.path[kind.parameter])
-                if re.fullmatch(kind.pattern, context.path[kind.parameter], re.ASCII)
-                else None
-                for kind in kinds
-            ]
-
-        for owner in await context.read(owners):
-            if owner is None or not actor.sees(owner.account_id):
-                raise NotFound
-            if context.operation.scope is Scope.OWN and owner.user_id != actor.user_id:
-                raise NotFound
-            context.account_id = owner.account_id
 
     async def _arguments(self, context: Context, request: web.Request) -> dict[str, Any]:
         operation = context.operation
@@ -196,55 +145,11 @@ class ManagementApi:
                 assert issubclass(operation.body, BaseModel)
                 arguments["body"] = parse_body(raw, operation.body)
         if operation.names_account:
-            await _settle_account(context, arguments)
+            await settle_account(context, arguments)
         key = request.headers.get(HEADER)
         if operation.creates and key is not None:
             context.attempt = Attempt.of(context.user, operation.method, request.path, key, raw)
         return arguments
-
-    async def _check_attempt(self, attempt: Attempt) -> None:
-        now = self._services.clock.now()
-        await self._services.database.read(lambda session: attempt.check(session, now))
-
-    async def _settle(self, context: Context, result: Any) -> None:
-        """What a change owes when its handler did it in other rooms' transactions."""
-        operation = context.operation
-        if not operation.is_safe and not context.recorded:
-            target = "/".join(context.path.values()) or str(getattr(result, "id", ""))
-            await context.note(
-                operation.group, target, after=result if isinstance(result, BaseModel) else None
-            )
-        attempt = context.attempt
-        if attempt is None or context.kept is result or isinstance(result, Download):
-            return
-        now = self._services.clock.now()
-        await self._services.database.write(lambda session: attempt.keep(session, now, stored(result)))
-
-
-async def _settle_account(context: Context, arguments: dict[str, Any]) -> None:
-    """The account that body or query name. Raises NotFound for one that is not there for the one who asks."""
-    named = next((it.account_id for it in arguments.values() if hasattr(it, "account_id")), None)
-    if named is None:
-        return
-    found = await context.read(lambda session: session.get(Account, named))
-    if found is None or not context.user.sees(named):
-        raise NotFound("There is no such account")
-    context.account_id = named
-
-
-def _problem(operation: Operation, error: Exception) -> Problem:
-    """The problem that an error is."""
-    if isinstance(error, Problem):
-        return error
-    for kind, made in operation.errors.items():
-        if isinstance(error, kind):
-            return made(error)
-    if isinstance(error, IntegrityError):
-        return Conflict("It exists already, or something else needs it as it is")
-    if isinstance(error, ConnectionError):
-        return Malformed("The connection was lost")
-    log.error("A request failed", exc_info=error, extra={"operation": operation.name})
-    return Problem()
 
 
 def _answer(operation: Operation, result: Any) -> web.Response:

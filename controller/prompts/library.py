@@ -39,18 +39,22 @@ class PromptLibrary:
 
         With a `secret` nobody else can tell from its digest, which Asterisk writes into logs, what it is.
         """
-        return self.keep(evened(wav.read(sound_file)), secret)
+        return self.keep(self._ready(wav.read(sound_file), secret), secret)
+
+    def foresee(self, sound_file: bytes) -> StoredPrompt:
+        """What `add` would keep; nothing is kept. Raises SoundFileError."""
+        return _stored(self._ready(wav.read(sound_file), b""), b"")
 
     def keep(self, audio: bytes, secret: bytes = b"") -> StoredPrompt:
         """Keep A-law bytes that are ready for phones."""
-        digest = hashlib.sha256(secret + audio).hexdigest()
-        path = self._path(digest)
+        stored = _stored(audio, secret)
+        path = self._path(stored.digest)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_suffix(".draft")
             draft.write_bytes(audio)
             draft.replace(path)
-        return StoredPrompt(digest, len(audio) * 1000 // wav.BYTES_PER_SECOND)
+        return stored
 
     def media(self, digest: str) -> str:
         """What Asterisk is told to play."""
@@ -75,8 +79,17 @@ class PromptLibrary:
             if not known and path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
 
+    def _ready(self, audio: bytes, secret: bytes) -> bytes:
+        """As phones shall hear it; what was taken from here is so, and stays as it is."""
+        return audio if self._path(_stored(audio, secret).digest).exists() else evened(audio)
+
     def _path(self, digest: str) -> Path:
         return Path(f"{self.file(digest)}.alaw")
+
+
+def _stored(audio: bytes, secret: bytes) -> StoredPrompt:
+    digest = hashlib.sha256(secret + audio).hexdigest()
+    return StoredPrompt(digest, len(audio) * 1000 // wav.BYTES_PER_SECOND)
 
 
 def evened(audio: bytes) -> bytes:

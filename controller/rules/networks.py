@@ -1,9 +1,17 @@
 """IP networks that operators name."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
+
+
+def check_network(text: str) -> str:
+    """A network in its usual form. Raises ValueError."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("must be an address or a network such as 192.0.2.0/24") from None
 
 
 def is_within(address: str, networks: Iterable[Network]) -> bool:

@@ -176,8 +176,13 @@ def _masked_object(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if value is None else {name: _masked(name, part) for name, part in value.items()}
 
 
+def is_secret(name: str) -> bool:
+    """Whether what has this name is nobody's to see."""
+    return any(word in name.lower() for word in _SECRET_WORDS)
+
+
 def _masked(name: str, value: Any) -> Any:
-    if value is not None and any(word in name.lower() for word in _SECRET_WORDS):
+    if value is not None and is_secret(name):
         return MASK
     if isinstance(value, Mapping):
         return _masked_object(value)

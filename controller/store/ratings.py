@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from controller.store.billing_tables import LedgerTransfer, Price, RatedCall, Settlement
 from controller.store.errors import Refused
-from controller.store.tables import Account, Cdr, Number
+from controller.store.tables import ALLOTTED, Account, Cdr, Number
 
 Row = Mapping[str, Any]
 
@@ -165,11 +165,11 @@ def prepaid_accounts(session: Session) -> list[str]:
 
 
 def rented_numbers(session: Session) -> list[tuple[str, str]]:
-    """(account, number) of the numbers of prepaid accounts."""
+    """(account, number) of the numbers that prepaid accounts have."""
     wanted = (
         select(col(Number.account_id), col(Number.number))
         .join(Account, col(Account.id) == col(Number.account_id))
-        .where(col(Account.prepaid))
+        .where(col(Account.prepaid), col(Number.state).in_(ALLOTTED))
         .order_by(col(Number.account_id), col(Number.number))
     )
     return [(account, number) for account, number in session.execute(wanted)]

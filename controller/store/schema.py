@@ -7,16 +7,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
-from controller.store import billing_tables, management_tables, tables
+from controller.store import billing_tables, enterprise_tables, management_tables, tables
 from controller.store.database import faults_in_one_line, make_engine
 from controller.store.errors import DatabaseUnusable
 
 METADATA = SQLModel.metadata
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
-__all__ = ["METADATA", "billing_tables", "management_tables", "migrate", "tables"]
+__all__ = ["METADATA", "billing_tables", "enterprise_tables", "management_tables", "migrate", "tables"]
 
 
 def _config() -> Config:
@@ -53,6 +53,11 @@ def revisions(url: str) -> tuple[str, str]:
     finally:
         engine.dispose()
     return present or "empty", _newest()
+
+
+def present_revision(session: Session) -> str:
+    """The schema of the database that a session works on."""
+    return MigrationContext.configure(session.connection()).get_current_revision() or "empty"
 
 
 def _newest() -> str:

@@ -42,10 +42,18 @@ class Service(StrEnum):
 
 
 class NumberState(StrEnum):
-    """Whether a number may be shown; in calls that ask for a suspended one another is shown."""
+    """How far a number has come; in calls that ask for a suspended one another is shown."""
 
+    ORDERED = "ordered"
+    """An account wants it; the operator has not allotted it yet."""
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    RELEASED = "released"
+    """Given back for good; whoever orders it next starts anew."""
+
+
+ALLOTTED = (NumberState.ACTIVE, NumberState.SUSPENDED)
+"""States of the numbers that an account has."""
 
 
 class Account(SQLModel, table=True):
@@ -77,6 +85,8 @@ class App(SQLModel, table=True):
     previous_secret_until: datetime | None = _time(nullable=True)
     active: bool = True
     recording: bool = False
+    quality_inspection: bool = False
+    """Whether the operator may listen to recordings."""
     max_calls: int = 10
     calls_per_second: int | None = None
     ip_whitelist: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
@@ -110,12 +120,14 @@ class PushProfile(StrEnum):
 
 
 class Number(SQLModel, table=True):
-    """A number that an account may show."""
+    """A number that an account may show, has ordered, or had."""
 
     number: str = Field(primary_key=True, max_length=32)
     account_id: str = Field(foreign_key="account.id", index=True)
     state: str = NumberState.ACTIVE
     max_calls: int | None = None
+    app_keys: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """The apps that may show it; None: all of the account."""
 
 
 class ReviewState(StrEnum):

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session
 
-from controller.cli import apply_file
+from controller.clock import SystemClock
+from controller.declare_command import apply_file
+from controller.management.first_run import first_administrator
 from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.prompts import wav
+from controller.settings import ManagementSettings
 from controller.store.database import Database
 from controller.store.management_tables import ApiToken, User
 from testbed.asterisk import AsteriskProgram
@@ -79,6 +82,30 @@ async def test_B5_given_the_examples_of_a_how_to_page_when_run_as_they_stand_the
     lines = [line.strip() for line in printed.splitlines()]
     assert len(lines) == len(PYTHON_PRINTS[page])
     assert all(line.endswith(said) for line, said in zip(lines, PYTHON_PRINTS[page], strict=True)), lines
+
+
+@pytest.mark.requirement("C9")
+async def test_C9_given_the_page_on_management_when_run_as_it_stands_then_a_call_is_made_and_heard(
+    tmp_path: Path, program: AsteriskProgram
+) -> None:
+    _set_up, curl = blocks("manage", "sh")
+    (python,) = blocks("manage", "python")
+
+    async with platform(tmp_path, program) as home, home.controller() as controller:
+        made = await first_administrator(controller.database, ManagementSettings(), SystemClock())
+        assert made is not None
+        password = {"VOICECALL_PASSWORD": str(made.password)}
+        me = await output("sh", text=curl.replace(SHIPPED_URL, controller.url), **password)
+        printed = await output(
+            sys.executable, "-", text=python.replace(SHIPPED_URL, controller.url), **password
+        )
+
+    assert json.loads(me)["login"] == "admin"
+    lines = printed.splitlines()
+    assert lines[:2] == ["+8657126880011 active", "+8657126880012 active"]
+    assert lines[2:-2] == ["callout", "alerting", "answer"] * 2 + ["disconnect", "fee"]
+    assert int(lines[-2].split()[0]) > 8000 * 3
+    assert lines[-1].startswith("the old secret is good until 20")
 
 
 async def give_token(database: Database) -> None:

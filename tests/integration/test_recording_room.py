@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from unit.calls.support import make_template
+from unit.calls.support import add_account
 from unit.recordings.support import Room, SetClock, WatchedDatabase
 
 from controller.asterisk.node import Node
 from controller.prompts import wav
 from controller.store.recordings import RecordingState
+from controller.store.schema import migrate
 from testbed.asterisk import AsteriskProgram
 from testbed.platform import platform
 
@@ -26,7 +27,8 @@ async def real_room(directory: Path, program: AsteriskProgram) -> AsyncIterator[
     """A room whose node is real, and the folder in which that keeps recordings."""
     async with platform(directory, program) as home:
         path = directory / "test.db"
-        make_template(path)
+        migrate(f"sqlite:///{path}")
+        add_account(path)
         async with (
             WatchedDatabase(f"sqlite:///{path}") as database,
             Node(home.settings.asterisk) as node,

@@ -75,8 +75,9 @@ def _entry(document: Json, path: str, method: str, operation: Json) -> str:
     if "requestBody" in operation:
         parts += _body(document, operation["requestBody"]["content"])
     if path:
-        done = operation["responses"].get("200", {}).get("content", {}).get("application/json")
-        parts += _fields(document, done["schema"]) if done else ()
+        for status, answer in operation["responses"].items():
+            done = answer.get("content", {}).get("application/json")
+            parts += _fields(document, done["schema"]) if done and status.startswith("2") else ()
         parts.append(_answers(operation["responses"]))
     return "".join(parts) + "</section>"
 

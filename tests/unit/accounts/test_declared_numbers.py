@@ -11,6 +11,7 @@ from controller.phone_number import PhoneNumber
 from controller.store.database import Database, make_engine
 from controller.store.directory import read_directory
 from controller.store.schema import migrate
+from controller.store.tables import Number, NumberState
 
 pytestmark = pytest.mark.requirement("A4.2", "C4")
 
@@ -65,6 +66,44 @@ async def test_C4_given_a_bind_number_when_applied_then_the_app_has_it_and_can_h
     assert given_up.applications["one"].bind_number is None
 
 
+async def test_C4_given_a_number_for_some_apps_when_applied_then_it_is_theirs_until_it_is_for_all(
+    database: Database, tmp_path: Path
+) -> None:
+    some = f'{{number = "{FIRST}", apps = ["one"]}}'
+
+    _done, directory = await applied(database, tmp_path, account(some, app("one"), app("two")))
+    _done, afterwards = await applied(database, tmp_path, account(BOTH, app("one"), app("two")))
+
+    one, two = (directory.applications[key] for key in ("one", "two"))
+    assert (directory.numbers[FIRST].is_for(one), directory.numbers[FIRST].is_for(two)) == (True, False)
+    assert afterwards.numbers[FIRST].is_for(two)
+
+
+@pytest.mark.parametrize("state", NumberState)
+async def test_C4_given_a_number_of_another_account_when_declared_then_only_a_released_one_is_taken_over(
+    database: Database, tmp_path: Path, state: NumberState
+) -> None:
+    await applied(database, tmp_path, account("", name="other"))
+    await database.write(lambda session: session.add(Number(number=FIRST, account_id="other", state=state)))
+
+    if state is NumberState.RELEASED:
+        _done, directory = await applied(database, tmp_path, account(BOTH))
+        assert directory.numbers[FIRST].account_id == "acme"
+    else:
+        with pytest.raises(DeclarationError, match="belongs to another account"):
+            await applied(database, tmp_path, account(BOTH))
+
+
+@pytest.mark.requirement("C3")
+async def test_C3_given_an_app_when_declared_for_another_service_then_it_is_refused(
+    database: Database, tmp_path: Path
+) -> None:
+    await applied(database, tmp_path, account(BOTH, app("one")))
+
+    with pytest.raises(DeclarationError, match="app one is for notification, which can't be changed"):
+        await applied(database, tmp_path, account(BOTH, app("one").replace("notification", "callback")))
+
+
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
@@ -74,6 +113,11 @@ async def test_C4_given_a_bind_number_when_applied_then_the_app_has_it_and_can_h
             account(BOTH, name="other") + account("", app("one", FIRST)),
             "is not a number of account acme",
         ),
+        (
+            account(f'{{number = "{FIRST}", apps = ["two"]}}', app("one", FIRST), app("two")),
+            "may not be shown by this app",
+        ),
+        (account(f'{{number = "{FIRST}", apps = ["nobody"]}}'), "account acme has no app nobody"),
         (account(f'{{number = "{FIRST}", paused = true}}'), "accounts.0.numbers.0.paused"),
         (account('{number = "0571"}'), "accounts.0.numbers.0.number"),
         (account(f'"{FIRST}", {{number = "{FIRST}"}}'), "stands twice"),

@@ -13,15 +13,17 @@ from controller.billing.prices import OwnTariff, set_price
 from controller.billing.rent import charge_rents
 from controller.store import ledger as rows
 from controller.store.database import Database
-from controller.store.tables import Number
+from controller.store.tables import Number, NumberState
 
 CALENDAR = Calendar(SETTINGS.zone_info)
 NOVEMBER = datetime(2026, 11, 10, tzinfo=UTC)
 FIRST, SECOND = "+8657126880001", "+8657126880002"
 
 
-def allot(session: Session, number: str, account: str = ACCOUNT) -> None:
-    session.add(Number(number=number, account_id=account))
+def allot(
+    session: Session, number: str, account: str = ACCOUNT, state: NumberState = NumberState.ACTIVE
+) -> None:
+    session.add(Number(number=number, account_id=account, state=state))
     session.flush()
 
 
@@ -97,3 +99,24 @@ async def test_C8_given_a_number_that_moves_to_another_account_when_charged_then
         return [str(ledger.balance(session, account)) for account in (ACCOUNT, "other", "free")]
 
     assert await database.write(run) == ["-30.0000", "-30.0000", "0.0000"]
+
+
+@pytest.mark.requirement("C4", "C8")
+@pytest.mark.parametrize(
+    ("state", "times"),
+    [
+        (NumberState.ORDERED, 0),
+        (NumberState.ACTIVE, 1),
+        (NumberState.SUSPENDED, 1),
+        (NumberState.RELEASED, 0),
+    ],
+)
+async def test_C8_given_a_number_when_rent_is_due_then_it_is_for_numbers_that_the_account_has(
+    database: Database, state: NumberState, times: int
+) -> None:
+    def run(session: Session) -> list[tuple[str, str]]:
+        prepare(session)
+        allot(session, FIRST, state=state)
+        return charged(session, NOVEMBER)
+
+    assert len(await database.write(run)) == times

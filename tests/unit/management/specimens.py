@@ -13,9 +13,20 @@ from unit.management.world import ALPHA, SILENCE, Clock, user_id
 
 from controller.management.passwords import digest
 from controller.management.roles import Role
+from controller.store.enterprise_tables import Enterprise
 from controller.store.management_tables import ApiToken, User
 from controller.store.reviews import ReviewKind, submit
-from controller.store.tables import Account, Contact, ReviewState, SoundFile, Template
+from controller.store.tables import (
+    Account,
+    App,
+    Contact,
+    Number,
+    NumberState,
+    ReviewState,
+    Service,
+    SoundFile,
+    Template,
+)
 
 _numbers = count(1)
 _NOW = Clock().now()
@@ -47,6 +58,24 @@ def _token(session: Session) -> str:
             expires_at=_NOW + timedelta(days=1),
         )
     )
+    return name
+
+
+def _enterprise(session: Session) -> str:
+    name = f"ent_specimen{next(_numbers)}"
+    session.add(Enterprise(id=name, account_id=ALPHA, full_name=name))
+    return name
+
+
+def _application(session: Session) -> str:
+    name = f"app_specimen{next(_numbers)}"
+    session.add(App(key=name, account_id=ALPHA, service=Service.CALLBACK, secret="specimen's own"))
+    return name
+
+
+def _number(session: Session) -> str:
+    name = f"+8657126{next(_numbers):06}"
+    session.add(Number(number=name, account_id=ALPHA, state=NumberState.ORDERED))
     return name
 
 
@@ -83,6 +112,9 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "account_id": _account,
     "user_id": _user,
     "token_id": _token,
+    "enterprise_id": _enterprise,
+    "app_key": _application,
+    "number": _number,
     "sound_id": _sound,
     "template_id": _template,
     "review_id": _review,
@@ -92,6 +124,7 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
 
 MISSING = {
     "account_id": "nowhere",
+    "number": "+8657129999999",
     "sound_id": "alpha:nowhere.wav",
     "template_id": "alpha:nowhere",
     "review_id": "rev-999999",

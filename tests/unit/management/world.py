@@ -1,5 +1,6 @@
 """Two accounts, the operator, a user of each role in each of them, and the management API over real HTTP."""
 
+import io
 import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
@@ -114,8 +115,8 @@ class World:
     ) -> Reply:
         """Ask as the user with this role in this account; role None: as nobody."""
         sent = {"Authorization": f"Bearer {token(role, of)}"} if role is not None else {}
-        data: Any = body
-        if body is not None and not isinstance(body, bytes):
+        data: Any = io.BytesIO(body) if isinstance(body, bytes) else None
+        if body is not None and data is None:
             sent["Content-Type"] = "application/json"
             data = json.dumps(body).encode()
         url = path if path.startswith("/api/") else PREFIX + path

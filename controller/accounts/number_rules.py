@@ -1,0 +1,44 @@
+"""What must hold between the numbers and apps of an account, however they are changed."""
+
+from sqlmodel import Session
+
+from controller.store import directory as rows
+from controller.store.tables import App
+
+
+class NumberRuleBroken(ValueError):
+    """Numbers and apps don't fit together; the text says which."""
+
+
+def check_numbers(session: Session, account_id: str | None = None) -> None:
+    """Raise NumberRuleBroken unless all is well with the numbers of an account, or of all accounts.
+
+    A bind number is a number of the account, one app's alone, and that app may show it. Apps that may show
+    a number are the account's.
+    """
+    owners: dict[str, str] = {}
+    for app in rows.bound_apps(session, account_id):
+        assert app.bind_number is not None
+        _check_bind_number(session, app, app.bind_number)
+        owner = owners.setdefault(app.bind_number, app.key)
+        if owner != app.key:
+            raise NumberRuleBroken(
+                f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
+            )
+    for number in rows.numbers_for_some_apps(session, account_id):
+        for key in number.app_keys or ():
+            found = session.get(App, key)
+            if found is None or found.account_id != number.account_id:
+                raise NumberRuleBroken(
+                    f"number {number.number}: account {number.account_id} has no app {key}"
+                )
+
+
+def _check_bind_number(session: Session, app: App, number: str) -> None:
+    found = rows.allotted_number(session, number)
+    if found is None or found.account_id != app.account_id:
+        raise NumberRuleBroken(
+            f"app {app.key}: bind number {number} is not a number of account {app.account_id}"
+        )
+    if found.app_keys is not None and app.key not in found.app_keys:
+        raise NumberRuleBroken(f"app {app.key}: bind number {number} may not be shown by this app")

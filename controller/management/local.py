@@ -1,0 +1,101 @@
+"""Operations without HTTP: for whoever may read the settings of a controller, and so may do everything.
+
+The audit trail names the user of the machine, and "command" instead of an address.
+"""
+
+import getpass
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from controller.accounts.directory import LiveDirectory
+from controller.clock import SystemClock
+from controller.management.bodies import invalid, parse_body
+from controller.management.context import Context, management_services
+from controller.management.operations import Operation
+from controller.management.performing import check_path, perform, problem_of, settle_account
+from controller.management.roles import Actor, Role
+from controller.settings import Settings
+from controller.store.database import Database
+
+Fields = Mapping[str, Any]
+
+
+class LocalDesk:
+    """Runs operations on the database of these settings; a running controller notices within a second."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        directory = LiveDirectory(database, _nobody_to_tell)
+        absent: Any = _OfARunningController()
+        self._services = management_services(
+            settings, database, SystemClock(), directory, absent, absent, absent, absent
+        )
+        self._actor = Actor("command", getpass.getuser(), Role.ADMINISTRATOR, None)
+
+    async def run(
+        self,
+        operation: Operation,
+        path: Mapping[str, str] = {},
+        body: Fields | None = None,
+        query: Fields | None = None,
+    ) -> Any:
+        """What the operation answers, whatever version there is. Raises Problem."""
+        context = Context(
+            operation=operation,
+            services=self._services,
+            actor=self._actor,
+            path=path,
+            account_id=None,
+            address="command",
+            request_id=secrets.token_hex(8),
+            if_match="*",
+            params={name: value for name, value in (query or {}).items() if name != "cursor"},
+        )
+        try:
+            await check_path(context)
+            arguments = _arguments(operation, body, query)
+            if operation.names_account:
+                await settle_account(context, arguments)
+            return await perform(context, arguments)
+        except Exception as error:  # as the server does
+            raise problem_of(operation, error) from None
+
+    async def every(self, operation: Operation, query: Fields) -> list[BaseModel]:
+        """All items of a list, whatever pages they are on. Raises Problem."""
+        found: list[BaseModel] = []
+        given = {**query, "limit": 200}
+        while True:
+            page = await self.run(operation, query=given)
+            found += page.items
+            if page.next is None:
+                return found
+            given = {**given, "cursor": parse_qs(urlsplit(page.next).query)["cursor"][0]}
+
+
+def _arguments(operation: Operation, body: Fields | None, query: Fields | None) -> dict[str, BaseModel]:
+    """Raises Invalid."""
+    arguments: dict[str, BaseModel] = {}
+    if operation.query is not None:
+        try:
+            arguments["query"] = operation.query.model_validate(dict(query or {}))
+        except ValidationError as error:
+            raise invalid(error, "query") from None
+    if operation.body is not None:
+        assert issubclass(operation.body, BaseModel)
+        arguments["body"] = parse_body(json.dumps(dict(body or {})).encode(), operation.body)
+    return arguments
+
+
+class _OfARunningController:
+    """Stands for parts without which operations that are run here do."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"{name} is asked of a part that only a running controller has")
+
+
+async def _nobody_to_tell(_directory: object) -> None:
+    """Controllers notice by themselves."""
