@@ -71,7 +71,10 @@ class AmiSession:
         return output if isinstance(output, list) else [output]
 
     async def listed(self, action: str) -> list[dict[str, str]]:
-        """What a list action tells, one dictionary for each thing; none when there is nothing to list."""
+        """What a list action tells, one dictionary for each thing, with the names of its headers in lower case.
+
+        Empty when there is nothing to list.
+        """
         try:
             answer = await self.action({"Action": action})
         except AmiError as error:
@@ -79,7 +82,7 @@ class AmiSession:
             if "found" in str(error):
                 return []
             raise
-        return [dict(message) for message in answer[1:-1]]
+        return [{name.lower(): value for name, value in message.items()} for message in answer[1:-1]]
 
     async def action(self, action: dict[str, str]) -> Any:
         """Do one action and return its answer. Raises AmiError."""
