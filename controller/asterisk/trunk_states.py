@@ -91,7 +91,8 @@ class TrunkStates:
             # ARI doesn't know of them.
             async with ami_session(self._settings) as ami:
                 found = await ami.listed("PJSIPShowRegistrationsOutbound")
-            registrations = {str(its["objectname"]): str(its["status"]) for its in found}
+            # The credentials of each are listed too.
+            registrations = {its["objectname"]: its["status"] for its in found if "status" in its}
         self._take(
             {
                 trunk.name: TrunkState(
