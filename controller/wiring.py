@@ -19,9 +19,11 @@ from controller.accounts.admission import Admission
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.accounts.spending import SpendingTerms
 from controller.agi import agi_server
+from controller.api.entrance import Gate
 from controller.api.listener import Listener, listening
 from controller.api.openapi.document import document
 from controller.api.openapi.routes import documentation_routes
+from controller.api.pacing import Pacer
 from controller.api.remote import Remote
 from controller.api.server import make_app
 from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
@@ -237,11 +239,10 @@ async def running_controller(
             ManagementApi(OPERATIONS, services, remote),
             remote,
         )
-        app = make_app(routes, lambda: node.available, settings.http)
+        gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
+        app = make_app(routes, lambda: node.available, settings.http, gate)
         with naming_port("http.port", settings.http.address, settings.http.port):
-            listener = await stack.enter_async_context(
-                listening(app, settings.http, partial(_is_locked, lockout, clock))
-            )
+            listener = await stack.enter_async_context(listening(app, settings.http, gate))
         guard.protect_url(listener.url)
         search = CallSearch(database, index)
         yield Controller(
@@ -292,10 +293,6 @@ def _lockout(settings: AuthenticationSettings) -> Lockout:
     return Lockout(
         settings.lock_after, timedelta(seconds=settings.lock_window), timedelta(minutes=settings.lock_minutes)
     )
-
-
-def _is_locked(lockout: Lockout, clock: Clock, address: str) -> bool:
-    return lockout.is_locked(address, clock.now())
 
 
 async def _configure(node: Node, directory: Directory) -> None:

@@ -1,22 +1,20 @@
 """The listening socket: HTTP or HTTPS, requests that must come in time, and an answer to what is no HTTP."""
 
 import asyncio
-import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, cast
 
 from aiohttp import web
 
+from controller.api.entrance import Entrance, Gate
+from controller.api.pacing import Admission
 from controller.api.wire.results import WireError
 from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
-
-CONTENT_TYPE: Final = "application/json;charset=UTF-8"
 
 _LINGER = 2.0
 """Seconds for which the rest of a refused body is read, so that its sender gets to see the answer."""
@@ -35,11 +33,18 @@ _SILENT = _Silent("controller.api.http")
 
 
 class Protocol(web.RequestHandler):
-    """One connection."""
+    """One connection that was let in."""
 
-    __slots__ = ("_patience",)
+    __slots__ = ("_patience", "_refused", "admission")
 
-    def __init__(self, manager: web.Server, loop: asyncio.AbstractEventLoop, settings: HttpSettings) -> None:
+    def __init__(
+        self,
+        manager: web.Server,
+        loop: asyncio.AbstractEventLoop,
+        settings: HttpSettings,
+        refused: Callable[[web.BaseRequest], None],
+        admission: Admission | None,
+    ) -> None:
         super().__init__(
             manager,
             loop=loop,
@@ -48,6 +53,8 @@ class Protocol(web.RequestHandler):
             lingering_time=_LINGER,
             auto_decompress=False,
         )
+        self.admission = admission
+        self._refused = refused
         self._patience = loop.call_later(settings.read_timeout, self.give_up)
 
     def arrived(self) -> None:
@@ -71,80 +78,27 @@ class Protocol(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be read as HTTP; clients expect JSON whatever happens."""
-        del request, message
+        del message
         if status >= 500:
             log.error("A request failed", exc_info=exc)
             error = WireError("1010001")
         else:
+            self._refused(request)
             error = WireError("1010002", "The request is not valid HTTP.")
         answer = web.json_response(error.body, status=status)
         answer.force_close()
         return answer
 
 
-class Entrance(asyncio.Protocol):
-    """A connection until it is known whether it is worth reading.
-
-    Whoever was locked out for guessing gets an answer that costs next to nothing; they may send thousands.
-    """
-
-    __slots__ = ("_is_locked", "_make", "_patience", "_transport")
-
-    def __init__(self, is_locked: "IsLocked", make: Callable[[], Protocol]) -> None:
-        self._is_locked = is_locked
-        self._make = make
-        self._transport: asyncio.Transport
-        self._patience: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        if not peer or not self._is_locked(str(peer[0])):
-            self._let_in()
-        else:
-            self._patience = asyncio.get_running_loop().call_later(_LINGER, self._transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        # Calls are asked for with POST; health checks, the documentation and the management API stay.
-        if data.startswith(b"POST ") and not data.startswith(b"POST /api/"):
-            self._transport.write(_LOCKED)
-            self._transport.close()
-        else:
-            self._let_in().data_received(data)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        del exc
-        if self._patience is not None:
-            self._patience.cancel()
-
-    def _let_in(self) -> Protocol:
-        if self._patience is not None:
-            self._patience.cancel()
-        protocol = self._make()
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        return protocol
-
-
-def _answer_bytes(error: WireError) -> bytes:
-    body = json.dumps(error.body).encode()
-    head = (
-        f"HTTP/1.1 {error.status} Forbidden\r\nContent-Type: {CONTENT_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
-_LOCKED = _answer_bytes(WireError("1020176"))
-
-IsLocked = Callable[[str], bool]
-"""Whether an address is locked out."""
-
-
 def arrived(request: web.BaseRequest) -> None:
     """A request is here, with its body: from now on its client waits for us."""
     if isinstance(request.protocol, Protocol):
         request.protocol.arrived()
+
+
+def admission_of(request: web.BaseRequest) -> Admission | None:
+    """How a request was let in; None: without a look at it."""
+    return request.protocol.admission if isinstance(request.protocol, Protocol) else None
 
 
 @dataclass(frozen=True)
@@ -157,9 +111,7 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(
-    app: web.Application, settings: HttpSettings, is_locked: IsLocked
-) -> AsyncIterator[Listener]:
+async def listening(app: web.Application, settings: HttpSettings, gate: Gate) -> AsyncIterator[Listener]:
     """Serve until the end of the block. Raises OSError when address, certificate or key can't be had."""
     context = tls_context(settings)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
@@ -167,8 +119,12 @@ async def listening(
     try:
         manager, loop = runner.server, asyncio.get_running_loop()
         assert manager is not None
+
+        def let_in(admission: Admission | None) -> Protocol:
+            return Protocol(manager, loop, settings, gate.unreadable, admission)
+
         server = await loop.create_server(
-            lambda: Entrance(is_locked, lambda: Protocol(manager, loop, settings)),
+            lambda: Entrance(gate, let_in),
             settings.address,
             settings.port,
             ssl=context,
@@ -181,6 +137,8 @@ async def listening(
             yield Listener(f"{scheme}://{host}:{port}", lambda: _reload(context, settings))
         finally:
             server.close()
+            for connection in list(gate.held):
+                connection.close()
     finally:
         await runner.cleanup()
 

@@ -13,14 +13,17 @@ class Remote:
     def __init__(self, trusted_proxies: Iterable[Network]) -> None:
         self._trusted = tuple(trusted_proxies)
 
-    def address(self, request: web.Request) -> str:
-        """The client's address: the last one in the chain that is no trusted proxy."""
+    def address(self, request: web.BaseRequest) -> str:
+        """The client's address."""
         peer = request.remote or ""
-        if not self._is_trusted(peer):
+        if not self.is_trusted(peer):
             return peer
-        chain = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
-        for hop in reversed([hop.strip() for hop in chain if hop.strip()]):
-            if not self._is_trusted(hop):
+        return self.beyond(peer, request.headers.getall("X-Forwarded-For", []))
+
+    def beyond(self, peer: str, forwarded: Iterable[str]) -> str:
+        """The last address in the chain of X-Forwarded-For that is no trusted proxy."""
+        for hop in reversed([hop.strip() for hop in ",".join(forwarded).split(",") if hop.strip()]):
+            if not self.is_trusted(hop):
                 return hop
             peer = hop
         return peer
@@ -28,12 +31,13 @@ class Remote:
     def base_url(self, request: web.Request) -> str:
         """Scheme, host and port as the client wrote them."""
         scheme = request.scheme
-        if self._is_trusted(request.remote or ""):
+        if self.is_trusted(request.remote or ""):
             forwarded = request.headers.get("X-Forwarded-Proto", scheme).strip().lower()
             scheme = forwarded if forwarded in ("http", "https") else scheme
         # Without a Host, aiohttp would ask the name service who we are.
         host = request.headers.get("Host") or "{}:{}".format(*request.get_extra_info("sockname"))
         return f"{scheme}://{host}"
 
-    def _is_trusted(self, text: str) -> bool:
+    def is_trusted(self, text: str) -> bool:
+        """Whether that address is a trusted proxy's."""
         return bool(self._trusted) and is_within(text, self._trusted)

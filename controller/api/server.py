@@ -1,11 +1,13 @@
 """The HTTP server: routes, and the one place where every error becomes an answer."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import web
 
-from controller.api.listener import CONTENT_TYPE, arrived
+from controller.api.entrance import CONTENT_TYPE, PROVEN, Gate
+from controller.api.listener import admission_of, arrived
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request
 from controller.settings import HttpSettings
@@ -16,10 +18,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    routes: Iterable[web.RouteDef], ready: Callable[[], bool], settings: HttpSettings
+    routes: Iterable[web.RouteDef], ready: Callable[[], bool], settings: HttpSettings, gate: Gate
 ) -> web.Application:
     """The application that `serve` serves."""
-    app = web.Application(middlewares=[answer_errors], client_max_size=settings.max_body)
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        answer = await _answer(request, handler)
+        took = time.perf_counter() - began
+        gate.answered(request, admission_of(request), answer.status, request.get(PROVEN), took)
+        return answer
+
+    app = web.Application(middlewares=[answer], client_max_size=settings.max_body)
     app.add_routes(_patient(route) for route in routes)
 
     async def live(_request: web.Request) -> web.Response:
@@ -45,8 +56,7 @@ async def _meet_expectation(request: web.Request) -> None:
         request.writer.output_size = 0
 
 
-@web.middleware
-async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every refusal is a JSON body with resultcode and resultdesc; the server ends each connection."""
     if not request.can_read_body:
         arrived(request)

@@ -17,7 +17,12 @@ _SUBJECTS = {
 def subject(event: str, data: dict[str, Any]) -> str:
     """One line, whatever stands in the data."""
     form = _SUBJECTS.get((event, str(data.get("kind"))))
-    text = event if form is None else form.format(subject=data["subject"])
+    if form is not None:
+        text = form.format(subject=data["subject"])
+    elif event == "alarm":
+        text = f"Alarm: {data['alarm']}"
+    else:
+        text = event
     return " ".join(text.split())
 
 

@@ -10,7 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from controller.store.billing_tables import Alarm
+from controller.store.notices import tell_contacts
 from controller.store.tables import Call
+
+EVENT = "alarm"
+"""What contacts are told of."""
 
 _ALARM = cast(Any, Alarm).__table__
 _INSERT = {
@@ -31,10 +35,13 @@ class Raised:
 
 
 def raise_alarms(session: Session, alarms: Iterable[Raised]) -> list[Raised]:
-    """Keep those that were not raised before; returns them."""
+    """Keep those that were not raised before, and tell the accounts' contacts of them; returns them."""
     connection = session.connection()
     insert = _INSERT[connection.dialect.name]
-    return [alarm for alarm in alarms if connection.execute(insert, asdict(alarm)).rowcount]
+    kept = [alarm for alarm in alarms if connection.execute(insert, asdict(alarm)).rowcount]
+    for alarm in kept:
+        tell_contacts(session, alarm.account_id, EVENT, {"alarm": alarm.kind, **alarm.detail}, alarm.at)
+    return kept
 
 
 def alarms_page(

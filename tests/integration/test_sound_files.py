@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 from integration.support import HEARD, Bench, StartBench
+from unit.notices.support import mail_server
 from unit.sounds.support import pieces
 
 from controller.asterisk.errors import CannotPlay
+from controller.clock import SystemClock
+from controller.content_settings import MailSettings
+from controller.notices.contacts import ContactDetails, Contacts
 from controller.prompts import alaw, wav
 from controller.prompts.library import PromptLibrary
 from controller.prompts.resample import resample, to_float
@@ -113,3 +117,26 @@ async def test_C5_given_a_node_when_asked_to_play_then_it_plays_what_is_there_an
     with pytest.raises(CannotPlay, match="can't open or read"):
         await node.check_plays(library.media(long.digest), long.seconds)
     assert await node.ari.channels.list() == []
+
+
+@pytest.mark.requirement("C7")
+async def test_C7_given_a_contact_when_a_file_is_rejected_then_the_running_controller_sends_the_mail(
+    bench: StartBench,
+) -> None:
+    async with mail_server() as server:
+        mail = MailSettings(host="127.0.0.1", port=server.port, security="none")
+        b = await bench(sections={"mail": mail})
+        contacts = Contacts(b.controller.database, SystemClock())
+        await contacts.add(ACCOUNT, ContactDetails(email="dora@example.com"))
+        await b.controller.content.sounds.upload(ACCOUNT, NAME, pieces(distinct_prompt(8)))
+        await b.controller.content.sounds.submit(ACCOUNT, NAME, by="dora")
+        (waiting,) = await b.controller.reviews.page()
+        await b.controller.reviews.reject(waiting.id, by="oscar", reason="too loud")
+        async with asyncio.timeout(5):
+            await server.news.wait()
+
+    ((_, message),) = server.messages
+    assert (message["To"], message["Subject"]) == (
+        "dora@example.com",
+        f"Your sound file {NAME} was rejected",
+    )

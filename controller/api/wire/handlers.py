@@ -28,6 +28,7 @@ from controller.accounts.errors import (
     TemplateNotApproved,
     WrongService,
 )
+from controller.api.entrance import PROVEN
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
 from controller.api.wire.body import WireModel, parse_body, read_body
@@ -213,9 +214,11 @@ class WireApi:
 
     async def _who(self, request: web.Request, directory: Directory) -> Authenticated:
         address = self._remote.address(request)
-        return await self._authenticator.authenticate(
+        who = await self._authenticator.authenticate(
             request.headers, access_token(request), address, directory
         )
+        request[PROVEN] = who.application.key
+        return who
 
     def _admit(
         self, directory: Directory, application: Application, service: Service, body: Body, *shown: str

@@ -29,7 +29,8 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "`/omp/oauth/refresh` with a wrong `app_secret`",
     ),
     "1010010": (
-        "The platform has had as many calls in a second as it takes; try again in a second.",
+        "The platform has had as many calls in a second as it takes, or (429) so many of the sender's "
+        "requests were refused that this one was not read; try again in a second.",
         "more calls than `limits.calls_per_second`",
     ),
     "1010011": ("The app may not call this platform.", "-"),

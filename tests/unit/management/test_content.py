@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from unit.management.world import ALPHA, BETA, World
+from unit.management.world import ALPHA, BETA, World, world
 from unit.sounds.support import cd_quality
 
 from controller.management.roles import Role
 from controller.prompts import wav
+from controller.settings import HttpSettings
 from controller.store import audit
 from testbed.sounds import distinct_prompt
 
@@ -114,6 +115,29 @@ async def test_C5_given_a_body_of_2_gigabytes_when_uploaded_then_it_is_cut_off_e
     assert problem["detail"] == "The file has more than 2097152 bytes (2 MB)"
     # What was under way when the answer came, in buffers of both sides.
     assert sent < 64 * 1024 * 1024
+
+
+@pytest.mark.requirement("C5")
+@pytest.mark.parametrize(
+    ("pauses", "status"), [([0.15] * 5, 201), ([0.15, 30], 400)], ids=["slow", "stalled"]
+)
+async def test_C5_given_a_slow_line_when_uploading_then_it_may_take_its_time_but_not_stand_still(
+    tmp_path: Path, template: Path, pauses: list[float], status: int
+) -> None:
+    file = distinct_prompt(1, 2.0)
+    size = len(file) // len(pauses) + 1
+
+    async def body() -> AsyncIterator[bytes]:
+        for number, pause in enumerate(pauses):
+            yield file[number * size : (number + 1) * size]
+            await asyncio.sleep(pause)
+
+    # All of it takes longer than a request may, but no piece does.
+    async with world(tmp_path, template, http=HttpSettings(port=0, read_timeout=0.5)) as here:
+        headers = {**FILE, "Authorization": "Bearer vct_alpha_developer"}
+        async with here.http.post("/api/v1/sounds?name=a.wav", data=body(), headers=headers) as answer:
+            assert answer.status == status, await answer.text()
+    assert not list((tmp_path / "uploads").glob("*"))
 
 
 @pytest.mark.requirement("C5")

@@ -16,9 +16,12 @@ from sqlmodel import Session, delete
 
 from controller.accounts.directory import LiveDirectory
 from controller.accounts.spending import SpendingTerms
+from controller.api.entrance import Gate
 from controller.api.listener import listening
+from controller.api.pacing import Pacer
 from controller.api.remote import Remote
 from controller.api.server import make_app
+from controller.api.wire.authentication import Lockout
 from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
@@ -162,10 +165,13 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             work.close()
         reviews = ReviewQueue(database, clock, REVIEWED)
         services = management_services(settings, database, clock, directory, node, spending, content, reviews)
-        api = ManagementApi(OPERATIONS, services, Remote(settings.http.trusted_proxies))
-        app = make_app(api.routes(), lambda: True, settings.http)
+        remote = Remote(settings.http.trusted_proxies)
+        api = ManagementApi(OPERATIONS, services, remote)
+        nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
+        gate = Gate(nobody, Pacer(), remote, clock, settings.http.read_timeout)
+        app = make_app(api.routes(), lambda: True, settings.http, gate)
         async with (
-            listening(app, settings.http, lambda _address: False) as listener,
+            listening(app, settings.http, gate) as listener,
             aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,
         ):
             yield World(services, clock, http, listener.url)

@@ -27,6 +27,7 @@ from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.notices.outbox import NoticeOutbox, opened_outbox
 from controller.pushes.guard import AddressGuard
 from controller.store import notices as rows
+from controller.store.alarms import Raised, raise_alarms
 from controller.store.database import Database
 from controller.store.tables import Notice
 
@@ -203,6 +204,19 @@ async def test_C7_given_an_address_that_can_not_be_when_told_then_it_says_so(
     assert notice.error is not None
     assert words in notice.error
     assert (notice.given_up_at is not None) == bool(answer)
+
+
+@pytest.mark.requirement("C8")
+async def test_C8_given_an_alarm_when_raised_twice_then_contacts_are_told_once(desk: Desk) -> None:
+    await desk.contacts.add(ACCOUNT, ContactDetails(email="dora@example.com"))
+    low = Raised(ACCOUNT, "low balance", "low:1", desk.clock.now(), {"balance": "4.20"})
+    for _ in range(2):
+        await desk.database.write(lambda session: raise_alarms(session, [low]))
+    await desk.attempt()
+
+    ((_, message),) = desk.mail.messages
+    assert message["Subject"] == "Alarm: low balance"
+    assert "Balance: 4.20" in message.get_content()
 
 
 @pytest.mark.requirement("C7")

@@ -44,12 +44,12 @@ class Lockout:
         """Whether requests from there are refused, right or wrong."""
         if not self._failures:
             return False
-        failures = self._failures.get(_customer(address))
+        failures = self._failures.get(customer_of(address))
         return failures is not None and failures.locked_until is not None and now < failures.locked_until
 
     def failed(self, address: str, now: datetime) -> None:
         """A request from there could not prove who it is from."""
-        customer = _customer(address)
+        customer = customer_of(address)
         failures = self._failures.pop(customer, None)
         if failures is None or now - failures.since > self._window:
             failures = _Failures(now)
@@ -62,7 +62,7 @@ class Lockout:
 
 
 @lru_cache(4096)
-def _customer(address: str) -> str:
+def customer_of(address: str) -> str:
     """Who has the address: with IPv6, whoever has its network."""
     try:
         parsed = ipaddress.ip_address(address)

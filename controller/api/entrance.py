@@ -1,0 +1,207 @@
+"""A connection until it is known whether, and when, it is worth reading.
+
+Whoever was locked out for guessing, or is refused all the time, may send thousands of requests: each gets an
+answer that costs next to nothing, or waits unread.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final, cast
+
+from aiohttp import web
+
+from controller.api.pacing import LONGEST_WAIT, Admission, Pacer
+from controller.api.remote import Remote
+from controller.api.wire.authentication import Lockout
+from controller.api.wire.results import WireError
+from controller.clock import Clock
+
+CONTENT_TYPE: Final = "application/json;charset=UTF-8"
+PROVEN: Final = web.RequestKey("proven", str)
+"""Key under which a request keeps the app that it has proved to be from."""
+
+_LOCKED_PATIENCE = 2.0
+"""Seconds in which the request of a locked address must come."""
+_LARGEST_HEAD = 16384
+_CONNECTION_COSTS = 0.0004
+"""Seconds of the loop's time that a request takes beside its handler: connection, HTTP, answer (measured)."""
+_LONGEST_HANDLER = 0.0005
+"""Seconds; more than that a handler has waited for others, such as the sender or the database."""
+
+_END = b"\r\n\r\n"
+_FORWARDED = re.compile(rb"^X-Forwarded-For:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_CLAIM = re.compile(rb'^X-(?:AKSK|WSSE):[^\r\n]*?Username\s*=\s*"([^"\r\n]*)"', re.IGNORECASE | re.MULTILINE)
+_HEALTH = re.compile(rb"GET /(?:healthz|readyz)[ ?]")
+_LOCKABLE = re.compile(rb"POST (?!/api/)")
+"""Calls are asked for with POST; health checks, the documentation and the management API stay."""
+
+
+class Gate:
+    """Who may come in, and when."""
+
+    def __init__(
+        self, lockout: Lockout, pacer: Pacer, remote: Remote, clock: Clock, read_timeout: float
+    ) -> None:
+        self._read_timeout = read_timeout
+        self._lockout = lockout
+        self._remote = remote
+        self._clock = clock
+        self.pacer = pacer
+        self.held: set[Entrance] = set()
+        """Connections that are looked at or have to wait."""
+
+    def is_open(self, peer: str) -> bool:
+        """Whether a connection may be read without a look at its request."""
+        return not (self._remote.is_trusted(peer) or self.is_locked(peer) or not self.pacer.is_clear(peer))
+
+    def patience(self, peer: str) -> float:
+        """Seconds in which the beginning of a request must come."""
+        return _LOCKED_PATIENCE if self.is_locked(peer) else self._read_timeout
+
+    def is_locked(self, address: str) -> bool:
+        """Whether the address was locked out for guessing."""
+        return self._lockout.is_locked(address, self._clock.now())
+
+    def address(self, peer: str, head: bytes) -> str:
+        """Who sent a request that begins so."""
+        if not self._remote.is_trusted(peer):
+            return peer
+        forwarded = (text.decode("utf-8", "surrogateescape") for text in _FORWARDED.findall(head))
+        return self._remote.beyond(peer, forwarded)
+
+    def enter(self, address: str, head: bytes) -> Admission | None:
+        """When a request may be read that begins so; None: it is turned away."""
+        claim = _CLAIM.search(head)
+        return self.pacer.enter(address, claim[1].decode("utf-8", "surrogateescape") if claim else "")
+
+    def answered(
+        self,
+        request: web.BaseRequest,
+        admission: Admission | None,
+        status: int,
+        app: str | None,
+        seconds: float,
+    ) -> None:
+        """A request was answered; `app` is whose it is, if that was proved. Our own faults refuse nobody."""
+        if 400 <= status < 500:
+            cost = _CONNECTION_COSTS + min(seconds, _LONGEST_HANDLER)
+            self.pacer.refused(self._remote.address(request), app, cost, admission)
+        elif app is not None:
+            self.pacer.accepted(self._remote.address(request), admission)
+        else:
+            self.pacer.release(admission)
+
+    def unreadable(self, request: web.BaseRequest) -> None:
+        """A request was no HTTP."""
+        self.pacer.refused(self._remote.address(request), None, _CONNECTION_COSTS, None)
+
+
+class Entrance(asyncio.Protocol):
+    """A connection until it is let in or turned away."""
+
+    __slots__ = ("_admission", "_gate", "_make", "_peer", "_received", "_timer", "_transport")
+
+    def __init__(self, gate: Gate, make: Callable[[Admission | None], asyncio.Protocol]) -> None:
+        self._gate = gate
+        self._make = make
+        self._peer = ""
+        self._received = b""
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle | None = None
+        self._admission: Admission | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if peer else ""
+        if self._gate.is_open(self._peer):
+            self._let_in()
+        else:
+            self._gate.held.add(self)
+            patience = self._gate.patience(self._peer)
+            self._timer = asyncio.get_running_loop().call_later(patience, self.close)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if self._admission is not None:
+            return
+        if self._gate.is_locked(self._peer):
+            self._refuse_locked()
+        elif _END in self._received or len(self._received) > _LARGEST_HEAD:
+            self._judge(self._received.partition(_END)[0])
+
+    def _judge(self, head: bytes) -> None:
+        address = self._gate.address(self._peer, head)
+        if self._gate.is_locked(address):
+            self._refuse_locked()
+        elif _HEALTH.match(head):
+            self._let_in()
+        else:
+            self._admission = self._gate.enter(address, head)
+            if self._admission is None:
+                self._answer(_TURNED_AWAY)
+            elif self._admission.delay:
+                self._wait(self._admission.delay)
+            else:
+                self._let_in()
+
+    def _refuse_locked(self) -> None:
+        if _LOCKABLE.match(self._received):
+            self._answer(_LOCKED)
+        else:
+            self._let_in()
+
+    def _wait(self, delay: float) -> None:
+        self._stop_timer()
+        self._transport.pause_reading()
+        self._timer = asyncio.get_running_loop().call_later(delay, self._let_in)
+
+    def close(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
+    def _answer(self, answer: bytes) -> None:
+        self._transport.write(answer)
+        self._transport.close()
+
+    def _let_in(self) -> None:
+        self._leave()
+        protocol = self._make(self._admission)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if self._received:
+            protocol.data_received(self._received)
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        del exc
+        self._leave()
+        self._gate.pacer.release(self._admission)
+
+    def _leave(self) -> None:
+        self._stop_timer()
+        self._gate.held.discard(self)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _answer_bytes(error: WireError) -> bytes:
+    body = json.dumps(error.body).encode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
+    head = (
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: {CONTENT_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\n{more}Connection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+_LOCKED = _answer_bytes(WireError("1020176"))
+_TURNED_AWAY = _answer_bytes(
+    WireError("1010010", status=HTTPStatus.TOO_MANY_REQUESTS, passes_in=timedelta(seconds=LONGEST_WAIT))
+)
