@@ -31,7 +31,7 @@ from fuzz.conftest import Served
 pytestmark = pytest.mark.requirement("C9")
 
 SCHEMA = schemathesis.openapi.from_dict(document(OPERATIONS))
-EXAMPLES = 25
+EXAMPLES = 20
 """Requests for each operation."""
 
 LONGEST_URL = 8000
