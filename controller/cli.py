@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from controller import (
     audit_command,
     billing_command,
+    call_command,
     content_command,
     declare_command,
     process,
@@ -74,6 +75,8 @@ app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
 app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
+app.command()(call_command.calls)
+app.command()(call_command.call)
 app.command("apply")(declare_command.apply_command)
 app.command("export")(declare_command.export_command)
 app.command("stop-calls")(billing_command.stop)
