@@ -32,7 +32,7 @@ _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 
 def calls(
-    session: Annotated[str | None, typer.Option(help="Part of the session id.")] = None,
+    session_id: Annotated[str | None, typer.Option(help="Part of the session id.")] = None,
     caller: Annotated[
         str | None, typer.Option(help="Part of the caller: A of a callback, else the number shown.")
     ] = None,
@@ -61,7 +61,7 @@ def calls(
             app_key=app,
             service=service,
             results=frozenset(result or ()),
-            session=session,
+            session_id=session_id,
             caller=caller,
             callee=callee,
             text=text,
@@ -75,7 +75,7 @@ def calls(
     try:
         page = _run(settings, search)
     except FilterError as error:
-        raise failure(f"--{error.field} {error.reason}") from None
+        raise failure(f"--{error.field.replace('_', '-')} {error.reason}") from None
     show([asdict(call) for call in page.calls], as_json=as_json)
     if page.next is not None:
         typer.echo(f"more: --cursor {page.next}", err=True)

@@ -109,6 +109,15 @@ class CallSearch:
         calls = [CallSummary.of(rows[place.call_id]) for place in page if place.call_id in rows]
         return Page(calls, _cursor(page[-1]) if len(places) > limit else None)
 
+    async def one(self, name: str, *, of_account: str | None) -> CallSummary | None:
+        """The call with this session id or call id, as lists have it; None as for `find`."""
+        call_id = name.partition("@")[0]
+        found = await self._database.read(partial(call_search.call_rows, call_ids=[call_id]))
+        row = found.get(call_id)
+        if row is None or name not in (call_id, row.session_id) or of_account not in (None, row.account_id):
+            return None
+        return CallSummary.of(row)
+
     async def _places(self, wanted: CallFilter, before: Place | None, limit: int) -> list[Place]:
         # In this order no call is missed: what moves into the index meanwhile is found in both.
         progress = await self._index.progress()
