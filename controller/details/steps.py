@@ -16,7 +16,8 @@ def steps_of(stored: StoredCall, timeline: Timeline, *, digits: bool) -> list[St
     """All steps in order; `digits`: whether keys that were pressed may be seen."""
     begin = stored.call.accepted_at
     callback = stored.call.service == Service.CALLBACK
-    made = [
+    made = [Step(at=begin, seconds=0.0, kind=Kind.ACCEPTED, leg=None, text="the request is accepted")]
+    made += [
         Step(
             at=entry.at,
             seconds=round((entry.at - begin).total_seconds(), 3),
@@ -25,6 +26,8 @@ def steps_of(stored: StoredCall, timeline: Timeline, *, digits: bool) -> list[St
             text=_TEXTS[entry.kind](entry.detail, _who(entry, callback), digits),
         )
         for entry in timeline.entries
+        # That it was accepted is in the call's own row.
+        if entry.kind is not Kind.ACCEPTED
     ]
     made += [
         Step(
@@ -85,7 +88,6 @@ def _disconnect(detail: Mapping[str, Any], _who: str, _digits: bool) -> str:
 
 
 _TEXTS: dict[Kind, Callable[[Mapping[str, Any], str, bool], str]] = {
-    Kind.ACCEPTED: lambda *_: "the request is accepted",
     Kind.TOO_OFTEN: lambda detail, *_: f"the callee has had {' and '.join(detail['windows'])} calls",
     Kind.SPEECH: lambda detail, *_: f"what is to be said is synthesised ({detail['seconds']} s)",
     Kind.CALLOUT: _callout,

@@ -30,7 +30,6 @@ from controller.store.tables import (
     Service,
     SoundFile,
     Template,
-    TimelineEntry,
     Trunk,
 )
 
@@ -136,7 +135,6 @@ def _call(session: Session) -> str:
         )
     )
     session.flush()
-    session.add(TimelineEntry(call_id=name, sequence=0, at=_NOW, kind="accepted"))
     session.add(
         Recording(
             call_id=name,

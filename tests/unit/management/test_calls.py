@@ -17,7 +17,6 @@ from controller.store.tables import (
     PushAttempt,
     PushEndpoint,
     Recording,
-    TimelineEntry,
 )
 
 pytestmark = [pytest.mark.requirement("B4"), pytest.mark.requirement("C9")]
@@ -56,8 +55,6 @@ async def made(
                 **values,
             )
         )
-        session.flush()
-        session.add(TimelineEntry(call_id=call_id, sequence=0, at=at, kind="accepted"))
         session.flush()
         if state_code is not None:
             _end(session, call_id, app, at + timedelta(seconds=5), state_code)
