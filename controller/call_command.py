@@ -4,8 +4,6 @@ They work on the database and on the index that a running controller keeps; with
 more slowly.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,17 +13,24 @@ import typer
 from rich.console import Console
 
 from controller.clock import SystemClock
-from controller.command import ConfigOption, JsonOption, T, failure, moment, read_settings, show, show_table
+from controller.command import (
+    ConfigOption,
+    JsonOption,
+    failure,
+    moment,
+    read_settings,
+    show,
+    show_table,
+    with_database,
+)
 from controller.details.index import lent_index
 from controller.details.one_call import CallDetails
 from controller.details.picture import timeline_svg
 from controller.details.report import CallReport
 from controller.details.search import MOST, CallSearch, Page
 from controller.recordings.links import LinkSigner, load_or_make_key
-from controller.settings import Settings
 from controller.store.call_filter import CallFilter, FilterError
 from controller.store.database import Database
-from controller.store.schema import revisions
 from controller.store.tables import Service
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
@@ -73,7 +78,7 @@ def calls(
             return await found.find(wanted, of_account=account, cursor=cursor, limit=limit)
 
     try:
-        page = _run(settings, search)
+        page = with_database(settings, search)
     except FilterError as error:
         raise failure(f"--{error.field.replace('_', '-')} {error.reason}") from None
     show([asdict(call) for call in page.calls], as_json=as_json)
@@ -96,7 +101,7 @@ def call(
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         return await CallDetails(database, settings, clock, signer).report(session_id, of_account=None)
 
-    report = _run(settings, tell)
+    report = with_database(settings, tell)
     if report is None:
         raise failure("there is no such call")
     if svg is not None:
@@ -105,17 +110,6 @@ def call(
         typer.echo(report.model_dump_json(indent=2))
     else:
         _print(report)
-
-
-def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    async def run() -> T:
-        present, newest = await asyncio.to_thread(revisions, settings.database_url)
-        if present != newest:
-            raise failure("the database is not at the newest schema: start the controller once")
-        async with Database(settings.database_url) as database:
-            return await work(database)
-
-    return asyncio.run(run())
 
 
 def _print(report: CallReport) -> None:

@@ -68,6 +68,8 @@ for _name, _about in (
     ("enterprise", "Enterprises and their qualification."),
     ("app", "Applications: what customers' programs act for."),
     ("number", "Numbers that calls show."),
+    ("trunk", "Trunks: SIP peers that take calls."),
+    ("route", "Routes: over which trunks numbers go."),
 ):
     app.add_typer(typer.Typer(cls=_Managed, help=_about, no_args_is_help=True), name=_name)
 app.add_typer(push_command.pushes, name="pushes")

@@ -223,7 +223,10 @@ async def list_trunk_states(ctx: Context) -> TrunkStatesView:
     example={"name": "carrier-a", "host": "sip.carrier.example", "user": "acme", "password": "of-a-carrier"},
 )
 async def create_trunk(ctx: Context, body: NewTrunk) -> TrunkView:
-    """Create a trunk. It is in force within a second; calls under way go on."""
+    """Create a trunk.
+
+    It is in force within a second; calls under way go on.
+    """
 
     def create(change: Change) -> TrunkView:
         if change.session.get(Trunk, body.name) is not None:
@@ -254,7 +257,10 @@ async def get_trunk(ctx: Context) -> TrunkView:
     example={"host": "192.0.2.7"},
 )
 async def edit_trunk(ctx: Context, body: TrunkEdit) -> TrunkView:
-    """Change a trunk. Calls under way go on over it as it was."""
+    """Change a trunk.
+
+    Calls under way go on over it as it was.
+    """
 
     def edit(change: Change) -> TrunkView:
         row = change.find(Trunk, ctx.path["trunk_name"])
@@ -276,7 +282,10 @@ async def edit_trunk(ctx: Context, body: TrunkEdit) -> TrunkView:
     "/trunks/{trunk_name}", needs=Role.OPERATOR, scope=Scope.OPERATOR, kinds=[TRUNK], problems=[Conflict]
 )
 async def delete_trunk(ctx: Context) -> None:
-    """Delete a trunk that no route uses. Calls under way go on."""
+    """Delete a trunk that no route uses.
+
+    Calls under way go on.
+    """
 
     def delete(change: Change) -> None:
         row = change.find(Trunk, ctx.path["trunk_name"])
@@ -305,7 +314,10 @@ async def list_routes(ctx: Context, query: PageQuery) -> Page[RouteView]:
     example={"prefix": "+86", "contact": "sip:{number}@127.0.0.1:5070"},
 )
 async def create_route(ctx: Context, body: NewRoute) -> RouteView:
-    """Create a route. It is in force within a second."""
+    """Create a route.
+
+    It is in force within a second.
+    """
 
     def create(change: Change) -> RouteView:
         if change.session.get(Route, body.prefix) is not None:
@@ -336,7 +348,10 @@ async def get_route(ctx: Context) -> RouteView:
     example={"contact": "sip:{number}@127.0.0.1:5072"},
 )
 async def edit_route(ctx: Context, body: RouteEdit) -> RouteView:
-    """Change where numbers go. Calls under way go on as they were routed."""
+    """Change where numbers go.
+
+    Calls under way go on as they were routed.
+    """
 
     def edit(change: Change) -> RouteView:
         row = change.find(Route, ctx.path["prefix"])
@@ -356,7 +371,10 @@ async def edit_route(ctx: Context, body: RouteEdit) -> RouteView:
 
 @operations.delete("/routes/{prefix}", needs=Role.OPERATOR, scope=Scope.OPERATOR, kinds=[ROUTE])
 async def delete_route(ctx: Context) -> None:
-    """Delete a route. Numbers go where the next shorter prefix says, or can't be called."""
+    """Delete a route.
+
+    Numbers go where the next shorter prefix says, or can't be called.
+    """
 
     def delete(change: Change) -> None:
         row = change.find(Route, ctx.path["prefix"])
