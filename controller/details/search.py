@@ -21,6 +21,10 @@ MOST = 500
 """Calls on one page, at most."""
 
 
+_END_OF_TIME = 253_402_300_800_000_000
+"""Of Python's: the year 10000, in microseconds since 1970."""
+
+
 @dataclass(frozen=True)
 class CallSummary:
     """A call in a list. `caller`: the first phone of a callback, else the number shown."""
@@ -145,6 +149,8 @@ def _place(cursor: str) -> Place:
         position, _, call_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii").partition(":")
         if not (position.isdecimal() and len(position) <= 18 and 0 < len(call_id) <= 64):
             raise ValueError("no place")
+        if int(position) >= _END_OF_TIME:
+            raise ValueError("no time")
         return Place(int(position), call_id)
     except (binascii.Error, ValueError):
         raise FilterError("cursor", "is not one that a page before gave") from None

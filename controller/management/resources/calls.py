@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from controller.details.picture import timeline_svg
 from controller.details.report import CallReport
 from controller.details.search import CallSummary
 from controller.management.context import Context
-from controller.management.models import AccountQuery, Identifier, Moment, Page, Query, View
+from controller.management.models import AccountQuery, Identifier, Moment, Page, Query, View, When
 from controller.management.operations import Download, Kind, Operations, Owner
 from controller.management.problems import Conflict, NotFound, wrong_field
 from controller.management.roles import Role
@@ -80,9 +80,9 @@ class CallsQuery(AccountQuery):
     """With this part of the callee's number."""
     text: str | None = Field(None, max_length=256)
     """With this part in any of these three."""
-    since: AwareDatetime | None = None
+    since: When | None = None
     """Accepted then or later."""
-    until: AwareDatetime | None = None
+    until: When | None = None
     """Accepted before."""
 
 

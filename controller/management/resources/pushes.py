@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from controller.management.context import Change, Context
-from controller.management.models import AccountQuery, Identifier, Input, Moment, OwnAccount, Page, View
+from controller.management.models import AccountQuery, Identifier, Input, Moment, OwnAccount, Page, View, When
 from controller.management.operations import Operations
 from controller.management.problems import wrong_field
 from controller.management.roles import Role
@@ -85,7 +85,7 @@ class UndeliveredQuery(AccountQuery):
 
     app_key: Identifier | None = None
     """Of this application."""
-    since: AwareDatetime | None = None
+    since: When | None = None
     """Of calls that ended then or later."""
 
 
@@ -97,7 +97,7 @@ class PushAgain(Input):
     """Of this application."""
     call_id: str | None = Field(None, min_length=1, max_length=64)
     """Of this call."""
-    since: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    since: Annotated[When | None, Field(strict=False)] = None
     """Of calls that ended then or later."""
 
 
