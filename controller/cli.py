@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from controller import (
     audit_command,
     billing_command,
+    call_command,
     content_command,
     declare_command,
     process,
@@ -67,6 +68,8 @@ for _name, _about in (
     ("enterprise", "Enterprises and their qualification."),
     ("app", "Applications: what customers' programs act for."),
     ("number", "Numbers that calls show."),
+    ("trunk", "Trunks: SIP peers that take calls."),
+    ("route", "Routes: over which trunks numbers go."),
 ):
     app.add_typer(typer.Typer(cls=_Managed, help=_about, no_args_is_help=True), name=_name)
 app.add_typer(push_command.pushes, name="pushes")
@@ -74,6 +77,8 @@ app.add_typer(push_command.cdrs, name="cdr")
 app.add_typer(speech_command.app, name="speech")
 app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
+app.command()(call_command.calls)
+app.command()(call_command.call)
 app.command("apply")(declare_command.apply_command)
 app.command("export")(declare_command.export_command)
 app.command("stop-calls")(billing_command.stop)

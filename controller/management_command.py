@@ -1,4 +1,4 @@
-"""`voicecall account`, `user`, `app`, `number` and `enterprise`: the management API's operations as commands.
+"""`voicecall account`, `user`, `app`, `trunk` and others: the management API's operations as commands.
 
 A command is made of the operation's declaration: what its path names are arguments, the fields of its body or
 query are options.
@@ -76,6 +76,26 @@ GROUPS = {
             "release": "release_number",
         },
         ("number", "account_id", "state", "max_calls", "app_keys"),
+    ),
+    "trunk": Group(
+        {
+            "list": "list_trunks",
+            "show": "get_trunk",
+            "create": "create_trunk",
+            "edit": "edit_trunk",
+            "delete": "delete_trunk",
+        },
+        ("name", "host", "port", "user", "registers", "qualify_seconds"),
+    ),
+    "route": Group(
+        {
+            "list": "list_routes",
+            "show": "get_route",
+            "create": "create_route",
+            "edit": "edit_route",
+            "delete": "delete_route",
+        },
+        ("prefix", "trunks", "contact"),
     ),
     "enterprise": Group(
         {

@@ -214,6 +214,9 @@ class DetailSettings(_Section):
         description="Days, from its end on, until a call is purged with all that is known of it; not less "
         "than recordings.keep_days.",
     )
+    mask_digits: bool = Field(
+        False, description="Whether call details hide the keys that were pressed; pushes and CDRs have them."
+    )
 
 
 class AgiSettings(_Section):

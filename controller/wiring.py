@@ -39,6 +39,7 @@ from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
 from controller.details.archive import CallArchive
 from controller.details.index import opened_index
+from controller.details.one_call import CallDetails
 from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
 from controller.management.catalogue import OPERATIONS
@@ -222,8 +223,19 @@ async def running_controller(
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
         remote = Remote(settings.http.trusted_proxies)
+        search = CallSearch(database, index)
         services = management_services(
-            settings, database, clock, directory, node, billing.spending, content, reviews
+            settings,
+            database,
+            clock,
+            directory,
+            node,
+            billing.spending,
+            content,
+            reviews,
+            search,
+            CallDetails(database, settings, clock, signer),
+            calls.stop,
         )
         routes = _routes(
             settings,
@@ -244,7 +256,6 @@ async def running_controller(
         with naming_port("http.port", settings.http.address, settings.http.port):
             listener = await stack.enter_async_context(listening(app, settings.http, gate))
         guard.protect_url(listener.url)
-        search = CallSearch(database, index)
         yield Controller(
             settings, listener, node, calls, database, directory, billing, search, content, reviews
         )

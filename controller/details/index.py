@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy.exc import DatabaseError
 
@@ -77,6 +78,17 @@ async def opened_index(source: Database, path: Path) -> AsyncIterator[CallIndex]
     if not await _is_usable(source, path):
         _remove(path)
     async with _file(path) as file:
+        await file.write(call_index.create)
+        yield CallIndex(source, file)
+
+
+@asynccontextmanager
+async def lent_index(source: Database, path: Path) -> AsyncIterator[CallIndex]:
+    """An index to search by while another process keeps it up; an empty one if there is none to use."""
+    async with AsyncExitStack() as stack:
+        if not path.exists() or not await _is_usable(source, path):
+            path = Path(stack.enter_context(TemporaryDirectory())) / path.name
+        file = await stack.enter_async_context(_file(path))
         await file.write(call_index.create)
         yield CallIndex(source, file)
 

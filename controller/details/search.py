@@ -21,6 +21,10 @@ MOST = 500
 """Calls on one page, at most."""
 
 
+_END_OF_TIME = 253_402_300_800_000_000
+"""Of Python's: the year 10000, in microseconds since 1970."""
+
+
 @dataclass(frozen=True)
 class CallSummary:
     """A call in a list. `caller`: the first phone of a callback, else the number shown."""
@@ -109,6 +113,15 @@ class CallSearch:
         calls = [CallSummary.of(rows[place.call_id]) for place in page if place.call_id in rows]
         return Page(calls, _cursor(page[-1]) if len(places) > limit else None)
 
+    async def one(self, name: str, *, of_account: str | None) -> CallSummary | None:
+        """The call with this session id or call id, as lists have it; None as for `find`."""
+        call_id = name.partition("@")[0]
+        found = await self._database.read(partial(call_search.call_rows, call_ids=[call_id]))
+        row = found.get(call_id)
+        if row is None or name not in (call_id, row.session_id) or of_account not in (None, row.account_id):
+            return None
+        return CallSummary.of(row)
+
     async def _places(self, wanted: CallFilter, before: Place | None, limit: int) -> list[Place]:
         # In this order no call is missed: what moves into the index meanwhile is found in both.
         progress = await self._index.progress()
@@ -136,6 +149,8 @@ def _place(cursor: str) -> Place:
         position, _, call_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii").partition(":")
         if not (position.isdecimal() and len(position) <= 18 and 0 < len(call_id) <= 64):
             raise ValueError("no place")
+        if int(position) >= _END_OF_TIME:
+            raise ValueError("no time")
         return Place(int(position), call_id)
     except (binascii.Error, ValueError):
         raise FilterError("cursor", "is not one that a page before gave") from None

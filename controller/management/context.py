@@ -16,6 +16,8 @@ from controller.accounts.directory import LiveDirectory
 from controller.asterisk.node import Node
 from controller.billing.spending import Spending
 from controller.clock import Clock
+from controller.details.one_call import CallDetails
+from controller.details.search import CallSearch
 from controller.management.idempotency import Attempt
 from controller.management.models import Page, PageQuery
 from controller.management.operations import PREFIX, Operation
@@ -52,6 +54,10 @@ class Services:
     content: Content
     reviews: ReviewQueue
     contacts: Contacts
+    search: CallSearch
+    details: CallDetails
+    hang_up: Callable[[str, str], bool]
+    """Ends a call (session id, key of its app); False if it is not under way here."""
 
 
 def management_services(
@@ -63,6 +69,9 @@ def management_services(
     spending: Spending,
     content: Content,
     reviews: ReviewQueue,
+    search: CallSearch,
+    details: CallDetails,
+    hang_up: Callable[[str, str], bool],
 ) -> Services:
     """The services, with those that the management API has for itself."""
     management = settings.management
@@ -79,6 +88,9 @@ def management_services(
         content,
         reviews,
         Contacts(database, clock),
+        search,
+        details,
+        hang_up,
     )
 
 
@@ -130,6 +142,11 @@ class Context:
     async def read(self, work: Callable[[Session], T]) -> T:
         """Read from the database."""
         return await self.services.database.read(work)
+
+    def following(self, cursor: str) -> str:
+        """Address of the next page of a list that has cursors of its own."""
+        params = urlencode({**self.params, "cursor": cursor}, doseq=True)
+        return f"{PREFIX}{self.operation.path}?{params}"
 
     async def page(
         self,

@@ -31,9 +31,7 @@ class LocalDesk:
     def __init__(self, settings: Settings, database: Database) -> None:
         directory = LiveDirectory(database, _nobody_to_tell)
         absent: Any = _OfARunningController()
-        self._services = management_services(
-            settings, database, SystemClock(), directory, absent, absent, absent, absent
-        )
+        self._services = management_services(settings, database, SystemClock(), directory, *[absent] * 7)
         self._actor = Actor("command", getpass.getuser(), Role.ADMINISTRATOR, None)
 
     async def run(

@@ -1,9 +1,17 @@
 """What the models of requests and answers have in common."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from controller.faults import IDENTIFIER
 
@@ -75,6 +83,17 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 """A time in UTC."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is no time that there is") from None
+
+
+When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time that is given with its zone."""
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 """1 to 32 letters, digits, _ and -."""

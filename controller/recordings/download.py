@@ -34,7 +34,12 @@ async def recording_location(database: Database, signer: LinkSigner, account_id:
         raise RecordingNotReady("The recording is still on its way")
     if found.state not in KEPT:
         raise RecordingUnknown("There is no such recording")
-    return f"{PREFIX}{quote(found.name, safe='')}?{signer.sign(found.name)}"
+    return recording_path_and_query(signer, found.name)
+
+
+def recording_path_and_query(signer: LinkSigner, name: str) -> str:
+    """What opens the recording of this name for a while."""
+    return f"{PREFIX}{quote(name, safe='')}?{signer.sign(name)}"
 
 
 class RecordingDownloads:

@@ -27,8 +27,8 @@ class FilterError(ValueError):
 class CallFilter:
     """Conditions that a call must meet, all of them. Raises FilterError.
 
-    `session`, `caller`, `callee` and `text` are parts; `text` may be in any of the three. The caller is the
-    first phone of a callback and else the number shown; the callee is whom the call is for.
+    `session_id`, `caller`, `callee` and `text` are parts; `text` may be in any of the three. The caller is
+    the first phone of a callback and else the number shown; the callee is whom the call is for.
     """
 
     account_id: str | None = None
@@ -36,7 +36,7 @@ class CallFilter:
     service: Service | None = None
     results: frozenset[int] = field(default_factory=frozenset)
     """State codes, of which the call has one; none: any, and calls that go on."""
-    session: str | None = None
+    session_id: str | None = None
     caller: str | None = None
     callee: str | None = None
     text: str | None = None
@@ -48,7 +48,7 @@ class CallFilter:
     def __post_init__(self) -> None:
         for name in ("caller", "callee"):
             self._keep(name, _number_part(name, getattr(self, name)))
-        self._keep("session", _session_part("session", self.session))
+        self._keep("session_id", _session_part("session_id", self.session_id))
         if self.text is not None:
             stripped = _SPACING.sub("", self.text)
             text = stripped if _NUMBER.fullmatch(stripped) else self.text.strip()

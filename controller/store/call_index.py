@@ -195,7 +195,7 @@ def _match(wanted: CallFilter) -> list[str]:
         for column, values in one_of.items()
         if values
     ]
-    parts = {"call_id": wanted.session, "caller": wanted.caller, "callee": wanted.callee}
+    parts = {"call_id": wanted.session_id, "caller": wanted.caller, "callee": wanted.callee}
     words += [f"{column} : {_looked_up(part)}" for column, part in parts.items() if part is not None]
     if wanted.text is not None:
         words.append(f"{{{' '.join(_TEXTS)}}} : {_looked_up(wanted.text)}")
@@ -226,9 +226,9 @@ def _conditions(wanted: CallFilter) -> tuple[list[str], dict[str, Any]]:
         if value is not None:
             conditions.append(f"instr(entry.{column}, :{column}) > 0")
             values[column] = value
-    if wanted.session is not None:
-        conditions.append(f"instr(entry.{session_column(wanted.session)}, :session) > 0")
-        values["session"] = wanted.session
+    if wanted.session_id is not None:
+        conditions.append(f"instr(entry.{session_column(wanted.session_id)}, :session_id) > 0")
+        values["session_id"] = wanted.session_id
     if wanted.text is not None:
         columns = (session_column(wanted.text), "caller", "callee")
         conditions.append(f"({' OR '.join(f'instr(entry.{column}, :text) > 0' for column in columns)})")

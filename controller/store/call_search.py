@@ -84,8 +84,8 @@ def _conditions(session: Session, wanted: CallFilter, before: Place | None) -> l
         conditions.append(_CALL.c.state_code.in_(wanted.results))
     parts = ((_CALLER, wanted.caller), (_CALLEE, wanted.callee))
     conditions += [within(column, part) for column, part in parts if part is not None]
-    if wanted.session is not None:
-        conditions.append(within(_session(wanted.session), wanted.session))
+    if wanted.session_id is not None:
+        conditions.append(within(_session(wanted.session_id), wanted.session_id))
     if wanted.text is not None:
         conditions.append(
             or_(*(within(column, wanted.text) for column in (_session(wanted.text), _CALLER, _CALLEE)))

@@ -16,6 +16,7 @@ from controller.declare_command import apply_file
 from controller.management.first_run import first_administrator
 from controller.management.passwords import digest
 from controller.management.roles import Role
+from controller.phone_number import PhoneNumber
 from controller.prompts import wav
 from controller.settings import ManagementSettings
 from controller.store.database import Database
@@ -135,6 +136,65 @@ async def give_token(database: Database) -> None:
         session.add(token)
 
     await database.write(add)
+
+
+@pytest.mark.requirement("B4")
+async def test_B4_given_the_commands_of_the_page_when_run_as_they_stand_then_they_find_and_tell_the_call(
+    tmp_path: Path, program: AsteriskProgram
+) -> None:
+    find, tell, api = blocks("find-a-call", "sh")
+    _declare, ask = blocks("notification", "sh")
+
+    async with platform(tmp_path, program) as home:
+        write_settings(home.settings, tmp_path / "voicecall.toml")
+        await apply_file(home.settings, ROOT / "examples/services.toml")
+        async with home.controller() as controller:
+            await give_token(controller.database)
+            session = json.loads(await output("sh", text=ask.replace(SHIPPED_URL, controller.url)))[
+                "sessionId"
+            ]
+            async with asyncio.timeout(30):
+                while True:
+                    call = await controller.search.one(session, of_account=None)
+                    if call is not None and call.ended_at is not None:
+                        break
+                    await asyncio.sleep(0.05)
+
+            async def run(commands: str) -> str:
+                here = commands.replace("var/", f"{tmp_path}/").replace(SHIPPED_URL, controller.url)
+                here = here.replace(".venv/bin/voicecall", f"{sys.executable} -m controller")
+                settings = str(tmp_path / "voicecall.toml")
+                known = {"VOICECALL_CONFIG": settings, "TOKEN": TOKEN, "SESSION": session}
+                return await output("sh", "-e", text=here, **known)
+
+            found, told, answered = await run(find), await run(tell), await run(api)
+
+    assert session in found.splitlines()[-1]
+    assert told.startswith("The callee answered")
+    assert "<svg" in (tmp_path / "call.svg").read_text()
+    assert '"verdict": "The callee answered' in answered
+
+
+@pytest.mark.requirement("E1")
+async def test_E1_given_the_commands_of_the_page_when_run_as_they_stand_then_calls_have_two_trunks(
+    tmp_path: Path, program: AsteriskProgram
+) -> None:
+    declare, look = blocks("connect-trunks", "sh")
+
+    async with platform(tmp_path, program) as home:
+        write_settings(home.settings, tmp_path / "voicecall.toml")
+        async with home.controller() as controller:
+            await give_token(controller.database)
+            here = declare.replace("var/", f"{tmp_path}/")
+            here = here.replace(".venv/bin/voicecall", f"{sys.executable} -m controller")
+            await output("sh", "-e", text=here, VOICECALL_CONFIG=str(tmp_path / "voicecall.toml"))
+            await controller.directory.refresh()
+            ways = {way.trunk for way in controller.node.ways(PhoneNumber("+8613900001111"))}
+            told = await output("sh", "-e", text=look.replace(SHIPPED_URL, controller.url), TOKEN=TOKEN)
+
+    assert ways == {"carrier-a", "carrier-b"}
+    assert '"name": "carrier-a"' in told
+    assert '"trunks": ["carrier-a", "carrier-b"]' in told
 
 
 @pytest.mark.requirement("C5", "C7", "C9")

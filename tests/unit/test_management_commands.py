@@ -200,3 +200,19 @@ def test_C9_given_a_database_of_another_version_when_a_command_is_given_then_it_
 
     assert result.exit_code == 2
     assert "not at the newest schema" in result.stderr
+
+
+@pytest.mark.requirement("E1")
+def test_E1_given_trunks_and_a_route_when_made_by_command_then_the_order_is_kept_and_use_is_told(
+    here: Command,
+) -> None:
+    for name in ("carrier-a", "carrier-b"):
+        here.json("trunk", "create", "--name", name, "--host", "192.0.2.7", "--qualify-seconds", "0")
+    route = here.json("route", "create", "--prefix", "+44", "--trunks", "carrier-b", "--trunks", "carrier-a")
+    refused = here.run("trunk", "delete", "carrier-a", status=2)
+    here.run("route", "delete", "+44")
+    here.run("trunk", "delete", "carrier-a")
+
+    assert route["trunks"] == ["carrier-b", "carrier-a"]
+    assert "used by route +44" in refused
+    assert [trunk["name"] for trunk in here.json("trunk", "list")] == ["carrier-b"]

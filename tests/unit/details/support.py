@@ -19,7 +19,7 @@ from controller.store.call_filter import CallFilter
 from controller.store.calls import CdrDelivery, end_call
 from controller.store.database import Database, make_engine
 from controller.store.schema import migrate
-from controller.store.tables import Account, App, Call, Service, TimelineEntry
+from controller.store.tables import Account, App, Call, Service
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 SHOWN = "+8657126880001"
@@ -56,8 +56,6 @@ class Desk:
 
         def work(session: Session) -> None:
             session.add(Call(**values))
-            session.flush()
-            session.add(TimelineEntry(call_id=call_id, sequence=0, at=at, kind="accepted"))
 
         await self.database.write(work)
         return call_id

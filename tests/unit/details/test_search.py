@@ -43,13 +43,13 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
     ({"results": frozenset({8102})}, "second"),
     ({"results": frozenset({0, 8102})}, "second first"),
     ({"results": frozenset({8101})}, ""),
-    ({"session": "700700"}, "first"),
-    ({"session": "_800800_2026"}, "second"),
-    ({"session": "20261124"}, "second first"),
-    ({"session": "1200_11_700700_20261124080000@host.example"}, "first"),
-    ({"session": "080001@host"}, "second"),
-    ({"session": "080001@other"}, ""),
-    ({"session": "0_0_0"}, ""),
+    ({"session_id": "700700"}, "first"),
+    ({"session_id": "_800800_2026"}, "second"),
+    ({"session_id": "20261124"}, "second first"),
+    ({"session_id": "1200_11_700700_20261124080000@host.example"}, "first"),
+    ({"session_id": "080001@host"}, "second"),
+    ({"session_id": "080001@other"}, ""),
+    ({"session_id": "0_0_0"}, ""),
     ({"caller": "+8657126880001"}, "first"),
     ({"caller": "5555"}, "second"),
     ({"caller": "6666"}, ""),
@@ -136,7 +136,7 @@ async def test_B4_given_another_account_when_it_searches_then_it_sees_nothing(ca
     live = await calls.begin(NOW + SECOND)
 
     assert await calls.find("other") == []
-    assert await calls.find("other", session=ended) == []
+    assert await calls.find("other", session_id=ended) == []
     assert await calls.find("other", account_id="acme") == []
     assert await calls.find("acme") == [live, ended]
 
@@ -176,9 +176,9 @@ async def test_B4_given_an_answered_call_when_listed_then_its_times_are_those_of
         ("caller", {"caller": "Alice"}),
         ("callee", {"callee": "13"}),
         ("callee", {"callee": "13+9"}),
-        ("session", {"session": "12"}),
-        ("session", {"session": "@host"}),
-        ("session", {"session": 'x" OR "y'}),
+        ("session_id", {"session_id": "12"}),
+        ("session_id", {"session_id": "@host"}),
+        ("session_id", {"session_id": 'x" OR "y'}),
         ("text", {"text": "drop table"}),
         ("text", {"text": "  1 "}),
         ("until", {"since": NOW, "until": NOW}),
@@ -216,7 +216,7 @@ digits = st.text("0123", min_size=3, max_size=9)
 @given(
     numbers=st.lists(st.tuples(digits, digits), min_size=1, max_size=12, unique=True),
     part=st.text("0123", min_size=3, max_size=8),
-    where=st.sampled_from(["caller", "callee", "session", "text"]),
+    where=st.sampled_from(["caller", "callee", "session_id", "text"]),
 )
 def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_agree_with_the_text(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple[str, str]], part: str, where: str
@@ -228,7 +228,7 @@ def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_
                 call_id = await calls.ended(
                     NOW + step * SECOND, id=f"{step}_{callee}_{caller}", display_number=caller, callee=callee
                 )
-                fields = {"caller": caller, "callee": callee, "session": call_id}
+                fields = {"caller": caller, "callee": callee, "session_id": call_id}
                 looked_at = fields.values() if where == "text" else [fields[where]]
                 if any(part in value for value in looked_at):
                     expected.insert(0, call_id)

@@ -15,17 +15,22 @@ from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.store.enterprise_tables import Enterprise
 from controller.store.management_tables import ApiToken, User
+from controller.store.recordings import RecordingState
 from controller.store.reviews import ReviewKind, submit
 from controller.store.tables import (
     Account,
     App,
+    Call,
     Contact,
     Number,
     NumberState,
+    Recording,
     ReviewState,
+    Route,
     Service,
     SoundFile,
     Template,
+    Trunk,
 )
 
 _numbers = count(1)
@@ -108,6 +113,53 @@ def _contact(session: Session) -> str:
     return name
 
 
+def _call(session: Session) -> str:
+    app = f"app_of_{ALPHA}"
+    if session.get(App, app) is None:
+        session.add(App(key=app, account_id=ALPHA, service=Service.NOTIFICATION, secret="specimen's own"))
+        session.flush()
+    name = f"1200_live{next(_numbers)}"
+    session.add(
+        Call(
+            id=name,
+            session_id=f"{name}@host.example",
+            account_id=ALPHA,
+            app_key=app,
+            service=Service.NOTIFICATION,
+            controller="host.example",
+            node="node1",
+            display_number="+8657126880001",
+            callee="+8613900001111",
+            addressee="+8613900001111",
+            accepted_at=_NOW,
+        )
+    )
+    session.flush()
+    session.add(
+        Recording(
+            call_id=name,
+            account_id=ALPHA,
+            name=f"{name}.wav",
+            node="node1",
+            state=RecordingState.STORED,
+            started_at=_NOW,
+        )
+    )
+    return name
+
+
+def _trunk(session: Session) -> str:
+    name = f"specimen{next(_numbers)}"
+    session.add(Trunk(name=name, host="192.0.2.7"))
+    return name
+
+
+def _route(session: Session) -> str:
+    prefix = f"+86{next(_numbers)}"
+    session.add(Route(prefix=prefix, contact="sip:{number}@127.0.0.1:5070"))
+    return prefix
+
+
 SPECIMENS: dict[str, Callable[[Session], str]] = {
     "account_id": _account,
     "user_id": _user,
@@ -119,6 +171,9 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "template_id": _template,
     "review_id": _review,
     "contact_id": _contact,
+    "call_id": _call,
+    "trunk_name": _trunk,
+    "prefix": _route,
 }
 """Path parameter -> makes a new specimen in alpha's name and returns its id."""
 
@@ -128,5 +183,6 @@ MISSING = {
     "sound_id": "alpha:nowhere.wav",
     "template_id": "alpha:nowhere",
     "review_id": "rev-999999",
+    "prefix": "+990",
 }
 """An id that could be one but is none; where it is not here, "none0" is one."""

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,9 @@ from controller.api.wire.authentication import Lockout
 from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
+from controller.details.index import CallIndex, opened_index
+from controller.details.one_call import CallDetails
+from controller.details.search import CallSearch
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services, management_services
 from controller.management.operations import PREFIX, Operation
@@ -32,6 +35,7 @@ from controller.management.passwords import digest
 from controller.management.roles import Role
 from controller.management.server import ManagementApi
 from controller.prompts.library import PromptLibrary
+from controller.recordings.links import LinkSigner
 from controller.review.queue import ReviewQueue
 from controller.settings import AsteriskSettings, HttpSettings, Settings
 from controller.sounds.room import REVIEWED, opened_content
@@ -102,6 +106,9 @@ class World:
     clock: Clock
     http: aiohttp.ClientSession
     url: str
+    index: CallIndex
+    hung_up: list[str]
+    """Session ids of the calls that were to be hung up."""
 
     async def ask(
         self,
@@ -149,7 +156,10 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
     async def changed(_directory: object) -> None:
         pass
 
-    async with Database(f"sqlite:///{folder}/world.db", synchronous="OFF") as database:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(
+            Database(f"sqlite:///{folder}/world.db", synchronous="OFF")
+        )
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)
         await directory.refresh()
@@ -164,7 +174,26 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         for work in content.works:
             work.close()
         reviews = ReviewQueue(database, clock, REVIEWED)
-        services = management_services(settings, database, clock, directory, node, spending, content, reviews)
+        index = await stack.enter_async_context(opened_index(database, settings.call_index))
+        hung_up: list[str] = []
+
+        def hang_up(session_id: str, _app_key: str) -> bool:
+            hung_up.append(session_id)
+            return session_id.startswith("1200_live")
+
+        services = management_services(
+            settings,
+            database,
+            clock,
+            directory,
+            node,
+            spending,
+            content,
+            reviews,
+            CallSearch(database, index),
+            CallDetails(database, settings, clock, LinkSigner(b"k" * 32, clock, timedelta(minutes=30))),
+            hang_up,
+        )
         remote = Remote(settings.http.trusted_proxies)
         api = ManagementApi(OPERATIONS, services, remote)
         nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
@@ -174,7 +203,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             listening(app, settings.http, gate) as listener,
             aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,
         ):
-            yield World(services, clock, http, listener.url)
+            yield World(services, clock, http, listener.url, index, hung_up)
 
 
 def _populate(session: Session, now: datetime) -> None:

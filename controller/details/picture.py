@@ -1,0 +1,105 @@
+"""A call as a picture: both legs over one axis of time, as SVG."""
+
+from datetime import datetime
+from html import escape
+from typing import Final
+
+from controller.details.report import CallReport, LegReport, Span
+
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 960, 150, 20, 44, 56, 26
+_TICKS = 8
+_SHORTEST_LABEL: Final = 6.2
+"""Pixels that a character of a label takes."""
+
+_COLOURS: Final = {
+    "dialling": "#c4ccd6",
+    "ringing": "#f0b95c",
+    "prompt": "#7fa8e0",
+    "waiting": "#d9c8ec",
+    "listening": "#cfe0f5",
+    "talking": "#6dbb8a",
+}
+_STEPS: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+"""Seconds between two ticks."""
+
+
+def timeline_svg(report: CallReport) -> str:
+    """The picture; texts in it are escaped, so it can stand in a page."""
+    begin = report.steps[0].at
+    end = max([report.steps[-1].at, *(span.ends for leg in report.legs for span in leg.spans)])
+    # What is pushed long after the end would press the call together.
+    over = [step.at for step in report.steps if step.kind == "disconnect"]
+    end = max([begin, *over]) if over else end
+    axis = _Axis(begin, max((end - begin).total_seconds(), 0.001))
+    height = _TOP + _ROW * len(report.legs) + 46
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
+        f'height="{height}" role="img" font-family="system-ui, sans-serif" font-size="12">',
+        f"<title>{escape(report.verdict)}</title>",
+        f'<text x="8" y="20" font-size="14">{escape(report.verdict)}</text>',
+        *_ticks(axis, height - 40),
+        *(line for row, leg in enumerate(report.legs) for line in _leg(leg, axis, _TOP + _ROW * row)),
+        *_pushes(report, axis, height - 24),
+        "</svg>",
+    ]
+    return "\n".join(parts)
+
+
+class _Axis:
+    def __init__(self, begin: datetime, seconds: float) -> None:
+        self.begin = begin
+        self.seconds = seconds
+
+    def x(self, at: datetime) -> float:
+        return self.of((at - self.begin).total_seconds())
+
+    def of(self, seconds: float) -> float:
+        share = min(max(seconds / self.seconds, 0.0), 1.0)
+        return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
+
+
+def _ticks(axis: _Axis, bottom: int) -> list[str]:
+    step = next((step for step in _STEPS if axis.seconds / step <= _TICKS), axis.seconds / _TICKS)
+    lines = []
+    for number in range(int(axis.seconds / step) + 1):
+        x = axis.of(number * step)
+        lines.append(f'<line x1="{x}" y1="{_TOP - 12}" x2="{x}" y2="{bottom}" stroke="#e3e7ec"/>')
+        lines.append(f'<text x="{x + 2}" y="{_TOP - 4}" fill="#66707c">{number * step:g} s</text>')
+    return lines
+
+
+def _leg(leg: LegReport, axis: _Axis, y: int) -> list[str]:
+    lines = [
+        f'<text x="8" y="{y + 16}" font-weight="600">{leg.name.upper()}</text>',
+        f'<text x="26" y="{y + 16}">{escape(leg.number)}</text>',
+        f'<text x="26" y="{y + 32}" fill="#66707c">{escape(leg.trunk or "")}</text>',
+    ]
+    return lines + [line for span in leg.spans for line in _span(span, axis, y)]
+
+
+def _span(span: Span, axis: _Axis, y: int) -> list[str]:
+    x, until = axis.x(span.begins), axis.x(span.ends)
+    width = max(round(until - x, 1), 1.5)
+    seconds = (span.ends - span.begins).total_seconds()
+    label = f"{span.text} {seconds:.1f} s"
+    lines = [
+        f'<rect x="{x}" y="{y}" width="{width}" height="{_BAR}" rx="3" fill="{_COLOURS[span.kind]}" '
+        f'data-kind="{span.kind}"><title>{escape(label)}</title></rect>'
+    ]
+    if width > len(label) * _SHORTEST_LABEL:
+        lines.append(f'<text x="{x + 4}" y="{y + 17}">{escape(label)}</text>')
+    return lines
+
+
+def _pushes(report: CallReport, axis: _Axis, y: int) -> list[str]:
+    lines = []
+    for push in report.pushes:
+        accepted = push.status is not None and 200 <= push.status < 300
+        title = f"{push.event_type}: {push.status or push.failure or 'no answer'}"
+        lines.append(
+            f'<circle cx="{axis.x(push.at)}" cy="{y}" r="4" fill="{"#6dbb8a" if accepted else "#d9605a"}" '
+            f'data-kind="push"><title>{escape(title)}</title></circle>'
+        )
+    if lines:
+        lines.insert(0, f'<text x="8" y="{y + 4}" fill="#66707c">pushes</text>')
+    return lines

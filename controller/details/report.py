@@ -1,0 +1,210 @@
+"""What is told of one call: made from stored rows alone, and only what they hold."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from controller.rules.amounts import amount_text
+from controller.store.tables import Service
+
+Amount = Annotated[Decimal, PlainSerializer(amount_text, return_type=str)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Request(_Part):
+    """What was asked for, as it was accepted. Codes and spoken texts are kept nowhere."""
+
+    service: Service
+    """Which service."""
+    display_number: str
+    """Shown to the first phone; already another one if that asked for was suspended."""
+    first_number: str
+    """The first phone: A of a callback, else the callee."""
+    second_display_number: str | None
+    """Of a callback: shown to B."""
+    second_number: str | None
+    """Of a callback: B."""
+    bind_number: str | None
+    """The app's business number."""
+    options: dict[str, Any] | None
+    """Of a callback: voices by name, early media, maximum duration, recording."""
+    user_data: str | None
+    """As the customer gave it."""
+    push_profile: str
+    """compat or durable."""
+
+
+class Decisions(_Part):
+    """What the platform decided."""
+
+    controller: str
+    """Host name of the controller that ran the call."""
+    node: str
+    """The Asterisk that it ran on."""
+    first_trunk: str | None
+    """The trunk that carried the first leg; null: none, as for simulated callees and fixed contacts."""
+    second_trunk: str | None
+    """The same of B."""
+    failovers: list[str]
+    """Trunks that failed before, in words."""
+    simulated: bool
+    """Whether a callee without a phone answers for one of the numbers."""
+
+
+class Span(_Part):
+    """Something that lasts, at one leg."""
+
+    kind: Literal["dialling", "ringing", "prompt", "waiting", "listening", "talking"]
+    """waiting: A while B is reached; listening: answered, and nothing else."""
+    begins: datetime
+    """When."""
+    ends: datetime
+    """When; of a call that goes on, now."""
+    text: str
+    """In words."""
+
+
+class LegReport(_Part):
+    """One phone."""
+
+    name: Literal["a", "b"]
+    """b: the second phone of a callback."""
+    number: str
+    """The phone's."""
+    shown: str
+    """What it sees."""
+    trunk: str | None
+    """What carried it."""
+    dialled: datetime | None
+    """When."""
+    ringing: datetime | None
+    """When it began to."""
+    answered: datetime | None
+    """When."""
+    ring_seconds: float | None
+    """Until the answer, or the end."""
+    talk_seconds: float | None
+    """From the answer to the end."""
+    cause: int
+    """Q.850 of a leg that failed; 0: none."""
+    cause_text: str
+    """In words."""
+    spans: list[Span]
+    """In order of their begin."""
+
+
+class Step(_Part):
+    """Something that happened; of calls, legs and pushes on one axis."""
+
+    at: datetime
+    """When."""
+    seconds: float
+    """Since the call was accepted."""
+    kind: str
+    """As the timeline has it, or `push`."""
+    leg: str | None
+    """At which leg."""
+    text: str
+    """In words."""
+
+
+class PushReport(_Part):
+    """One attempt at a push."""
+
+    at: datetime
+    """When."""
+    message_id: str
+    """Of the message."""
+    event_type: str
+    """What it told."""
+    sequence: int | None
+    """Its number in the call."""
+    attempt: int
+    """1 is the first."""
+    url: str
+    """Where it went."""
+    latency_ms: int
+    """From connecting to the answer."""
+    status: int | None
+    """Of HTTP; null: no answer."""
+    failure: str | None
+    """What kind of failure; null: none."""
+    error: str | None
+    """In words."""
+    answer: str
+    """Beginning of the receiver's answer."""
+
+
+class CdrDeliveryReport(_Part):
+    """What became of the CDR's push."""
+
+    state: Literal["delivered", "waiting", "held", "filed"]
+    """waiting for the next attempt, held for a disabled endpoint, or filed after the last one."""
+    attempts: int
+    """So far."""
+    next_at: datetime | None
+    """When the next one is due."""
+
+
+class Cost(_Part):
+    """What the call cost."""
+
+    amount: Amount
+    """In the currency of the bills."""
+    minute_price: Amount
+    """Of each started minute and leg."""
+    minutes: int
+    """Started ones, of all legs."""
+    legs: int
+    """That were answered."""
+
+
+class RecordingReport(_Part):
+    """The recording."""
+
+    name: str
+    """Its file."""
+    state: str
+    """How far it has come."""
+    seconds: float
+    """How long it is; 0 while it isn't fetched."""
+    link: str | None
+    """Opens it for a while, on this host; null when there is no file."""
+    peaks: list[float]
+    """Loudest sample of each of as many equal parts, 0 to 1; none without a file."""
+
+
+class CallReport(_Part):
+    """Everything needed to understand one call."""
+
+    verdict: str
+    """How it went, in a sentence."""
+    request: Request
+    """What was asked for."""
+    decisions: Decisions
+    """What was decided."""
+    state_code: int | None
+    """How it ended; null while it goes on."""
+    cut_point: int | None
+    """ulFailReason."""
+    sip_status: int
+    """What the carrier sent; 0: nothing."""
+    sip_text: str
+    """In words."""
+    legs: list[LegReport]
+    """One, or two of a callback."""
+    steps: list[Step]
+    """All that happened, in order."""
+    pushes: list[PushReport]
+    """Every attempt that is still kept."""
+    cdr_delivery: CdrDeliveryReport | None
+    """null: the CDR goes nowhere."""
+    cost: Cost | None
+    """null until it is rated."""
+    recording: RecordingReport | None
+    """null: nothing was recorded."""
