@@ -28,7 +28,7 @@ from controller.billing import ledger
 from controller.billing_settings import BillingSettings
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import LegTimes
-from controller.store.billing_tables import RatedCall, Settlement
+from controller.store.billing_tables import Price, RatedCall, Settlement
 from controller.store.database import Database
 from controller.store.tables import Account, Call, Cdr
 from testbed.asterisk import obtain_asterisk
@@ -111,7 +111,9 @@ async def fill(database: Database, count: int) -> None:
 
 
 def rich(session: Session) -> None:
-    """Have the account charged, and let it have enough."""
+    """Have the account charged, also for calls from before this platform had prices; let it have enough."""
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    session.add(Price(valid_from=yesterday, minute=Decimal("0.18"), number_month=Decimal(30)))
     account = session.get_one(Account, _ACCOUNT)
     account.prepaid = True
     posting = ledger.top_up(_ACCOUNT, Decimal(10**9), "", "bench")
