@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.customer import Customer
 from benchmarks.far_ends import FarEnds, far_ends
@@ -34,6 +35,11 @@ class Product(Side):
         self._service = service
         self._sink = sink
         self._customer = Customer(controller.url, service.path, f"bench-{service.name}", SECRET)
+
+    @property
+    def database_url(self) -> str:
+        """Of the controller's database."""
+        return self._home.settings.database_url
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         return {
@@ -81,11 +87,15 @@ class Product(Side):
 
     def invite_delays(self) -> list[float]:
         """Seconds from each request of the last trial to the INVITE of its first leg."""
+        return [delay for _asked_at, delay in self.invites()]
+
+    def invites(self) -> list[tuple[float, float]]:
+        """Of each request of the last trial: when it was made (wall clock), and those seconds."""
         asked_at = self._customer.asked_at
         invited = self.phones.invited_at(since=asked_at[0])
         numbers = (self.phones.numbers(call)[0] for call in range(len(asked_at)))
         asked = zip(numbers, asked_at, strict=True)
-        return [invited[number] - moment for number, moment in asked if number in invited]
+        return [(moment, invited[number] - moment) for number, moment in asked if number in invited]
 
 
 @dataclass(frozen=True)
@@ -102,17 +112,19 @@ async def product(
     program: AsteriskProgram,
     uses: Sequence[Use],
     declared: str = "",
+    sections: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[list[Product]]:
     """The whole platform with the settings it is shipped with, once, and a side for each use of it.
 
-    `declared` is added to the declaration of the account.
+    What brakes accounts as shipped is off (`PLENTY` of the test bed): calls a second, the cost of a day.
+    `declared` is added to the declaration of the account; `sections` replace sections of the settings.
     """
     directory.mkdir(parents=True)
     for name, sound_file in SOUNDS.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     assert program.sipp is not None
     async with AsyncExitStack() as stack:
-        home = await stack.enter_async_context(platform(directory, program))
+        home = await stack.enter_async_context(platform(directory, program, sections))
         phones, sinks = [], []
         for index, use in enumerate(uses):
             ends = far_ends(
