@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit fuzz integration conformance listening run check bench requirements migration format
+.PHONY: help setup demo test unit service fuzz integration conformance listening run check bench requirements migration format
 
 BIN := .venv/bin
 
@@ -13,15 +13,19 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## Unit tests, fuzzing, integration tests on a real Asterisk, conformance, and listening to the voice
+test: setup ## All tests: unit, service, fuzz, integration on a real Asterisk, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
 	@$(BIN)/pytest tests/integration -n 2
 	@$(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
-unit: setup ## Unit tests alone
+unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
+
+service: setup ## Whole rooms with their database, over HTTP where they have it: no Asterisk
+	@$(BIN)/pytest tests/service -n 2
 
 fuzz: setup ## Requests made from the management API's document, held against it
 	@$(BIN)/pytest tests/fuzz -n 2

@@ -1,6 +1,7 @@
 """Proof of what a phone heard: a prompt found in a recording, tones, stretches of sound and of silence."""
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,10 +140,42 @@ def find(prompt: Audio, recording: Audio) -> Match:
     square root of the share (of its power) that is there. A recording in which frames were lost or repeated
     on the way no longer fits over its whole length: use `share_heard` then.
     """
+    correlations, room = _fit(prompt, recording)
+    best = int(np.argmax(correlations))
+    return Match((best - room) / recording.rate, float(correlations[best]))
+
+
+def sequence(
+    sounds: Mapping[str, Audio], recording: Audio, correlation: float = 0.5, length: float = 0.5
+) -> list[tuple[str, Match]]:
+    """Which of some short sounds are in the recording, in their order, each as often as it is there.
+
+    Each is the one that fits best where it is, above `correlation`; two don't begin within `length` seconds
+    of each other. Recorded digits fit at 1.0 where they are, another one at 0.57 at most; one of which a
+    frame was lost on the way fits at 0.5 at least, and still best.
+    """
+    fits = {name: _fit(sound, recording) for name, sound in sounds.items()}
+    apart = round(length * recording.rate)
+    found: list[tuple[str, Match]] = []
+    while fits:
+        name = max(fits, key=lambda name: float(fits[name][0].max()))
+        correlations, room = fits[name]
+        best = int(np.argmax(correlations))
+        if correlations[best] < correlation:
+            break
+        start = best - room
+        found.append((name, Match(start / recording.rate, float(correlations[best]))))
+        for others, room in fits.values():
+            others[max(start + room - apart, 0) : max(start + room + apart, 0)] = 0.0
+    return sorted(found, key=lambda item: item[1].offset)
+
+
+def _fit(prompt: Audio, recording: Audio) -> tuple[Samples, int]:
+    """How well the prompt fits wherever it may begin, and the place where the recording begins."""
     wanted = prompt.at_rate(recording.rate).samples
     power = float(np.sum(wanted**2))
     if power == 0.0:
-        return Match(0.0, 0.0)
+        return np.zeros(1), 0
     # Room on both sides, so that a prompt that is cut off is found too.
     room = np.zeros(wanted.size - 1)
     heard = np.concatenate((room, recording.samples, room))
@@ -151,9 +184,7 @@ def find(prompt: Audio, recording: Audio) -> Match:
     products = np.fft.irfft(spectrum, size)[: heard.size - wanted.size + 1]
     running = np.concatenate(([0.0], np.cumsum(heard**2)))
     energies = np.maximum(running[wanted.size :] - running[: -wanted.size], wanted.size * _FAINT**2)
-    correlations = products / np.sqrt(energies * power)
-    best = int(np.argmax(correlations))
-    return Match((best - room.size) / recording.rate, float(correlations[best]))
+    return products / np.sqrt(energies * power), room.size
 
 
 def share_heard(

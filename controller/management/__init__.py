@@ -2,7 +2,7 @@
 
 To add operations on a kind of resource: a module in `resources` with its `Operations`, its models
 (`Input`, `Edit`, `View`, `PageQuery` or `AccountQuery`), its `Kind` if paths name it, and its handlers;
-the module's name in `catalogue`; a specimen of the kind in tests/unit/management/specimens.py;
+the module's name in `catalogue`; a specimen of the kind in tests/service/management/specimens.py;
 `voicecall reference management-openapi` into docs/reference. What handlers need of the controller is a
 field of `context.Services`.
 

@@ -1,25 +1,18 @@
 """A verification code: what comes before it, the code digit by digit, what comes after."""
 
-import asyncio
 import secrets
 from pathlib import Path
 
 from controller.prompts import wav
-from controller.prompts.reading import Language
 from testbed.client import CALLVERIFY
 from testbed.demo.stage import SHOWN, VERIFIED, Part, sound
-from testbed.ear import edits
-from testbed.listening import Audio, find, load_wav, sound_stretches
+from testbed.listening import find, load_wav, sequence, sound_stretches
 from testbed.softphone_plan import Answer
-
-_DIGIT_HEARD_AT_LEAST = 0.9
-_MISHEARD_AT_MOST = 1
-"""Digits: the small recogniser is not as good as a person."""
 
 PLAN = Answer(after=0.3)
 
-_DIGITS = 6
-
+_LENGTH = 6
+_DIGITS = {digit: sound(f"digit_{digit}") for digit in "0123456789"}
 
 GOODBYE = "goodbye.wav"
 
@@ -34,17 +27,9 @@ def write_goodbye(directory: Path) -> Path:
     return path
 
 
-def _code() -> str:
-    """Digits without one twice in a row: the recogniser writes most doubled syllables once."""
-    code = secrets.choice("0123456789")
-    while len(code) < _DIGITS:
-        code += secrets.choice([digit for digit in "0123456789" if digit != code[-1]])
-    return code
-
-
 async def verification(part: Part, directory: Path) -> None:
     """The call and what must have come of it. Raises Refused."""
-    code = _code()
+    code = "".join(secrets.choice(list(_DIGITS)) for _ in range(_LENGTH))
     await part.ask(
         CALLVERIFY,
         {
@@ -64,22 +49,15 @@ async def verification(part: Part, directory: Path) -> None:
     introduction, ending = load_wav(sound("code_intro")), load_wav(directory / GOODBYE)
     begin = find(introduction, recording).offset + introduction.seconds
     spoken = recording.part(begin, find(ending, recording).offset)
-    understood, (statuses, _record) = await asyncio.gather(_understood(part, spoken), part.pushed())
+    statuses, _record = await part.pushed()
     part.check_order(statuses, "callout alerting answer disconnect")
     part.check_heard("the introduction was heard", sound("code_intro"), heard)
     part.check_heard("the ending was heard", directory / GOODBYE, heard)
-    found = [find(load_wav(sound(f"digit_{digit}")), spoken) for digit in code]
-    worst = min(match.correlation for match in found)
+    # The code is made of recordings: these tell exactly which were heard, where a recogniser mishears some.
+    digits = sequence({digit: load_wav(file) for digit, file in _DIGITS.items()}, spoken)
+    worst = min((match.correlation for _, match in digits), default=0.0)
     part.check(
-        "each digit of the code was heard",
-        worst >= _DIGIT_HEARD_AT_LEAST and len(sound_stretches(spoken)) >= 2,
-        f"correlation {worst:.3f} at least",
+        "the code was heard, digit by digit",
+        "".join(digit for digit, _ in digits) == code,
+        f"{len(digits)} digits, correlation {worst:.3f} at least with their sources",
     )
-    wrong = edits(list(understood), list(code))
-    right = f"{_DIGITS - wrong} of {_DIGITS} digits"
-    part.check("the code was understood", wrong <= _MISHEARD_AT_MOST, right)
-
-
-async def _understood(part: Part, spoken: Audio) -> str:
-    ear = await part.stage.ear
-    return await asyncio.to_thread(ear.hear_digits_in, spoken.samples, Language.CHINESE)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from service.management.world import World, world
 from unit.calls.support import add_account
-from unit.management.world import World, world
 
 from controller.store.schema import migrate
 

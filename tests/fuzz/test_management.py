@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from unit.management.specimens import SPECIMENS
-from unit.management.world import ALPHA, BETA, OPERATOR, named, token
+from service.management.specimens import SPECIMENS
+from service.management.world import ALPHA, BETA, OPERATOR, named, token
 
 from controller.management.catalogue import OPERATIONS
 from controller.management.document import document, problems_of

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from service.recordings.support import Room, SetClock, WatchedDatabase
 from unit.calls.support import add_account
-from unit.recordings.support import Room, SetClock, WatchedDatabase
 
 from controller.asterisk.node import Node
 from controller.prompts import wav

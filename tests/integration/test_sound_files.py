@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 from integration.support import HEARD, Bench, StartBench
-from unit.notices.support import mail_server
-from unit.sounds.support import pieces
+from service.notices.support import mail_server
+from service.sounds.support import pieces
 
 from controller.asterisk.errors import CannotPlay
 from controller.clock import SystemClock

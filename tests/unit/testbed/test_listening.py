@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from controller.share import shared
 from testbed.listening import (
     Audio,
     decode_alaw,
@@ -12,6 +13,7 @@ from testbed.listening import (
     find,
     load_alaw,
     load_wav,
+    sequence,
     share_heard,
     silence_stretches,
     sound_stretches,
@@ -20,6 +22,11 @@ from testbed.listening import (
 )
 
 RATE = 8000
+LANGUAGES = ["zh", "en"]
+DIGITS = {
+    language: {digit: load_wav(shared("sounds") / language / f"digit_{digit}.wav") for digit in "0123456789"}
+    for language in LANGUAGES
+}
 
 
 def speech(seconds: float, seed: int, rate: int = RATE) -> Audio:
@@ -191,6 +198,52 @@ def test_given_half_of_a_prompt_when_asked_for_the_share_then_it_is_half() -> No
     assert share_heard(prompt, prompt.part(0, 2.0)) == pytest.approx(0.5, abs=0.07)
     assert share_heard(prompt, prompt.part(2.0)) == pytest.approx(0.5, abs=0.07)
     assert share_heard(silence(1.0), prompt) == 0.0
+
+
+def recorded(code: str, language: str) -> Audio:
+    return joined(*(DIGITS[language][digit] for digit in code), silence(0.5))
+
+
+def heard_digits(recording: Audio, language: str) -> str:
+    return "".join(digit for digit, _ in sequence(DIGITS[language], recording))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("code", ["308615", "123456", "987654", "200207", "717171", "3", ""])
+def test_given_recorded_digits_when_asked_which_then_they_are_told_in_their_order(
+    code: str, language: str
+) -> None:
+    assert heard_digits(joined(silence(0.3), through_alaw(recorded(code, language))), language) == code
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "played",
+    ["308616", "368615", "301615", "308651", "803615", "30861", "08615", "3086155", "3308615", "308"],
+    ids=str,
+)
+def test_given_a_wrong_digit_order_or_number_when_asked_which_then_it_is_not_the_code(
+    played: str, language: str
+) -> None:
+    found = heard_digits(through_alaw(recorded(played, language)), language)
+
+    assert found == played
+    assert found != "308615"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("lost", [0.3, 1.3, 2.9, 4.1])
+def test_given_a_frame_that_was_lost_when_asked_which_digits_then_they_are_told(
+    lost: float, language: str
+) -> None:
+    whole = recorded("308615", language)
+
+    assert heard_digits(joined(whole.part(0, lost), whole.part(lost + 0.02)), language) == "308615"
+
+
+def test_given_other_material_when_asked_which_digits_then_there_are_none() -> None:
+    assert heard_digits(speech(5.0, 7), "zh") == ""
+    assert heard_digits(silence(5.0), "en") == ""
 
 
 # Tones and silence

@@ -1,0 +1,307 @@
+"""The outbox of notices on a real database, a real SMTP server and real HTTP."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
+from service.notices.support import MailServer, mail_server
+from standardwebhooks import Webhook
+from unit.calls.support import ACCOUNT
+from unit.pushes.support import SetClock, push_settings
+from unit.support import soon
+
+from controller.content_settings import MailSettings
+from controller.notices.contacts import MOST, ContactDetails, Contacts
+from controller.notices.errors import ContactUnknown, TooManyContacts
+from controller.notices.outbox import NoticeOutbox, opened_outbox
+from controller.pushes.guard import AddressGuard
+from controller.store import notices as rows
+from controller.store.alarms import Raised, raise_alarms
+from controller.store.database import Database
+from controller.store.tables import Notice
+
+SECRET = "whsec_" + "a" * 32
+ABOUT = {"review": 7, "kind": "sound", "subject": "hello.wav", "reason": "too loud"}
+
+
+@dataclass
+class Desk:
+    database: Database
+    clock: SetClock
+    contacts: Contacts
+    outbox: NoticeOutbox
+    mail: MailServer
+
+    async def tell(self) -> None:
+        await self.database.write(
+            partial(
+                rows.tell_contacts,
+                account_id=ACCOUNT,
+                event="review.rejected",
+                data=ABOUT,
+                now=self.clock.now(),
+            )
+        )
+
+    async def attempt(self) -> list[Notice]:
+        """Have everything that is due tried once."""
+        await self.outbox._start_due(self.clock.now())
+        await self.outbox.drain(5)
+
+        def read(session: Any) -> list[Notice]:
+            found = list(rows.notices(session, ACCOUNT))
+            session.expunge_all()
+            return found
+
+        return await self.database.read(read)
+
+
+@asynccontextmanager
+async def opened(template: Path, folder: Path, **pushes: Any) -> AsyncIterator[Desk]:
+    path = folder / "test.db"
+    if not path.exists():
+        shutil.copy(template, path)
+    settings = push_settings(**pushes)
+    clock = SetClock()
+    async with (
+        Database(f"sqlite:///{path}", synchronous="NORMAL") as database,
+        mail_server() as mail,
+        opened_outbox(
+            database,
+            MailSettings(host="127.0.0.1", port=mail.port, security="none", sender="voice@example.com"),
+            settings,
+            AddressGuard(settings.allowed_networks),
+            clock,
+            Random(1),
+        ) as outbox,
+    ):
+        yield Desk(database, clock, Contacts(database, clock), outbox, mail)
+
+
+@pytest.fixture
+async def desk(template: Path, tmp_path: Path) -> AsyncIterator[Desk]:
+    async with opened(template, tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def receiver(
+    *statuses: int, arrived: asyncio.Event | None = None
+) -> AsyncIterator[tuple[str, list[tuple[Mapping[str, str], bytes]]]]:
+    """(address, what came) of a webhook receiver that answers with these statuses, then with 204."""
+    came: list[tuple[Mapping[str, str], bytes]] = []
+    left = list(statuses)
+
+    async def take(request: web.Request) -> web.Response:
+        came.append((request.headers, await request.read()))
+        if arrived is not None:
+            arrived.set()
+        return web.Response(status=left.pop(0) if left else 204)
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/hook")), came
+
+
+@pytest.mark.requirement("C7")
+async def test_C7_given_a_contact_with_both_ways_when_told_then_mail_and_signed_webhook_arrive(
+    desk: Desk,
+) -> None:
+    async with receiver() as (url, came):
+        await desk.contacts.add(
+            ACCOUNT,
+            ContactDetails.model_validate(
+                {"email": "dora@example.com", "webhook_url": url, "webhook_secret": SECRET}
+            ),
+        )
+        await desk.tell()
+        notices = await desk.attempt()
+
+    ((_, message),) = desk.mail.messages
+    assert message["To"] == "dora@example.com"
+    assert message["Subject"] == "Your sound file hello.wav was rejected"
+    assert "Reason: too loud" in message.get_content()
+    ((headers, body),) = came
+    assert json.loads(body) == {
+        "type": "review.rejected",
+        "timestamp": "2026-11-24T08:00:00Z",
+        "data": {"account": ACCOUNT, **ABOUT},
+    }
+    signature = Webhook(SECRET).sign(headers["webhook-id"], desk.clock.now(), body.decode())
+    assert headers["webhook-signature"] == signature
+    assert all(notice.delivered_at and notice.due_at is None for notice in notices)
+
+
+@pytest.mark.requirement("C7")
+async def test_C7_given_receivers_that_fail_at_first_when_tried_again_then_they_get_the_same_message_once(
+    desk: Desk,
+) -> None:
+    async with receiver(500) as (url, came):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email="dora@example.com", webhook_url=url))
+        desk.mail.answers.append("451 4.7.1 come back later")
+        await desk.tell()
+        first = await desk.attempt()
+        assert {notice.error for notice in first} == {
+            "answered 500",
+            "the mail server said 451 4.7.1 come back later",
+        }
+        assert not desk.mail.messages
+        # Nothing is due before its pause is over.
+        await desk.attempt()
+        assert len(came) == 1
+
+        desk.clock.move(seconds=10)
+        second = await desk.attempt()
+    assert [notice.attempts for notice in second] == [2, 2]
+    assert all(notice.delivered_at for notice in second)
+    assert len({headers["webhook-id"] for headers, _ in came}) == 1
+    assert len(desk.mail.messages) == 1
+
+
+@pytest.mark.requirement("C7")
+async def test_C7_given_receivers_that_never_work_when_ten_attempts_failed_then_the_notice_is_given_up(
+    desk: Desk,
+) -> None:
+    async with receiver(*[500] * 20) as (url, came):
+        await desk.contacts.add(ACCOUNT, ContactDetails(webhook_url=url))
+        await desk.tell()
+        for _ in range(12):
+            (notice,) = await desk.attempt()
+            desk.clock.move(days=2)
+    assert len(came) == notice.attempts == 10
+    assert (notice.due_at, notice.error) == (None, "answered 500")
+    assert notice.given_up_at is not None
+
+
+@pytest.mark.requirement("C7")
+@pytest.mark.parametrize(
+    ("details", "answer", "words"),
+    [
+        ({"email": "gone@example.com"}, "550 no such user", "said 550 no such user"),
+        ({"webhook_url": "http://10.0.0.1/hook"}, "", "10.0.0.1 port 80 is refused: private"),
+    ],
+)
+async def test_C7_given_an_address_that_can_not_be_when_told_then_it_says_so(
+    desk: Desk, details: dict[str, str], answer: str, words: str
+) -> None:
+    desk.mail.answers += [answer] if answer else []
+    await desk.contacts.add(ACCOUNT, ContactDetails.model_validate(details))
+    await desk.tell()
+    (notice,) = await desk.attempt()
+    assert notice.delivered_at is None
+    assert notice.error is not None
+    assert words in notice.error
+    assert (notice.given_up_at is not None) == bool(answer)
+
+
+@pytest.mark.requirement("C8")
+async def test_C8_given_an_alarm_when_raised_twice_then_contacts_are_told_once(desk: Desk) -> None:
+    await desk.contacts.add(ACCOUNT, ContactDetails(email="dora@example.com"))
+    low = Raised(ACCOUNT, "low balance", "low:1", desk.clock.now(), {"balance": "4.20"})
+    for _ in range(2):
+        await desk.database.write(lambda session: raise_alarms(session, [low]))
+    await desk.attempt()
+
+    ((_, message),) = desk.mail.messages
+    assert message["Subject"] == "Alarm: low balance"
+    assert "Balance: 4.20" in message.get_content()
+
+
+@pytest.mark.requirement("C7")
+async def test_C7_given_a_kill_before_anything_was_sent_when_started_again_then_the_notice_goes_out(
+    template: Path, tmp_path: Path
+) -> None:
+    async with opened(template, tmp_path) as desk:
+        await desk.contacts.add(ACCOUNT, ContactDetails(email="dora@example.com"))
+        await desk.tell()
+    async with opened(template, tmp_path) as desk:
+        running = asyncio.create_task(desk.outbox.run())
+        await soon(desk.mail.news.wait())
+        await desk.outbox.drain(5)
+        running.cancel()
+        assert len(desk.mail.messages) == 1
+
+
+async def test_given_a_mail_server_that_hangs_when_told_then_webhooks_arrive_all_the_same(desk: Desk) -> None:
+    hung = asyncio.Event()
+
+    async def hang(*_: object) -> str:
+        await hung.wait()
+        return "250 OK"
+
+    desk.mail.handle_DATA = hang  # type: ignore[method-assign,assignment]
+    arrived = asyncio.Event()
+    async with receiver(arrived=arrived) as (url, _):
+        for number in range(5):
+            await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+        await desk.contacts.add(ACCOUNT, ContactDetails(webhook_url=url))
+        await desk.tell()
+        await desk.outbox._start_due(desk.clock.now())
+        await soon(arrived.wait())
+        hung.set()
+        await desk.outbox.drain(5)
+
+
+async def test_given_a_contact_that_is_changed_or_removed_when_a_notice_waits_then_it_goes_there_or_nowhere(
+    desk: Desk,
+) -> None:
+    changed = await desk.contacts.add(ACCOUNT, ContactDetails(email="old@example.com"))
+    removed = await desk.contacts.add(ACCOUNT, ContactDetails(email="gone@example.com"))
+    await desk.tell()
+    await desk.contacts.replace(ACCOUNT, changed.id, ContactDetails(email="new@example.com"))
+    await desk.contacts.remove(ACCOUNT, removed.id)
+    notices = {notice.contact_id: notice for notice in await desk.attempt()}
+
+    assert [message["To"] for _, message in desk.mail.messages] == ["new@example.com"]
+    assert notices[removed.id].error == rows.NO_CONTACT
+    with pytest.raises(ContactUnknown):
+        await desk.contacts.get(ACCOUNT, removed.id)
+    with pytest.raises(ContactUnknown):
+        await desk.contacts.get("account-2", changed.id)
+
+
+async def test_given_as_many_contacts_as_may_be_when_another_is_added_then_it_is_refused(desk: Desk) -> None:
+    for number in range(MOST):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    with pytest.raises(TooManyContacts):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email="one@example.com"))
+    first = await desk.contacts.page(ACCOUNT, limit=15)
+    rest = await desk.contacts.page(ACCOUNT, after=first[-1].id, limit=15)
+    assert len({contact.id for contact in (*first, *rest)}) == MOST
+
+
+@pytest.mark.requirement("C7")
+@pytest.mark.parametrize(
+    "details",
+    [
+        {},
+        {"name": "nobody"},
+        {"email": "dora"},
+        {"email": "dora@example.com\nBcc: all@example.com"},
+        {"email": "dora@example.com, all@example.com"},
+        {"email": '"a b"@example.com'},
+        {"webhook_url": "ftp://example.com"},
+        {"webhook_url": "https://"},
+        {"webhook_url": "https://example.com:99999/"},
+        {"webhook_url": "https://example.com/", "webhook_secret": "short"},
+        {"email": "dora@example.com", "webhook_secret": SECRET},
+        {"email": "dora@example.com", "phone": "1"},
+    ],
+)
+def test_C7_given_details_that_reach_nobody_when_checked_then_they_are_refused(
+    details: dict[str, str],
+) -> None:
+    with pytest.raises(ValidationError):
+        ContactDetails.model_validate(details)
