@@ -8,7 +8,6 @@ import logging
 import shutil
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +51,11 @@ class Result:
     virtual_seconds: float
     trace: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this world again."""
+        return f"python -m tests.simulation --seed {self.seed}"
 
     @property
     def digest(self) -> str:
@@ -190,10 +194,3 @@ def _trace(world: World) -> list[str]:
         *(f"{at:.6f} accepted {session}" for session, at in world.accepted.items()),
         f"{world.loop.time():.6f} end after {world.loop.steps} steps",
     ]
-
-
-def timed(seed: int, template: Path) -> tuple[Result, float]:
-    """A world, and the seconds of processor time that it took."""
-    began = time.process_time()
-    result = simulate(seed, template)
-    return result, time.process_time() - began
