@@ -47,7 +47,9 @@ def _shared(seeds: int, first: int, workers: int) -> int:
     """Several processes, each with every `workers`th seed."""
     command = [sys.executable, "-m", "tests.simulation"]
     running = [
-        subprocess.Popen([*command, "--first", f"{first + place}", "--end", f"{first + seeds}", "--step", f"{workers}"])
+        subprocess.Popen(
+            [*command, "--first", f"{first + place}", "--end", f"{first + seeds}", "--step", f"{workers}"]
+        )
         for place in range(workers)
     ]
     return max(process.wait() for process in running)

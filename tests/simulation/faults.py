@@ -11,7 +11,14 @@ from tests.simulation.world import World
 
 Fault: TypeAlias = Callable[[World, Random], Awaitable[None]]
 
-_LOSABLE = ("Dial", "StasisStart", "PlaybackFinished", "ChannelDtmfReceived", "ChannelDestroyed", "RecordingFinished")
+_LOSABLE = (
+    "Dial",
+    "StasisStart",
+    "PlaybackFinished",
+    "ChannelDtmfReceived",
+    "ChannelDestroyed",
+    "RecordingFinished",
+)
 _REFUSABLE = (
     "channels.originate",
     "channels.create",

@@ -66,7 +66,9 @@ def check(world: World) -> list[str]:
             continue
         told = [push for push in pushes[session] if push.kind != "fee"]
         found = [*_pushes(world, told, profile), *_answers(world, call, cdrs[call], told)]
-        if not any(push.kind == "fee" and push.accepted for push in pushes[session]) and not _filed(world, call):
+        if not any(push.kind == "fee" and push.accepted for push in pushes[session]) and not _filed(
+            world, call
+        ):
             found.append("its CDR was pushed to nobody")
         wrong += [f"{call}: {fault}" for fault in found]
     wrong += [f"on Asterisk while nobody listened: {channel}" for channel in world.asterisk.unheard]
@@ -110,10 +112,9 @@ def _answers(world: World, call: str, cdr: dict[str, Any], told: list[Received])
         billed = cdr[key]["answered"]
         if billed is not None and at is None:
             yield f"leg {name} is billed and was not answered"
-        if billed is None and at is not None and any(at + _WRITTEN_AFTER < crash for crash in world.crashes):
-            if not _troubled(world, at):
-                yield f"leg {name} was answered and is not billed"
-    answers = sum(push.kind == "answer" for push in told)
+        if billed is None and at is not None and not _hidden(world, at):
+            yield f"leg {name} was answered and is not billed"
+    answers = len({push.sequence for push in told if push.kind == "answer"})
     billed_legs = sum(cdr[key]["answered"] is not None for key in ("first_leg", "second_leg"))
     if answers > billed_legs and not world.database_failed_at and cdr["state_code"] is not None:
         yield f"{answers} answers were told, {billed_legs} are billed"
@@ -125,8 +126,10 @@ def _answers(world: World, call: str, cdr: dict[str, Any], told: list[Received])
             yield "it ended before something happened in it"
 
 
-def _troubled(world: World, _at: float) -> bool:
-    """Something else than a crash may have kept the answer from the controller."""
+def _hidden(world: World, at: float) -> bool:
+    """Whether an answer may have come to nobody's knowledge: a kill just then, or other trouble."""
+    if any(at - 0.1 < crash < at + _WRITTEN_AFTER for crash in world.crashes):
+        return True
     return any("killed" not in fault and "receivers" not in fault for _, fault in world.faults)
 
 

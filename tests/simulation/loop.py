@@ -198,5 +198,3 @@ def forget(process: Process) -> None:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             with suppress(BaseException):
                 task.get_coro().close()  # type: ignore[union-attr]
-
-

@@ -1,4 +1,4 @@
-"""Does the simulation notice what is missing? Takes one step of recovery after the other away: `make simulate-mutations`."""
+"""Does the simulation notice what is missing? `make simulate-mutations` takes things away one by one."""
 
 import argparse
 import asyncio
@@ -127,7 +127,9 @@ MUTATIONS: dict[str, Callable[[], Any]] = {
     "bridges are not destroyed": _bridges_stay,
     "calls are taken without a connection": _sending_over_the_next_socket,
     "live calls are not counted": _instead(limits, "_check_live", lambda *_: 1),
-    "a lost prompt's end is waited for": _instead(connection.Connection, "_fail_unanswered", lambda _self: None),
+    "a lost prompt's end is waited for": _instead(
+        connection.Connection, "_fail_unanswered", lambda _self: None
+    ),
 }
 
 
@@ -153,7 +155,10 @@ def main() -> int:
                 continue
             found = first_seed(mutation, template, chosen.seeds)
             missed += found is None
-            print(f"{name}: {'NOT FOUND' if found is None else f'seed {found[0]}: {found[1][:110]}'}", flush=True)
+            print(
+                f"{name}: {'NOT FOUND' if found is None else f'seed {found[0]}: {found[1][:110]}'}",
+                flush=True,
+            )
     return bool(missed)
 
 

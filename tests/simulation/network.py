@@ -17,7 +17,9 @@ _LATENCY = (0.0001, 0.003)
 class _Listening:
     """What `create_server` returns, as far as anybody asks."""
 
-    def __init__(self, network: "Network", address: Address, factory: Callable[[], Any], context: Any) -> None:
+    def __init__(
+        self, network: "Network", address: Address, factory: Callable[[], Any], context: Any
+    ) -> None:
         self.factory = factory
         self.context = context
         self.address = address

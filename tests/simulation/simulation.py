@@ -37,7 +37,7 @@ _PEACE = 400.0
 
 
 _COLLECT_EVERY = 10
-"""Worlds after which garbage is looked for; never while a world runs, so that each runs the same every time."""
+"""Worlds after which garbage is looked for; never in one, so that each runs the same every time."""
 
 
 @dataclass
@@ -139,7 +139,9 @@ def simulate(seed: int, template: Path) -> Result:
         asyncio.set_event_loop(loop)
         wrong = loop.run_until_complete(_run(world))
         wrong += [f"nobody dealt with: {fault}" for fault in faults]
-        return Result(seed, wrong, len(world.accepted), world.faults, loop.time(), _trace(world), world.lines.lines)
+        return Result(
+            seed, wrong, len(world.accepted), world.faults, loop.time(), _trace(world), world.lines.lines
+        )
     finally:
         logger.removeHandler(world.lines)
         _throw_away(world, loop)
@@ -188,9 +190,15 @@ def _trace(world: World) -> list[str]:
     asterisk = world.asterisk
     return [
         *(f"{at:.6f} fault {fault}" for at, fault in world.faults),
-        *(f"{asked.at:.6f} asked {asked.method} {asked.uri} {dict(asked.parameters)}" for asked in asterisk.requests),
+        *(
+            f"{asked.at:.6f} asked {asked.method} {asked.uri} {dict(asked.parameters)}"
+            for asked in asterisk.requests
+        ),
         *(json.dumps(event, sort_keys=True) for event in asterisk.events),
-        *(f"{push.at:.6f} push {push.session} {push.kind} {push.sequence}" for push in world.receivers.received),
+        *(
+            f"{push.at:.6f} push {push.session} {push.kind} {push.sequence}"
+            for push in world.receivers.received
+        ),
         *(f"{at:.6f} accepted {session}" for session, at in world.accepted.items()),
         f"{world.loop.time():.6f} end after {world.loop.steps} steps",
     ]

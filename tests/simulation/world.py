@@ -1,7 +1,6 @@
-"""A whole world on one seed: the unmodified controller, an Asterisk, phones, customers and their receivers."""
+"""A whole world on one seed: the unmodified controller, Asterisk, phones, customers and their receivers."""
 
 import asyncio
-import contextlib
 import logging
 import shutil
 import sqlite3
@@ -32,7 +31,7 @@ from controller.store.calls import NonceUse
 from controller.store.database import make_engine
 from controller.store.limits import Limits
 from controller.store.schema import migrate
-from controller.store.tables import Account, App, Number, Route, Service
+from controller.store.tables import Account, App, Number, Route
 from controller.wiring import Controller, running_controller
 from tests.simulation.loop import Process, SimulatedLoop, forget
 from tests.simulation.receivers import TIMEOUT, Receivers
@@ -136,7 +135,9 @@ class World:
         now = self.loop.time()
         if now < self.database_away_until:
             self.database_failed_at.append(now)
-            raise OperationalError("", {}, sqlite3.OperationalError("database is locked"), hide_parameters=True)
+            raise OperationalError(
+                "", {}, sqlite3.OperationalError("database is locked"), hide_parameters=True
+            )
         if now < self.database_slow_until:
             return seconds + self.random.uniform(0, 1.5)
         return seconds
@@ -278,4 +279,3 @@ class World:
         for process in self.controllers:
             forget(process)
         shutil.rmtree(self.folder)
-

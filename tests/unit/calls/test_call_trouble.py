@@ -233,7 +233,9 @@ async def _callback(house: House) -> Accepted:
 
 async def test_given_an_entry_that_is_told_twice_when_b_rings_then_that_is_no_answer(house: House) -> None:
     answers = {"+8613900001111": ANSWERS, "+8613900002222": Behaviour(answer_after=0.3, sip_status=486)}
-    house.asterisk.phones = lambda endpoint, _: next(answers[number] for number in answers if number in endpoint)
+    house.asterisk.phones = lambda endpoint, _: next(
+        answers[number] for number in answers if number in endpoint
+    )
     accepted = await _callback(house)
     await house.asterisk.told("StasisStart")
     house.asterisk.faults.double("StasisStart")
