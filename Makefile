@@ -1,11 +1,12 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit service fuzz integration conformance listening run check bench requirements migration format
+.PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration conformance listening run check
+.PHONY: bench requirements migration format
 
 BIN := .venv/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: ## Set up the Python environment and Asterisk
 	@scripts/setup
@@ -13,10 +14,11 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## All tests: unit, service, fuzz, integration on a real Asterisk, conformance, listening to the voice
+test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
+	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
 	@$(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
@@ -38,6 +40,15 @@ conformance: setup ## Black-box tests of the wire API: of a platform of their ow
 
 listening: setup ## Listening tests alone: is the voice understood?
 	@$(BIN)/pytest tests/listening
+
+simulation: setup ## Simulation alone: 2,000 worlds full of trouble
+	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
+
+simulate: setup ## More worlds than that: SEEDS=100000, FIRST=0
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
+
+simulate-mutations: setup ## Does the simulation find what is taken away? At which seed?
+	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.mutations
 
 run: setup ## Run the platform in the foreground until Ctrl-C
 	@test -f voicecall.toml || $(BIN)/voicecall init

@@ -18,9 +18,17 @@ _STOP_TIMEOUT = 5.0
 """Seconds in which Asterisk says that a recording is complete."""
 
 
+_BRIDGE = ".bridge"
+
+
 def bridge_id(call_id: str) -> str:
     """The bridge of a call."""
-    return f"{call_id}.bridge"
+    return f"{call_id}{_BRIDGE}"
+
+
+def call_of_bridge(bridge: str) -> str | None:
+    """The call that a bridge belongs to; None: it isn't one of ours."""
+    return bridge.removesuffix(_BRIDGE) if bridge.endswith(_BRIDGE) else None
 
 
 class Conversation:
@@ -87,6 +95,9 @@ class Conversation:
                 await self._ari.bridges.create(bridge_id=self.id)
         except ari.AriError as error:
             self._events.close()
+            # It may be there all the same: what is lost or late is often only the answer.
+            with contextlib.suppress(ari.AriError):
+                await self._ari.bridges.destroy(self.id)
             raise LegOver(NODE_LOST) from error
         return self
 

@@ -259,7 +259,8 @@ class Line:
                 self._progress(event.dialstatus)
                 if on_progress is not None and event.dialstatus in ("RINGING", "PROGRESS"):
                     await on_progress(event.dialstatus == "PROGRESS")
-            elif isinstance(event, ari.StasisStart):
+            elif isinstance(event, ari.StasisStart) and not self._entered:
+                # A channel that was made first entered then; hearing of that twice is no answer.
                 self._entered = True
                 self._progress("ANSWER")
             elif isinstance(event, ari.ObjectPresent) and event.channel is not None:

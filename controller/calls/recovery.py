@@ -6,13 +6,12 @@ Channels of calls that nobody runs are hung up.
 """
 
 import asyncio
-import contextlib
 import logging
 
 from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
-from controller.calls.conversation import bridge_id
+from controller.calls.conversation import bridge_id, call_of_bridge
 from controller.calls.line import CALL_VARIABLE
 from controller.calls.outcome import INTERRUPTED
 from controller.calls.service import CallService
@@ -48,6 +47,7 @@ class Recovery:
             if talks(call, snapshot):
                 self._service.resume(call)
         await self._hang_up_left_behind(snapshot)
+        await self._destroy_left_behind(snapshot)
         for call in left:
             if call.id not in self._service.live_ids:
                 await self._close(call)
@@ -67,6 +67,20 @@ class Recovery:
                 # One channel that Asterisk can't end must not keep the node from taking calls.
                 log.error("A channel could not be hung up", extra={"call": call_id, "error": str(error)})
 
+    async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
+        # Also of calls that were closed: they may have ended while Asterisk could not be told.
+        for bridge in snapshot.bridges:
+            call_id = call_of_bridge(bridge)
+            if call_id is None or call_id in self._service.running_ids:
+                continue
+            log.warning("A bridge was left behind and is destroyed", extra={"call": call_id})
+            try:
+                await self._node.ari.bridges.destroy(bridge)
+            except ari.NotFound:
+                continue
+            except ari.ResponseError as error:
+                log.error("A bridge could not be destroyed", extra={"call": call_id, "error": str(error)})
+
     async def _left_behind(self) -> list[LiveCall]:
         """What the database has as live and nobody runs."""
         found = await self._database.read(
@@ -83,8 +97,6 @@ class Recovery:
     async def _close(self, call: LiveCall) -> None:
         log.warning("A call was left behind and is closed", extra={"call": call.id})
         await self._find_recording(call)
-        with contextlib.suppress(ari.AriError):
-            await self._node.ari.bridges.destroy(bridge_id(call.id))
         # A close that was begun is finished, also when the connection is lost again meanwhile.
         await asyncio.shield(self._service.close(call, INTERRUPTED))
 

@@ -147,8 +147,9 @@ class Database:
     ) -> None:
         """Commit what is waiting, then close."""
         if self._writer is not None:
-            # The last in the order of writes: once it is done, so is everything before it.
-            await self.write(lambda _session: None)
+            # The last in the order of writes: once it is done, or failed, so is everything before it.
+            with contextlib.suppress(Exception):
+                await self.write(lambda _session: None)
             self._writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer

@@ -116,6 +116,27 @@ class FakeAsterisk:
         return self._switch.channels
 
     @property
+    def left(self) -> dict[str, list[str]]:
+        """The ids of everything that there is now, by kind; nothing of it when no call is on."""
+        media = self._switch.media
+        return {
+            "channels": list(self._switch.channels),
+            "bridges": list(media.bridges),
+            "playbacks": list(media.playbacks),
+            "recordings": list(media.recordings),
+        }
+
+    @property
+    def answered(self) -> Mapping[str, float]:
+        """Channel id -> when its phone was picked up, on the loop's clock; also of channels that are gone."""
+        return self._switch.answered
+
+    @property
+    def unheard(self) -> list[str]:
+        """Channels that were asked for while nobody listened to their application; they came to nothing."""
+        return self._switch.unheard
+
+    @property
     def global_variables(self) -> dict[str, str]:
         """Variables of the whole dialplan."""
         return self._rest.global_variables

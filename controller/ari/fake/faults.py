@@ -56,6 +56,13 @@ class Faults:
         """Send the next `times` events of this type after the event that follows them."""
         self._held_back[kind] += times
 
+    def clear(self) -> None:
+        """Nothing goes wrong any more; what was held back is never sent."""
+        for orders in (self._delays, self._omitted, self._doubled, self._held_back):
+            orders.clear()
+        self._wrong_answers.clear()
+        self._waiting.clear()
+
     def wrong_answer(self, operation: str) -> tuple[int, str, bool] | None:
         """(status, message, done all the same) if this request shall fail."""
         for fault in self._wrong_answers:

@@ -56,6 +56,10 @@ class Switch:
     ) -> None:
         self.phones = phones
         self.channels: dict[str, FakeChannel] = {}
+        self.answered: dict[str, float] = {}
+        """Channel id -> when its phone was picked up, on the loop's clock; also of channels that are gone."""
+        self.unheard: list[str] = []
+        """Channels that were asked for while nobody listened to their application: Asterisk loses those."""
         self.media = Media(publish, sounds, now)
         self._publish = publish
         self._now = now
@@ -90,6 +94,8 @@ class Switch:
         self._created += 1
         channel = FakeChannel(channel_id, name, app, app_args, endpoint, timestamp(self._now()))
         channel.originated = originated
+        if not self._listens(app):
+            self.unheard.append(channel_id)
         if originated or self._listens(app):
             self.channels[channel_id] = channel
         if not originated and self._listens(app):
@@ -172,6 +178,7 @@ class Switch:
         """The phone is picked up."""
         channel.cancel_timers()
         self._sounds(channel)
+        self.answered[channel.id] = asyncio.get_running_loop().time()
         channel.state = "Up"
         self._tell(channel, "ChannelStateChange")
         self._tell_dial(channel, "ANSWER")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session
-from unit.details.support import NOW, Desk
+from service.details.support import NOW, Desk
 
 from controller.calls.call import Callback, CallRequest, LiveCall, Notification, Plan, Prompt, kept_plan
 from controller.calls.cdr import make_cdr

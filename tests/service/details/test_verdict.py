@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
-from unit.details.stories import Happening, callback, details_of, lived, told
-from unit.details.support import Desk
+from service.details.stories import Happening, callback, details_of, lived, told
+from service.details.support import Desk
 
 from controller.calls import outcome as ends
 from controller.calls.outcome import Outcome, failed_leg

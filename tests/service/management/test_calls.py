@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 from sqlmodel import Session
-from unit.management.world import ALPHA, BETA, OPERATOR, World
+from service.management.world import ALPHA, BETA, OPERATOR, World
 
 from controller.management.roles import Role
 from controller.store.calls import end_call

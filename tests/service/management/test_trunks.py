@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from unit.management.world import ALPHA, World
+from service.management.world import ALPHA, World
 
 from controller.management.roles import Role
 from controller.store.tables import Trunk

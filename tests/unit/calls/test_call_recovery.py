@@ -145,6 +145,17 @@ async def test_given_channels_when_started_then_those_of_dead_calls_are_hung_up_
 
 
 @pytest.mark.requirement("E4")
+async def test_given_bridges_when_started_then_those_of_dead_calls_are_destroyed_and_no_others(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with raw_client(asterisk, "voicecall") as client:
+        for bridge in (f"{LEFT}.bridge", "of-somebody-else"):
+            await client.ask("POST", f"bridges/{bridge}")
+    async with running_house(asterisk, template, tmp_path):
+        assert asterisk.left["bridges"] == ["of-somebody-else"]
+
+
+@pytest.mark.requirement("E4")
 async def test_given_a_live_call_when_connected_again_then_it_is_neither_closed_nor_hung_up(
     house: House,
 ) -> None:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 from unit.ari.raw import raw_client
-from unit.calls.support import PATIENT, House, item, running_house
+from unit.calls.support import PATIENT, SHOWN, House, item, running_house
 from unit.support import soon
 
 from controller.ari.fake import ANSWERS, WAITS, Behaviour, FakeAsterisk, FakePhone
 from controller.asterisk import node
 from controller.asterisk.errors import NodeUnavailable
+from controller.calls.call import Callback
 from controller.calls.service import Accepted
 from controller.calls.timeline import Kind
+from controller.phone_number import PhoneNumber
 
 
 async def rings(house: House, *items: object) -> tuple[Accepted, FakePhone]:
@@ -222,3 +224,28 @@ async def test_given_a_call_when_another_controller_takes_over_then_it_ends(hous
         assert (await house.ended(accepted, limit=5.0)).state_code == 8000
     with pytest.raises(NodeUnavailable):
         await house.start()
+
+
+async def _callback(house: House) -> Accepted:
+    plan = Callback(callee=PhoneNumber("+8613900002222"), display_number=SHOWN)
+    return await house.start(plan=plan)
+
+
+async def test_given_an_entry_that_is_told_twice_when_b_rings_then_that_is_no_answer(house: House) -> None:
+    answers = {"+8613900001111": ANSWERS, "+8613900002222": Behaviour(answer_after=0.3, sip_status=486)}
+    house.asterisk.phones = lambda endpoint, _: next(
+        answers[number] for number in answers if number in endpoint
+    )
+    accepted = await _callback(house)
+    await house.asterisk.told("StasisStart")
+    house.asterisk.faults.double("StasisStart")
+    ended = await house.ended(accepted)
+    assert ended.state_code == 8102
+    assert ended.cdr["second_leg"]["answered"] is None
+
+
+async def test_given_a_bridge_whose_answer_is_lost_when_the_call_ends_then_it_is_gone(house: House) -> None:
+    house.phone_does(ANSWERS)
+    house.asterisk.faults.answer("bridges.create", 500, after_doing=True)
+    await house.ended(await _callback(house))
+    assert house.asterisk.left["bridges"] == []

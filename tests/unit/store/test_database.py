@@ -121,6 +121,18 @@ async def test_given_writes_under_way_when_the_database_is_closed_then_they_are_
         assert len(await database.read(names)) == 10
 
 
+async def test_given_a_database_that_is_away_when_closed_then_nothing_of_it_runs_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_self: Database, _group: object) -> None:
+        raise OSError("away")
+
+    async with Database(database_url):
+        monkeypatch.setattr(Database, "_commit", away)
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_given_a_database_when_migrated_then_it_is_at_the_newest_revision(
     database_url: str,
 ) -> None:

@@ -1,0 +1,1 @@
+"""Deterministic simulation of the whole controller: see docs/how-to/simulate.md."""

@@ -1,0 +1,150 @@
+"""What must hold in every world, whatever goes wrong in it."""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby, pairwise
+from typing import Any
+
+from tests.simulation.receivers import CALL_ID, Received
+from tests.simulation.world import World
+
+_WRITTEN_AFTER = 0.06
+"""Seconds after which an answer stands in the database: one that is not gathered with others."""
+
+
+async def watch(world: World) -> None:
+    """What can be looked at while the world runs."""
+    while True:
+        await asyncio.sleep(0.25)
+        if (rows := world.live_rows()) > world.limit:
+            world.wrong.append(f"{rows} calls are live, {world.limit} are allowed")
+            return
+
+
+def is_quiet(world: World) -> bool:
+    """Everything has come to its end."""
+    return not list(_unfinished(world))
+
+
+def _unfinished(world: World) -> Iterable[str]:
+    if world.controller is None:
+        yield "no controller runs"
+        return
+    if world.controller.calls.live_ids:
+        yield f"calls run: {sorted(world.controller.calls.live_ids)}"
+    if rows := world.live_rows():
+        yield f"{rows} rows are live"
+    for kind, left in world.asterisk.left.items():
+        if left:
+            yield f"left on Asterisk: {kind} {sorted(left)}"
+    for what, query in (
+        ("CDRs wait", "select call_id from cdr_push where delivered_at is null and filed_at is null"),
+        ("status pushes wait", "select call_id from call_push where given_up_at is null"),
+        ("recordings wait", "select call_id from recording where state in ('pending', 'fetched', 'discard')"),
+    ):
+        if found := world.sql.execute(query).fetchall():
+            yield f"{what}: {found}"
+
+
+def check(world: World) -> list[str]:
+    """What is wrong, in words, once the world is quiet."""
+    wrong = [*world.wrong, *_unfinished(world)]
+    rows = world.sql.execute("select session_id, id, ended_at, push_profile from call").fetchall()
+    cdrs = {call: json.loads(text) for call, text in world.sql.execute("select call_id, record from cdr")}
+    sessions = {session for session, *_ in rows}
+    wrong += [f"accepted and not known: {session}" for session in world.accepted if session not in sessions]
+    pushes = defaultdict[str, list[Received]](list)
+    for push in world.receivers.received:
+        pushes[push.session].append(push)
+    wrong += [f"pushes of no call: {session}" for session in pushes if session not in sessions]
+    for session, call, ended_at, profile in rows:
+        if ended_at is None or call not in cdrs:
+            wrong.append(f"{call} has no CDR")
+            continue
+        told = [push for push in pushes[session] if push.kind != "fee"]
+        found = [*_pushes(world, told, profile), *_answers(world, call, cdrs[call], told)]
+        if not any(push.kind == "fee" and push.accepted for push in pushes[session]) and not _filed(
+            world, call
+        ):
+            found.append("its CDR was pushed to nobody")
+        wrong += [f"{call}: {fault}" for fault in found]
+    wrong += [f"on Asterisk while nobody listened: {channel}" for channel in world.asterisk.unheard]
+    wrong += _secrets(world)
+    return wrong
+
+
+def _filed(world: World, call: str) -> bool:
+    row = world.sql.execute("select filed_at from cdr_push where call_id = ?", (call,)).fetchone()
+    return row is not None and row[0] is not None
+
+
+def _pushes(world: World, told: list[Received], profile: str) -> Iterable[str]:
+    """Status pushes: in order, and one `disconnect`."""
+    numbers = [push.sequence for push in told if push.accepted]
+    once = [number for number, _same in groupby(number for number in numbers if number is not None)]
+    # A durable push is repeated when a crash took the note that it was accepted with it.
+    repeated = profile == "durable" and world.crashes
+    if not repeated and any(later <= earlier for earlier, later in pairwise(once)):
+        yield f"numbers of status pushes don't rise: {numbers}"
+    ends = [push for push in told if push.kind == "disconnect"]
+    if profile == "compat":
+        if len(ends) > 1:
+            yield f"{len(ends)} disconnect pushes"
+        if not ends and not world.crashes and not world.restarts and not _receivers_failed(world):
+            yield "no disconnect push"
+    elif not any(push.accepted for push in ends):
+        yield "no disconnect push was taken"
+    if told and any(push.kind == "disconnect" for push in told[:-1]) and told[-1].kind != "disconnect":
+        yield "told of after its end"
+
+
+def _receivers_failed(world: World) -> bool:
+    return any(fault.startswith("receivers") for _, fault in world.faults)
+
+
+def _answers(world: World, call: str, cdr: dict[str, Any], told: list[Received]) -> Iterable[str]:
+    """What is billed is what happened."""
+    for name, key in (("a", "first_leg"), ("b", "second_leg")):
+        at = world.asterisk.answered.get(f"{call}.{name}")
+        billed = cdr[key]["answered"]
+        if billed is not None and at is None:
+            yield f"leg {name} is billed and was not answered"
+        if billed is None and at is not None and not _hidden(world, at):
+            yield f"leg {name} was answered and is not billed"
+    answers = len({push.sequence for push in told if push.kind == "answer"})
+    billed_legs = sum(cdr[key]["answered"] is not None for key in ("first_leg", "second_leg"))
+    if answers > billed_legs and not world.database_failed_at and cdr["state_code"] is not None:
+        yield f"{answers} answers were told, {billed_legs} are billed"
+    ended = datetime.fromisoformat(cdr["ended_at"])
+    stepped = any(fault.startswith("clock") for _, fault in world.faults)
+    for key in ("first_leg", "second_leg"):
+        times = [datetime.fromisoformat(at) for at in cdr[key].values() if at is not None]
+        if not stepped and any(at > ended for at in times):
+            yield "it ended before something happened in it"
+
+
+def _hidden(world: World, at: float) -> bool:
+    """Whether an answer may have come to nobody's knowledge: a kill just then, or other trouble."""
+    if any(at - 0.1 < crash < at + _WRITTEN_AFTER for crash in world.crashes):
+        return True
+    return any("killed" not in fault and "receivers" not in fault for _, fault in world.faults)
+
+
+def _secrets(world: World) -> Iterable[str]:
+    for line in world.lines.lines:
+        bare = CALL_ID.sub("", line)
+        found = [secret for secret in world.workload.secrets if secret in bare]
+        if found:
+            yield f"a log line has a number or a code: {line}"
+
+
+def summary(world: World) -> dict[str, Any]:
+    """What happened, for statistics."""
+    return {
+        "calls": len(world.accepted),
+        "crashes": len(world.crashes),
+        "faults": Counter(fault for _, fault in world.faults),
+    }
