@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlmodel import Session
 from service.details.support import NOW, Desk
+from sqlmodel import Session
 
 from controller.calls.call import Callback, CallRequest, LiveCall, Notification, Plan, Prompt, kept_plan
 from controller.calls.cdr import make_cdr

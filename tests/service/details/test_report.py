@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from sqlmodel import Session
 from service.details.stories import SHOWN, SHOWN_TO_B, A, B, Happening, callback, details_of, lived, told
 from service.details.support import NOW, Desk
+from sqlmodel import Session
 
 from controller.calls import outcome as ends
 from controller.calls.timeline import Kind

@@ -5,8 +5,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from sqlmodel import Session
 from service.management.world import ALPHA, BETA, OPERATOR, World
+from sqlmodel import Session
 
 from controller.management.roles import Role
 from controller.store.calls import end_call
