@@ -45,7 +45,7 @@ class PageQuery(Query):
 
     limit: int = Field(50, ge=1, le=LARGEST_PAGE)
     """How many items at most."""
-    cursor: str | None = Field(None, max_length=1024)
+    cursor: str | None = Field(None, max_length=600)
     """From `next` of the page before; the other parameters must be the same."""
 
 

@@ -34,17 +34,6 @@ from controller.sounds.errors import (
 from controller.sounds.files import Sound, SoundFiles, sound_of
 from controller.store.tables import ReviewState, SoundFile
 
-_MEDIA_TYPES = (
-    "application/octet-stream",
-    "audio/wav",
-    "audio/x-wav",
-    "audio/wave",
-    "audio/vnd.wave",
-    "audio/mpeg",
-    "audio/ogg",
-    "audio/flac",
-    "audio/x-flac",
-)
 _SEPARATOR = ":"
 _BUSY = 5
 """Seconds."""
@@ -184,15 +173,15 @@ async def list_sounds(ctx: Context, query: SoundQuery) -> Page[SoundView]:
 @operations.post(
     "/sounds",
     needs=Role.DEVELOPER,
-    media_types=_MEDIA_TYPES,
+    media_types=["application/octet-stream"],
     problems=[Conflict, Unavailable, Malformed, UnsupportedMediaType],
 )
 async def upload_sound(ctx: Context, query: UploadQuery, body: Stream) -> SoundView:
     """Upload a sound file.
 
-    The body is the file: WAV, A-law, 8000 Hz, 64 kbit/s, mono, at most 2 MB, or with `convert` any WAV, MP3,
-    Ogg or FLAC file. It is a draft then; under a name that is there already, calls go on with what was
-    approved. A file that breaks rules is refused with each of them named.
+    The body is the file, of which the content alone counts: WAV, A-law, 8000 Hz, 64 kbit/s, mono, at most
+    2 MB, or with `convert` any WAV, MP3, Ogg or FLAC file. It is a draft then; under a name that is there
+    already, calls go on with what was approved. A file that breaks rules is refused with each of them named.
     """
     made = await _files(ctx).upload(
         ctx.account, query.name, body.pieces, convert=query.convert, announced=body.length

@@ -1,6 +1,6 @@
 """Voice templates: written, heard, submitted, edited, deleted."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import select
@@ -128,7 +128,8 @@ class TemplateEdit(Edit):
 class PreviewQuery(Query):
     """With what it is heard."""
 
-    value: list[str] = Field([], max_length=100)
+    # All of them together, encoded, must fit in an address.
+    value: list[Annotated[str, Field(max_length=32)]] = Field([], max_length=16)
     """Values of the variables, in their order; without any, made-up ones."""
 
 

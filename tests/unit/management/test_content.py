@@ -16,7 +16,7 @@ from controller.settings import HttpSettings
 from controller.store import audit
 from testbed.sounds import distinct_prompt
 
-FILE = {"Content-Type": "audio/wav"}
+FILE = {"Content-Type": "application/octet-stream"}
 HELLO = "/sounds/alpha:hello.wav"
 
 
