@@ -40,7 +40,7 @@ _SCHEMA = (
     f"PRAGMA user_version = {VERSION}",
 )
 
-_WINDOW = 6
+_WINDOW = 5
 """Characters of a part that are looked up, its last: each costs a walk through the calls that have it."""
 
 _TEXTS = ("call_id", "caller", "callee")
