@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.speaking import TEMPLATES, StartSpeaking
 from integration.support import CALLED, QUICK, Bench, StartBench
 
+from controller.settings import SpeechSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 from testbed.ear import Ear
 from testbed.platform import platform
@@ -60,3 +62,17 @@ async def bench(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Start
             return made
 
         yield start
+
+
+@pytest.fixture
+def speaking(bench: StartBench) -> StartSpeaking:
+    """`await speaking(settings, plan)`: a bench whose account has templates."""
+
+    async def start(speech: SpeechSettings, *plan: Any, controller: bool = True, **more: Any) -> Bench:
+        b = await bench(*plan, sections={"speech": speech}, controller=False, **more)
+        await b.home.declare(TEMPLATES)
+        if controller:
+            await b.start_controller()
+        return b
+
+    return start

@@ -220,3 +220,17 @@ service = "verification"
 
 
 StartBench = Callable[..., Awaitable[Bench]]
+
+
+def trunk(port: int, prefix: str) -> str:
+    """A trunk to this port, and that numbers with this prefix go over it; to be added to a declaration."""
+    return f"""
+[[trunks]]
+name = "carrier-a"
+host = "127.0.0.1"
+port = {port}
+
+[[routes]]
+prefix = "{prefix}"
+trunk = "carrier-a"
+"""

@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any
 
 import pytest
-from integration.support import CALLED, QUICK, SECOND, Bench, StartBench, declaration
+from integration.support import CALLED, QUICK, SECOND, Bench, StartBench, declaration, trunk
 
 from controller.asterisk.ami import ami_session
 from testbed.push_receiver import StatusPush
@@ -188,19 +188,7 @@ def dead_port() -> Iterator[int]:
 
 async def use_trunk(b: Bench, port: int) -> None:
     """Have what is not a phone of the bench go over a trunk to this port."""
-    await b.home.declare(
-        declaration(b.phones)
-        + f"""
-[[trunks]]
-name = "carrier-a"
-host = "127.0.0.1"
-port = {port}
-
-[[routes]]
-prefix = "+86137"
-trunk = "carrier-a"
-"""
-    )
+    await b.home.declare(declaration(b.phones) + trunk(port, "+86137"))
     await b.controller.directory.refresh()
 
 

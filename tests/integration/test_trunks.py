@@ -1,29 +1,16 @@
 """Trunks and routes, brought into force on a running Asterisk over AMI."""
 
 import pytest
-from integration.support import CALLED, SHOWN, Bench, StartBench, declaration
+from integration.support import CALLED, SHOWN, StartBench, declaration, trunk
 
 from testbed.softphone_plan import Answer
 
 pytestmark = pytest.mark.requirement("E1")
 
 
-def over_trunk(b: Bench, port: int) -> str:
+def over_trunk(port: int) -> str:
     """The tests' account, with all of +86 over a trunk to a phone that plays the carrier."""
-    account = declaration({}, max_calls=10)
-    return (
-        account
-        + f"""
-[[trunks]]
-name = "carrier-a"
-host = "127.0.0.1"
-port = {port}
-
-[[routes]]
-prefix = "+86"
-trunk = "carrier-a"
-"""
-    )
+    return declaration({}, max_calls=10) + trunk(port, "+86")
 
 
 async def test_E1_given_a_trunk_declared_while_running_when_called_then_the_number_goes_over_it(
@@ -32,7 +19,7 @@ async def test_E1_given_a_trunk_declared_while_running_when_called_then_the_numb
     b = await bench(Answer())
     port = int(b.phone.contact.rsplit(":", 1)[1])
 
-    await b.home.declare(over_trunk(b, port))
+    await b.home.declare(over_trunk(port))
     await b.controller.directory.refresh()
     session = await b.notify(callee="+8613755556666")
     call = await b.phone.next_call()
@@ -49,7 +36,7 @@ async def test_E1_given_a_live_call_when_trunks_are_changed_then_it_goes_on(benc
     call = await b.phone.next_call()
     await call.answered()
 
-    await b.home.declare(over_trunk(b, 5099))
+    await b.home.declare(over_trunk(5099))
     await b.controller.directory.refresh()
     end = await call.ended(timeout=15)
     statuses, cdr = await b.over(session)
@@ -63,7 +50,7 @@ async def test_E1_given_a_trunk_with_credentials_when_rendered_then_asterisk_tak
     bench: StartBench,
 ) -> None:
     b = await bench(Answer())
-    text = over_trunk(b, 5099).replace(
+    text = over_trunk(5099).replace(
         "port = 5099", 'port = 5099\nuser = "acme"\npassword = "trunk-secret"\nregister = true'
     )
 

@@ -1,0 +1,23 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlmodel import Session
+
+from controller.store.database import make_engine
+from controller.store.tables import Account, App
+
+
+@pytest.fixture(scope="session")
+def template(empty_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two accounts: one with two apps, one with one."""
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    shutil.copy(empty_template, path)
+    engine = make_engine(f"sqlite:///{path}")
+    with Session(engine) as session, session.begin():
+        session.add_all([Account(id="acme"), Account(id="other")])
+        session.flush()
+        for key, account in (("app-1", "acme"), ("app-2", "acme"), ("app-3", "other")):
+            session.add(App(key=key, account_id=account, service="notification", secret="12345678"))
+    engine.dispose()
+    return path
