@@ -28,6 +28,7 @@ from controller.api.remote import Remote
 from controller.api.server import make_app
 from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
 from controller.api.wire.handlers import WireApi
+from controller.api.wire.idempotency import StartedCalls
 from controller.api.wire.plans import Planner
 from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
@@ -291,7 +292,16 @@ def _routes(
     authenticator = Authenticator(proofs, clock, tokens, lockout)
     return [
         *WireApi(
-            authenticator, directory, admission, planner, calls, database, signer, remote, random
+            authenticator,
+            directory,
+            admission,
+            planner,
+            calls,
+            database,
+            signer,
+            remote,
+            random,
+            StartedCalls(database, clock),
         ).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),

@@ -37,7 +37,7 @@ from controller.clock import Clock
 from controller.prompts.errors import SpeechError
 from controller.settings import CallSettings
 from controller.store import calls as rows
-from controller.store.calls import CdrDelivery, NonceUse
+from controller.store.calls import CdrDelivery, KeyUse, NonceUse
 from controller.store.database import Database
 from controller.store.errors import Refused
 from controller.store.journal import Journal
@@ -125,10 +125,13 @@ class CallService:
         """Ids of the calls whose flow still runs: their channels belong to us."""
         return frozenset(self._running)
 
-    async def start(self, request: CallRequest, nonce: NonceUse | None, limits: Limits) -> Accepted:
+    async def start(
+        self, request: CallRequest, nonce: NonceUse | None, limits: Limits, key: KeyUse | None = None
+    ) -> Accepted:
         """Accept a call: written down, then made.
 
-        Raises ShuttingDown, NodeUnavailable, NoRoute, LimitReached or Replayed; then nothing has happened.
+        Raises ShuttingDown, NodeUnavailable, NoRoute, LimitReached, Replayed or AskedBefore; then no call is
+        made.
         """
         if self._draining:
             raise ShuttingDown("no more calls are taken")
@@ -136,12 +139,14 @@ class CallService:
         for leg in ("a", "b"):
             self._node.ways(request.numbers_of(leg)[1])
         # Also if the one who asked goes away meanwhile: written down and made belong together.
-        accepting = asyncio.create_task(self._accept(request, nonce, limits))
+        accepting = asyncio.create_task(self._accept(request, nonce, limits, key))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
         return await asyncio.shield(accepting)
 
-    async def _accept(self, request: CallRequest, nonce: NonceUse | None, limits: Limits) -> Accepted:
+    async def _accept(
+        self, request: CallRequest, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
+    ) -> Accepted:
         call_id, session_id = self._identities.next(request.service)
         call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
         call.timeline.add(Entry(0, self._clock.now(), Kind.ACCEPTED))
@@ -149,7 +154,7 @@ class CallService:
         # Live before it is written, so that nobody mistakes it for one that was left behind.
         self._live[call_id] = call
         try:
-            place = await self._write_down(call, nonce, limits)
+            place = await self._write_down(call, nonce, limits, key)
         except BaseException:
             del self._live[call_id]
             self._meter.forget(call_id)
@@ -164,12 +169,14 @@ class CallService:
         self._begin(call)
         return Accepted(session_id, place.idle)
 
-    async def _write_down(self, call: LiveCall, nonce: NonceUse | None, limits: Limits) -> Place:
+    async def _write_down(
+        self, call: LiveCall, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
+    ) -> Place:
         row = self._call_row(call)
 
         def accept(session: Session) -> Place | Refused:
             try:
-                return rows.accept_call(session, row, nonce, limits)
+                return rows.accept_call(session, row, nonce, limits, key)
             except Refused as refused:
                 # Nothing was written: those that are committed with it need not be written again.
                 return refused

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from controller.store.errors import Replayed
+from controller.store.errors import AskedBefore, Replayed
 from controller.store.limits import Limits, Place, check_limits
 from controller.store.prepared import Prepared
 from controller.store.tables import (
@@ -22,6 +22,7 @@ from controller.store.tables import (
     CdrPush,
     PushProfile,
     Recording,
+    StartedOnce,
     TimelineEntry,
     UsedNonce,
 )
@@ -39,6 +40,15 @@ class NonceUse:
 
 
 @dataclass(frozen=True)
+class KeyUse:
+    """The Idempotency-Key of a request that starts a call: `id` is the digest of app, path and key."""
+
+    id: str
+    body_digest: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class CdrDelivery:
     """Where a CDR is to be pushed and when."""
 
@@ -46,8 +56,9 @@ class CdrDelivery:
     due_at: datetime
 
 
-_CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING, _PROGRESS = (
-    cast(Any, kind).__table__ for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording, CallPush)
+_CALL, _TIMELINE, _CDR, _PUSH, _NONCE, _RECORDING, _PROGRESS, _ONCE = (
+    cast(Any, kind).__table__
+    for kind in (Call, TimelineEntry, Cdr, CdrPush, UsedNonce, Recording, CallPush, StartedOnce)
 )
 # Made once: these run for every call, and making a statement costs more than running it.
 _END_CALL = Prepared(
@@ -63,18 +74,28 @@ _INSERT_NONCE = {
     "sqlite": Prepared(sqlite.insert(_NONCE).on_conflict_do_nothing()),
     "postgresql": Prepared(postgresql.insert(_NONCE).on_conflict_do_nothing()),
 }
+_INSERT_ONCE = {
+    "sqlite": Prepared(sqlite.insert(_ONCE).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(_ONCE).on_conflict_do_nothing()),
+}
 
 
-def accept_call(session: Session, call: Row, nonce: NonceUse | None, limits: Limits) -> Place:
+def accept_call(
+    session: Session, call: Row, nonce: NonceUse | None, limits: Limits, key: KeyUse | None = None
+) -> Place:
     """Write a call down before it is made, if there is a place for it.
 
-    Raises LimitReached or Replayed; then nothing is written.
+    Raises LimitReached, Replayed or AskedBefore; then nothing is written, but that the nonce is used up.
     """
     place = check_limits(session, call, limits)
     if nonce is not None:
         used = _INSERT_NONCE[session.connection().dialect.name].run(session, vars(nonce))
         if used.rowcount == 0:
             raise Replayed("the nonce was used before")
+    if key is not None:
+        once = {**vars(key), "session_id": call["session_id"], "idle": place.idle}
+        if _INSERT_ONCE[session.connection().dialect.name].run(session, once).rowcount == 0:
+            raise AskedBefore("a call was started with the same key")
     _INSERT_CALL.run(session, call)
     if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
         _INSERT_PROGRESS.run(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})
@@ -134,9 +155,15 @@ def timeline(session: Session, call_id: str) -> list[TimelineEntry]:
     return list(found.scalars())
 
 
+def started_once(session: Session, key_id: str) -> StartedOnce | None:
+    """The call that was started with a key."""
+    return session.get(StartedOnce, key_id)
+
+
 def forget_nonces(session: Session, now: datetime) -> None:
-    """Remove nonces whose requests would be refused as too old anyway."""
+    """Remove nonces whose requests would be refused as too old anyway, and keys that are good again."""
     session.execute(delete(UsedNonce).where(col(UsedNonce.expires_at) < now))
+    session.execute(delete(StartedOnce).where(col(StartedOnce.expires_at) <= now))
 
 
 def cdrs(session: Session, call_ids: Iterable[str]) -> list[Cdr]:

@@ -4,7 +4,8 @@
 
     Refused
     ├── LimitReached   there are as many calls as there may be
-    └── Replayed       the nonce has already started a call
+    ├── Replayed       the nonce has already started a call
+    └── AskedBefore    the Idempotency-Key has already started a call
     DatabaseUnusable   address, file, server or schema are at fault
 """
 
@@ -40,6 +41,10 @@ class LimitReached(Refused):
 
 class Replayed(Refused):
     """The nonce has already started a call."""
+
+
+class AskedBefore(Refused):
+    """The Idempotency-Key has already started a call."""
 
 
 class DatabaseUnusable(Exception):

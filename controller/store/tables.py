@@ -406,3 +406,17 @@ class UsedNonce(SQLModel, table=True):
     app_key: str = Field(primary_key=True)
     nonce: str = Field(primary_key=True, max_length=128)
     expires_at: datetime = _time(index=True)
+
+
+class StartedOnce(SQLModel, table=True):
+    """A call that was asked for with an Idempotency-Key: asking again finds it and starts no other."""
+
+    __tablename__ = "started_once"
+
+    id: str = Field(primary_key=True, max_length=64)
+    """Digest of app, path and key."""
+    body_digest: str = Field(max_length=64)
+    session_id: str
+    idle: int
+    """Calls that the app could have beside it then."""
+    expires_at: datetime = _time(index=True)

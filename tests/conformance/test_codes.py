@@ -182,7 +182,7 @@ PROVOKED: dict[str, Provoke] = {
 NOT_FROM_OUTSIDE = {
     "1010001": "a fault of the platform; tests/integration/test_trouble.py",
     "1010005": "takes two days; tests/unit/api/test_tokens.py",
-    "1010010": "takes more calls a second than a platform in use should get from a test",
+    "1010010": "takes a flood; tests/unit/api/test_entrance.py",
     "1013121": "depends on the time of day; tests/integration/test_limits.py",
     "1020176": "would lock the tester out for half an hour; tests/integration/test_generations.py",
 }

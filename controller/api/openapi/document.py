@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from controller.api.openapi.operations import OPERATIONS, Operation
 from controller.api.openapi.pushes import MODELS as PUSHES
 from controller.api.openapi.schemas import Json, component_schemas, reference
+from controller.api.wire.idempotency import HEADER, PATTERN, REPLAYED
 from controller.api.wire.results import RESULTS
 
 _JSON = "application/json"
@@ -84,6 +85,8 @@ def _operation(operation: Operation) -> Json:
     if "{version}" in operation.path:
         versions = {"type": "string", "enum": ["v1.0", "v2.0"]}
         parameters.append({"name": "version", "in": "path", "required": True, "schema": versions})
+    if operation.starts_call:
+        parameters.append(_idempotency_key())
     if parameters:
         made["parameters"] = parameters
     if operation.tokens:
@@ -99,7 +102,22 @@ def _success(operation: Operation) -> Json:
         link = {"schema": {"type": "string", "format": "uri"}, "description": "The WAV file."}
         return {"301": {"description": "The recording is there.", "headers": {"Location": link}}}
     schema = "Started" if operation.starts_call else "Tokens" if operation.tokens else "Answer"
-    return {"200": {"description": "Done.", "content": {_JSON: {"schema": reference(schema)}}}}
+    done: Json = {"description": "Done.", "content": {_JSON: {"schema": reference(schema)}}}
+    if operation.starts_call:
+        text = "The key has started this call before; the answer is the one of then."
+        done["headers"] = {
+            name: {"description": text, "schema": {"const": it}} for name, it in REPLAYED.items()
+        }
+    return {"200": done}
+
+
+def _idempotency_key() -> Json:
+    text = (
+        "Makes a request safe to repeat: for a day, the same key with the same body gets the same answer and "
+        "starts no second call. With another body: 422; while the first is being answered: 409."
+    )
+    schema = {"type": "string", "pattern": PATTERN}
+    return {"name": HEADER, "in": "header", "required": False, "description": text, "schema": schema}
 
 
 def _refusals(operation: Operation) -> Json:
@@ -107,7 +125,9 @@ def _refusals(operation: Operation) -> Json:
     for code in operation.codes():
         by_status[RESULTS[code].status].append(code)
     made = {str(status): _refusal(codes) for status, codes in sorted(by_status.items())}
+    made["429"] = _refusal(["1010010"])
     if operation.starts_call:
+        made["409"] = made["422"] = _refusal(["1010002"])
         text = "Seconds after which the same request may pass, where that is known."
         made["403"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": text}}
     return made

@@ -1,5 +1,6 @@
 """The handlers: from a request on the wire to a call, and back to an answer on the wire."""
 
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, TypeVar
 
@@ -32,6 +33,7 @@ from controller.api.entrance import PROVEN
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
 from controller.api.wire.body import WireModel, parse_body, read_body
+from controller.api.wire.idempotency import HEADER, REPLAYED, StartedCalls
 from controller.api.wire.plans import Planner
 from controller.api.wire.requests import (
     CallNotifyRequest,
@@ -44,13 +46,14 @@ from controller.api.wire.results import WireError, invalid_request
 from controller.api.wire.token_handlers import access_token
 from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
 from controller.calls.call import CallRequest, Plan
-from controller.calls.service import CallService, ShuttingDown
+from controller.calls.service import Accepted, CallService, ShuttingDown
 from controller.phone_number import PhoneNumber
 from controller.recordings.download import recording_location
 from controller.recordings.errors import RecordingError
 from controller.recordings.links import LinkSigner
+from controller.store.calls import KeyUse
 from controller.store.database import Database
-from controller.store.errors import Limit, LimitReached, Refused, Replayed
+from controller.store.errors import AskedBefore, Limit, LimitReached, Refused, Replayed
 from controller.store.tables import Service
 
 DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown)
@@ -58,6 +61,7 @@ DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown
 _SESSIONS = "/rest/httpsessions"
 _SERVICE_UNAVAILABLE = 503
 Body = TypeVar("Body", bound=WireModel)
+Started = TypeVar("Started", bound=StartRequest)
 
 _LIMITS = {
     Limit.APP_CALLS: "1020165",
@@ -139,6 +143,7 @@ class WireApi:
         signer: LinkSigner,
         remote: Remote,
         random: Random,
+        started: StartedCalls,
     ) -> None:
         self._authenticator = authenticator
         self._directory = directory
@@ -149,6 +154,7 @@ class WireApi:
         self._signer = signer
         self._remote = remote
         self._random = random
+        self._started = started
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""
@@ -168,29 +174,39 @@ class WireApi:
 
     async def call_notify(self, request: web.Request) -> web.Response:
         """Voice notification."""
-        directory, who, body = await self._read(request, CallNotifyRequest)
-        body = self._admit(directory, who.application, Service.NOTIFICATION, body, "displayNbr")
-        plan = self._planner.notification(directory, who.application, body)
-        return await self._start(directory, who, body, body.calleeNbr, plan)
+        return await self._call(request, CallNotifyRequest, self._notification)
 
     async def call_verify(self, request: web.Request) -> web.Response:
         """Voice verification code."""
-        directory, who, body = await self._read(request, CallVerifyRequest)
-        body = self._admit(directory, who.application, Service.VERIFICATION, body, "displayNbr")
-        plan = self._planner.verification(directory, who.application, body)
-        return await self._start(directory, who, body, body.calleeNbr, plan)
+        return await self._call(request, CallVerifyRequest, self._verification)
 
     async def click_to_call(self, request: web.Request) -> web.Response:
         """Voice callback: the first phone that is called is the caller's."""
-        directory, who, body = await self._read(request, Click2CallRequest)
+        return await self._call(request, Click2CallRequest, self._callback)
+
+    def _notification(
+        self, directory: Directory, application: Application, body: CallNotifyRequest
+    ) -> tuple[StartRequest, PhoneNumber, Plan]:
+        body = self._admit(directory, application, Service.NOTIFICATION, body, "displayNbr")
+        return body, body.calleeNbr, self._planner.notification(directory, application, body)
+
+    def _verification(
+        self, directory: Directory, application: Application, body: CallVerifyRequest
+    ) -> tuple[StartRequest, PhoneNumber, Plan]:
+        body = self._admit(directory, application, Service.VERIFICATION, body, "displayNbr")
+        return body, body.calleeNbr, self._planner.verification(directory, application, body)
+
+    def _callback(
+        self, directory: Directory, application: Application, body: Click2CallRequest
+    ) -> tuple[StartRequest, PhoneNumber, Plan]:
         shown = ("displayNbr", "displayCalleeNbr")
-        body = self._admit(directory, who.application, Service.CALLBACK, body, *shown)
-        plan = self._planner.callback(directory, who.application, body)
-        return await self._start(directory, who, body, body.callerNbr, plan)
+        body = self._admit(directory, application, Service.CALLBACK, body, *shown)
+        return body, body.callerNbr, self._planner.callback(directory, application, body)
 
     async def call_stop(self, request: web.Request) -> web.Response:
         """End a call at any stage."""
-        _directory, who, body = await self._read(request, CallStopRequest)
+        who = await self._who(request, self._directory.now)
+        body = parse_body(await read_body(request), CallStopRequest)
         if not self._calls.stop(body.sessionid, who.application.key):
             raise WireError("1020152")
         return web.json_response({"resultcode": "0", "resultdesc": "Success"})
@@ -207,10 +223,33 @@ class WireApi:
         # Nothing but the header: clients take its absence of a body as success.
         return web.Response(status=301, headers={"Location": f"{self._remote.base_url(request)}{path}"})
 
-    async def _read(self, request: web.Request, kind: type[Body]) -> tuple[Directory, Authenticated, Body]:
+    async def _call(
+        self,
+        request: web.Request,
+        kind: type[Started],
+        plan: Callable[[Directory, Application, Started], tuple[StartRequest, PhoneNumber, Plan]],
+    ) -> web.Response:
+        """Start a call, unless the same was asked for before."""
         directory = self._directory.now
         who = await self._who(request, directory)
-        return directory, who, parse_body(await read_body(request), kind)
+        raw = await read_body(request)
+        body = parse_body(raw, kind)
+        header = request.headers.get(HEADER)
+        if header is None:
+            planned = plan(directory, who.application, body)
+            return _answer(body, await self._start(directory, who, *planned))
+        key = self._started.key(header, who.application.key, request.path, raw)
+        async with self._started.alone(key):
+            if (before := await self._started.find(key)) is not None:
+                return _answer(body, before, REPLAYED)
+            try:
+                planned = plan(directory, who.application, body)
+                return _answer(body, await self._start(directory, who, *planned, key=key))
+            except AskedBefore:
+                # Another controller was asked too, or the first request's client did not wait.
+                if (before := await self._started.find(key)) is None:
+                    raise
+                return _answer(body, before, REPLAYED)
 
     async def _who(self, request: web.Request, directory: Directory) -> Authenticated:
         address = self._remote.address(request)
@@ -231,8 +270,14 @@ class WireApi:
         return body.model_copy(update=numbers)
 
     async def _start(
-        self, directory: Directory, who: Authenticated, body: StartRequest, first: PhoneNumber, plan: Plan
-    ) -> web.Response:
+        self,
+        directory: Directory,
+        who: Authenticated,
+        body: StartRequest,
+        first: PhoneNumber,
+        plan: Plan,
+        key: KeyUse | None = None,
+    ) -> Accepted:
         application: Application = who.application
         call = CallRequest(
             account_id=application.account_id,
@@ -248,17 +293,20 @@ class WireApi:
         )
         limits = self._admission.admit(directory, application, call.caller, call.addressee, call.shown)
         try:
-            accepted = await self._calls.start(call, who.nonce, limits)
+            return await self._calls.start(call, who.nonce, limits, key)
         except NoRoute as error:
             raise invalid_request(f"{_named(body, error.number)} can't be reached from here") from error
-        answer: dict[str, Any] = {
-            "resultcode": "0",
-            "resultdesc": "Success",
-            "sessionId": accepted.session_id,
-        }
-        if body.returnIdlePort:
-            answer["idlePort"] = min(accepted.idle, 65535)
-        return web.json_response(answer)
+
+
+def _answer(body: StartRequest, accepted: Accepted, headers: Mapping[str, str] | None = None) -> web.Response:
+    answer: dict[str, Any] = {
+        "resultcode": "0",
+        "resultdesc": "Success",
+        "sessionId": accepted.session_id,
+    }
+    if body.returnIdlePort:
+        answer["idlePort"] = min(accepted.idle, 65535)
+    return web.json_response(answer, headers=headers)
 
 
 def _named(body: StartRequest, number: PhoneNumber) -> str:

@@ -33,12 +33,15 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "requests were refused that this one was not read; try again in a second.",
         "more calls than `limits.calls_per_second`",
     ),
-    "1010011": ("The app may not call this platform.", "-"),
+    "1010011": (
+        "The app may not call this platform.",
+        "Whom an app may call from is its `ip_whitelist` (1020166), what for its service (1010040).",
+    ),
     "1010013": (
         "`Created` is too far from the clock, in each of `authentication.created_zones`.",
         "a `Created` of last week",
     ),
-    "1010021": ("The app is not available.", "-"),
+    "1010021": ("The app is not available.", "An app is active, or it is not: 1010008."),
     "1010022": ("The code is not 2 to 8 digits.", "`verifyCode` of `12a`"),
     "1010023": (
         "A number that is to be shown is not the account's, or suspended without a stand-in.",
@@ -46,8 +49,14 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     ),
     "1010024": ("`callerNbr` may not be called.", "a `callerNbr` of `+864008208820`"),
     "1010040": ("The app is for another service.", "callVerify with an app for notifications"),
-    "1011006": ("The number or address is throttled.", "-"),
-    "1012001": ("App and business number don't belong together.", "-"),
+    "1011006": (
+        "The number or address is throttled.",
+        "The callee's frequency is 1013117; floods of refused requests get 1010010.",
+    ),
+    "1012001": (
+        "App and business number don't belong together.",
+        "A `bind_number` is declared with its app, and requests don't name it.",
+    ),
     "1012002": ("The voice template was not approved.", "declare it with `approved = false`"),
     "1012003": ("There is no such voice template.", "`templateId` of `nothing`"),
     "1012004": (
@@ -58,7 +67,10 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "A value does not fit its variable; the text names item and position.",
         "letters for a `NUM` variable",
     ),
-    "1012006": ("The business number was not ordered.", "-"),
+    "1012006": (
+        "The business number was not ordered.",
+        "Numbers are declared, not ordered; others are 1010023.",
+    ),
     "1012012": ("The app may not record.", "`recordFlag` with an app declared without `recording`"),
     "1013001": (
         "The account has as many calls as it may have at a time, or in a second.",
@@ -81,41 +93,71 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "There is a whitelist, and the callee is not on it.",
         "call a number that is not in `callee_whitelist`",
     ),
-    "1013100": ("Refused by the security rules.", "-"),
-    "1013101": ("Refused as abnormal.", "-"),
-    "1013111": ("International calls in are not allowed.", "-"),
+    "1013100": (
+        "Refused by the security rules.",
+        "Each rule here has a code of its own: 1013004 to 1013121.",
+    ),
+    "1013101": ("Refused as abnormal.", "Each rule here has a code of its own: 1013004 to 1013121."),
+    "1013111": ("International calls in are not allowed.", "The API makes calls; it takes none."),
     "1013112": (
         "The number is in a country of which `dialling.allowed` does not speak.",
         "call `+85221234567`",
     ),
-    "1013113": ("Refused by a rule of which the cloud says no more.", "-"),
-    "1013114": ("Refused by a rule of which the cloud says no more.", "-"),
-    "1013115": ("Refused by a rule of which the cloud says no more.", "-"),
-    "1013116": ("Refused by a rule of which the cloud says no more.", "-"),
+    "1013113": (
+        "Refused by a rule of which the cloud says no more.",
+        "What may be dialled is 1013112, 1010024 or 1010002.",
+    ),
+    "1013114": (
+        "Refused by a rule of which the cloud says no more.",
+        "What may be dialled is 1013112, 1010024 or 1010002.",
+    ),
+    "1013115": (
+        "Refused by a rule of which the cloud says no more.",
+        "What may be dialled is 1013112, 1010024 or 1010002.",
+    ),
+    "1013116": (
+        "Refused by a rule of which the cloud says no more.",
+        "What may be dialled is 1013112, 1010024 or 1010002.",
+    ),
     "1013117": ("The callee was called too often.", "call a number more often than `callee_windows` say"),
-    "1013118": ("The display number is used too often.", "calls beyond its frequency limit"),
-    "1013119": ("The display number is suspended.", "-"),
-    "1013120": ("The client's address is not known.", "-"),
+    "1013118": (
+        "The display number is used too often.",
+        "Display numbers are limited in calls at a time: 1013003.",
+    ),
+    "1013119": (
+        "The display number is suspended.",
+        "Another number is shown in its stead; if there is none, 1010023.",
+    ),
+    "1013120": ("The client's address is not known.", "A connection has an address."),
     "1013121": ("It is outside the hours in which calls are allowed.", "call outside of `hours`"),
-    "1013122": ("The sub-account is suspended.", "-"),
-    "1016001": ("There is no such recording.", "-"),
+    "1013122": (
+        "The sub-account is suspended.",
+        "Accounts have no sub-accounts; one that is switched off is 1010007.",
+    ),
+    "1016001": ("There is no such recording.", "1016002 is answered: two numbers are public for this."),
     "1016002": (
         "There is no such recording (any more), or it is still on its way.",
         "a `fileName` of `nothing.wav`",
     ),
-    "1020001": ("A parameter is wrong inside the platform.", "-"),
-    "1020002": ("The platform is at fault.", "-"),
-    "1020003": ("A parameter is wrong inside the platform.", "-"),
-    "1020150": ("The app is not known inside the platform.", "-"),
-    "1020151": ("The cloud's text is not known.", "-"),
+    "1020001": (
+        "A parameter is wrong inside the platform.",
+        "The platform has no inside of that kind: 1010002.",
+    ),
+    "1020002": ("The platform is at fault.", "1010001 is answered."),
+    "1020003": (
+        "A parameter is wrong inside the platform.",
+        "The platform has no inside of that kind: 1010002.",
+    ),
+    "1020150": ("The app is not known inside the platform.", "1010003 is answered."),
+    "1020151": ("The cloud's text is not known.", "Nothing public says when to answer it."),
     "1020152": ("There is no such call under way.", "callStop with an unknown `sessionid`"),
-    "1020154": ("The cloud's text is not known.", "-"),
+    "1020154": ("The cloud's text is not known.", "Nothing public says when to answer it."),
     "1020165": ("The app has as many calls as it may have at a time.", "more calls than `max_calls`"),
     "1020166": (
         "The client's address is not among those that the app may be used from.",
         "an `ip_whitelist` without your address",
     ),
-    "1020168": ("The login's address is not allowed.", "-"),
+    "1020168": ("The login's address is not allowed.", "A login is under its app's `ip_whitelist`: 1020166."),
     "1020176": (
         "Too many wrong proofs came from this address; it is locked for `authentication.lock_minutes`.",
         "`authentication.lock_after` wrong digests",
@@ -144,7 +186,35 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     "1023037": ("`X-AKSK` has no `PasswordDigest`.", "leave it out"),
     "1023038": ("`X-AKSK` does not begin with `UsernameToken`.", "another word"),
 }
-"""Code -> what it means, and how to provoke it."""
+"""Code -> what it means, and how to provoke it, or why it can't occur."""
+
+_BLACK_BOX = (
+    "tests/conformance/test_codes.py",
+    "test_A4_5_given_what_provokes_a_code_when_sent_then_it_is_answered_as_documented",
+)
+_PROVOKED_ELSEWHERE = {
+    "1010001": (
+        "tests/integration/test_trouble.py",
+        "test_E4_given_asterisk_is_down_when_a_call_is_asked_for_then_a_clear_error_and_no_half_call",
+    ),
+    "1010005": (
+        "tests/unit/api/test_tokens.py",
+        "test_given_48_hours_when_they_are_over_then_1010005_and_a_refresh_helps",
+    ),
+    "1010010": (
+        "tests/unit/api/test_entrance.py",
+        "test_A4_5_given_an_app_that_floods_when_another_has_its_address_then_only_it_is_held_up",
+    ),
+    "1013121": (
+        "tests/integration/test_limits.py",
+        "test_A4_4_given_hours_that_are_over_when_a_call_is_asked_for_then_1013121_and_when_they_begin",
+    ),
+    "1020176": (
+        "tests/integration/test_generations.py",
+        "test_A4_5_given_an_address_that_guesses_passwords_when_there_are_too_many_then_1020176",
+    ),
+}
+"""Code -> file and test that provoke it; those that are not here are provoked by the black-box suite."""
 
 _HEAD = """\
 # Result codes
@@ -154,6 +224,9 @@ Made from the code by `voicecall reference result-codes`; `make check` fails whe
 `resultcode` is a string, `resultdesc` a text for people that names the parameter at fault. Statuses other
 than 200, 400 and 403 are our reading of a document that does not say.
 
+Each code is provoked by a [test](#which-test-provokes-a-code): by the [conformance
+suite](../how-to/conformance.md) (`make conformance`) if that can be done over HTTP alone.
+
 | code | HTTP | text | meaning | to see it |
 | --- | --- | --- | --- | --- |
 """
@@ -161,10 +234,16 @@ than 200, 400 and 403 are our reading of a document that does not say.
 _ABSENT = """
 ## Codes of the cloud service that do not occur here
 
-A program may have a branch for them; it is never taken. What they stand for does not exist on this platform,
-or not yet.
+A program may have a branch for them; it is never taken.
 
-| code | what the cloud means by it |
+| code | what the cloud means by it | why it can't occur here |
+| --- | --- | --- |
+"""
+
+_TESTS = """
+## Which test provokes a code
+
+| code | test |
 | --- | --- |
 """
 
@@ -172,8 +251,17 @@ or not yet.
 def result_page() -> str:
     """The page. Raises KeyError for a code without a meaning."""
     rows = (_row(code, RESULTS[code]) for code in RESULTS)
-    absent = (f"| {code} | {text} |\n" for code, (text, _how) in _MEANINGS.items() if code not in RESULTS)
-    return "".join([_HEAD, *rows, _ABSENT, *absent])
+    absent = (
+        f"| {code} | {text} | {why} |\n" for code, (text, why) in _MEANINGS.items() if code not in RESULTS
+    )
+    tests = (f"| {code} | `{'::'.join(test_of(code))}` |\n" for code in RESULTS)
+    return "".join([_HEAD, *rows, _ABSENT, *absent, _TESTS, *tests])
+
+
+def test_of(code: str) -> tuple[str, str]:
+    """The file and the test that provoke a code."""
+    file, name = _BLACK_BOX
+    return _PROVOKED_ELSEWHERE.get(code, (file, f"{name}[{code}]"))
 
 
 def _row(code: str, result: Result) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from controller.api.openapi.operations import OPERATIONS, Operation
 from controller.api.openapi.page import page
 from controller.api.wire.body import parse_body
 from controller.api.wire.result_reference import result_page
+from controller.api.wire.result_reference import test_of as provoking_test
 from controller.api.wire.results import RESULTS
 
 pytestmark = pytest.mark.requirement("B5")
@@ -55,15 +57,27 @@ def test_B5_given_all_result_codes_when_operations_are_described_then_each_code_
     assert told == set(RESULTS) - {"0"}
 
 
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize("code", RESULTS)
+def test_A4_5_given_the_test_that_provokes_a_code_when_looked_for_then_it_is_there(code: str) -> None:
+    file, name = provoking_test(code)
+    function, _, parameter = name.partition("[")
+    text = (Path(__file__).parents[3] / file).read_text()
+    provoked = text.partition("\nPROVOKED: ")[2].partition("\n}\n")[0]
+
+    assert f"def {function}(" in text
+    assert code in text
+    assert f'\n    "{code}": ' in provoked if parameter else parameter == ""
+
+
 def test_B5_given_all_result_codes_when_their_page_is_made_then_each_is_explained_once() -> None:
-    rows = [line.split("|") for line in result_page().splitlines() if re.match(r"\| \d", line)]
+    explained = result_page().partition("## Which test")[0]
+    rows = [line.split("|") for line in explained.splitlines() if re.match(r"\| \d", line)]
     codes = [row[1].strip() for row in rows]
 
     assert len(set(codes)) == len(codes)
     assert set(RESULTS) <= set(codes)
-    assert all(
-        cell.strip() not in ("", "-") for row in rows if row[1].strip() in RESULTS for cell in row[1:6]
-    )
+    assert all(cell.strip() not in ("", "-") for row in rows for cell in row[1:-1])
 
 
 def test_B5_given_the_page_when_read_then_it_names_every_field_and_needs_nothing_from_elsewhere() -> None:
