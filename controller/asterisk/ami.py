@@ -71,7 +71,7 @@ class AmiSession:
         return output if isinstance(output, list) else [output]
 
     async def listed(self, action: str) -> list[dict[str, str]]:
-        """What a list action tells, one dictionary for each thing, with the names of its headers in lower case.
+        """What a list action tells: a dictionary for each thing, with the names of its headers in lower case.
 
         Empty when there is nothing to list.
         """
