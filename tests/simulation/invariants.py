@@ -65,7 +65,7 @@ def check(world: World) -> list[str]:
             wrong.append(f"{call} has no CDR")
             continue
         told = [push for push in pushes[session] if push.kind != "fee"]
-        found = [*_pushes(world, told, profile), *_answers(world, call, cdrs[call], told)]
+        found = [*_pushes(world, told, profile), *_answers(world, session, cdrs[call], told)]
         if not any(push.kind == "fee" and push.accepted for push in pushes[session]) and not _filed(
             world, call
         ):
@@ -105,14 +105,15 @@ def _receivers_failed(world: World) -> bool:
     return any(fault.startswith("receivers") for _, fault in world.faults)
 
 
-def _answers(world: World, call: str, cdr: dict[str, Any], told: list[Received]) -> Iterable[str]:
+def _answers(world: World, session: str, cdr: dict[str, Any], told: list[Received]) -> Iterable[str]:
     """What is billed is what happened."""
+    call = session.partition("@")[0]
     for name, key in (("a", "first_leg"), ("b", "second_leg")):
         at = world.asterisk.answered.get(f"{call}.{name}")
         billed = cdr[key]["answered"]
         if billed is not None and at is None:
             yield f"leg {name} is billed and was not answered"
-        if billed is None and at is not None and not _hidden(world, at):
+        if billed is None and at is not None and not _hidden(world, session, at):
             yield f"leg {name} was answered and is not billed"
     answers = len({push.sequence for push in told if push.kind == "answer"})
     billed_legs = sum(cdr[key]["answered"] is not None for key in ("first_leg", "second_leg"))
@@ -126,9 +127,10 @@ def _answers(world: World, call: str, cdr: dict[str, Any], told: list[Received])
             yield "it ended before something happened in it"
 
 
-def _hidden(world: World, at: float) -> bool:
-    """Whether an answer may have come to nobody's knowledge: a kill just then, or other trouble."""
-    if any(at - 0.1 < crash < at + _WRITTEN_AFTER for crash in world.crashes):
+def _hidden(world: World, session: str, at: float) -> bool:
+    """Whether an answer may have come to nobody's knowledge: a kill before it was noted, or other trouble."""
+    accepted = world.accepted.get(session)
+    if accepted is None or any(accepted < crash < at + _WRITTEN_AFTER for crash in world.crashes):
         return True
     return any("killed" not in fault and "receivers" not in fault for _, fault in world.faults)
 
