@@ -39,6 +39,7 @@ _REFUSABLE = (
     "bridges.destroy",
     "recordings.stop",
 )
+_ENDS = ("channels.hangup", "bridges.destroy", "playbacks.stop", "recordings.stop")
 
 
 async def _socket_closed(world: World, random: Random) -> None:
@@ -80,8 +81,10 @@ async def _answers_late(world: World, random: Random) -> None:
 
 
 async def _wrong_answer(world: World, random: Random) -> None:
-    operation, status = random.choice(_REFUSABLE), random.choice([404, 409, 500])
-    after_doing = random.random() < 0.5
+    operation = random.choice(_REFUSABLE)
+    status = random.choice([404, 500] if operation in _ENDS else [404, 409, 500])
+    # What is to be ended and not there has ended.
+    after_doing = random.random() < 0.5 or (operation in _ENDS and status == 404)
     world.note(f"{operation} answered {status}{', but done' if after_doing else ''}")
     world.asterisk.faults.answer(operation, status, times=random.choice([1, 1, 2]), after_doing=after_doing)
 
@@ -112,9 +115,7 @@ async def _crash(world: World, random: Random) -> None:
 async def _crash_at_an_event(world: World, random: Random) -> None:
     kind, status = random.choice((("StasisStart", None), ("Dial", "ANSWER"), ("ChannelDestroyed", None)))
     fields = {} if status is None else {"dialstatus": status}
-    before = sum(
-        event["type"] == kind and fields.items() <= event.items() for event in world.asterisk.events
-    )
+    before = sum(event["type"] == kind and fields.items() <= event.items() for event in world.asterisk.events)
     with contextlib.suppress(TimeoutError):
         await world.asterisk.told(kind, before + 1, limit=_PATIENCE, **fields)
         await asyncio.sleep(random.choice([0, random.uniform(0, 0.02), random.uniform(0.06, 0.09)]))

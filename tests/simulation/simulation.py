@@ -8,6 +8,7 @@ import logging
 import shutil
 import sys
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,7 +152,8 @@ def simulate(seed: int, template: Path) -> Result:
 
 
 def _said(context: dict[str, Any]) -> str:
-    return f"{context['message']} {context.get('exception')!r} {context.get('task', '')}"
+    error = context.get("exception")
+    return f"{context['message']} {''.join(traceback.format_exception(error)) if error else ''}"
 
 
 def _throw_away(world: World, loop: SimulatedLoop) -> None:

@@ -251,12 +251,15 @@ class World:
         self._nonces += 1
         nonce = NonceUse("app", f"nonce-{self._nonces}", self.clock.now() + timedelta(minutes=10))
         request = self.workload.request()
+        available = controller.node.available
         try:
             accepted = await controller.calls.start(request, nonce, Limits(10, account_calls=self.limit))
         except Exception as error:
             self.refused.append(type(error).__name__)
             return
         self.accepted[accepted.session_id] = self.loop.time()
+        if not available:
+            self.wrong.append(f"accepted without a connection: {accepted.session_id}")
 
     # Faults
 
