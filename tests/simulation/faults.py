@@ -47,7 +47,7 @@ async def _socket_closed(world: World, random: Random) -> None:
     world.asterisk.drop_sockets()
     if random.random() < 0.5:
         world.asterisk.refuse_connections()
-        await asyncio.sleep(random.choice([0.3, 3.0, 12.0]))
+        await asyncio.sleep(random.choice([0.3, 3.0, 15.0]))
         world.asterisk.refuse_connections(False)
 
 
@@ -68,7 +68,7 @@ async def _packets_held_up(world: World, random: Random) -> None:
 async def _asterisk_dies(world: World, random: Random) -> None:
     world.note("Asterisk dies")
     world.asterisk.kill()
-    await asyncio.sleep(random.choice([0.0, 0.5, 5.0, 12.0]))
+    await asyncio.sleep(random.choice([0.0, 0.5, 5.0, 15.0]))
     world.asterisk.start()
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any
 
+from controller.calls.outcome import INTERRUPTED
 from tests.simulation.receivers import CALL_ID, Received
 from tests.simulation.world import World
 
@@ -15,12 +16,24 @@ _WRITTEN_AFTER = 0.06
 """Seconds after which an answer stands in the database: one that is not gathered with others."""
 
 
+_GIVEN_UP = 12.0
+"""Seconds after which the calls of an Asterisk that stays away are over: 8, and time to write that down."""
+
+
 async def watch(world: World) -> None:
     """What can be looked at while the world runs."""
+    alone_since = 0.0
     while True:
         await asyncio.sleep(0.25)
-        if (rows := world.live_rows()) > world.limit:
+        now, rows = world.loop.time(), world.live_rows()
+        if rows > world.limit:
             world.wrong.append(f"{rows} calls are live, {world.limit} are allowed")
+            return
+        troubled = now < max(world.database_away_until, world.database_slow_until) + 5
+        if world.asterisk.connections or world.controller is None or troubled:
+            alone_since = now
+        elif rows and now - alone_since > _GIVEN_UP:
+            world.wrong.append(f"{rows} calls are live {_GIVEN_UP} s after their Asterisk was lost")
             return
 
 
@@ -74,6 +87,7 @@ def check(world: World) -> list[str]:
     if not any(fault in ("Asterisk hangs", "packets held up") for _, fault in world.faults):
         # What is read late may have been asked for in time.
         wrong += [f"asked for while nobody listened: {channel}" for channel in world.asterisk.unheard]
+    wrong += _taken_for_left_behind(world, cdrs)
     wrong += _secrets(world)
     return wrong
 
@@ -122,10 +136,9 @@ def _answers(world: World, session: str, cdr: dict[str, Any], told: list[Receive
     if answers > billed_legs and not world.database_failed_at and cdr["state_code"] is not None:
         yield f"{answers} answers were told, {billed_legs} are billed"
     ended = datetime.fromisoformat(cdr["ended_at"])
-    stepped = any(fault.startswith("clock") for _, fault in world.faults)
     for key in ("first_leg", "second_leg"):
         times = [datetime.fromisoformat(at) for at in cdr[key].values() if at is not None]
-        if not stepped and any(at > ended for at in times):
+        if not _clock_stepped(world) and any(at > ended for at in times):
             yield "it ended before something happened in it"
 
 
@@ -135,6 +148,20 @@ def _hidden(world: World, session: str, at: float) -> bool:
     if accepted is None or any(accepted < crash < at + _WRITTEN_AFTER for crash in world.crashes):
         return True
     return any("killed" not in fault and "receivers" not in fault for _, fault in world.faults)
+
+
+def _taken_for_left_behind(world: World, cdrs: dict[str, Any]) -> Iterable[str]:
+    """Recovery touches no call that somebody runs."""
+    for at, call in world.lines.left_behind:
+        cdr = cdrs.get(call)
+        if cdr is None or _clock_stepped(world) or cdr["state_code"] == INTERRUPTED.state_code:
+            continue
+        if datetime.fromisoformat(cdr["ended_at"]) > at:
+            yield f"{call} was hung up as left behind, and went on"
+
+
+def _clock_stepped(world: World) -> bool:
+    return any(fault.startswith("clock") for _, fault in world.faults)
 
 
 def _secrets(world: World) -> Iterable[str]:

@@ -71,13 +71,18 @@ def make_template(path: Path) -> None:
 class Lines(logging.Handler):
     """What was logged, as it would stand in the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
+        self.left_behind: list[tuple[datetime, str]] = []
+        """When channels were taken for left behind, and their calls."""
+        self._clock = clock
         self.setFormatter(JsonFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))
+        if record.getMessage().startswith("A channel was left behind"):
+            self.left_behind.append((self._clock.now(), vars(record)["call"]))
 
 
 class World:
@@ -108,7 +113,7 @@ class World:
         self.controller: Controller | None = None
         self.crashes: list[float] = []
         self.restarts = 0
-        self.lines = Lines()
+        self.lines = Lines(self.clock)
         self.database_away_until = 0.0
         self.database_slow_until = 0.0
         self.database_failed_at: list[float] = []
