@@ -9,7 +9,7 @@ from typing import Self
 from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Prompt
-from controller.calls.line import LegOver, Line
+from controller.calls.line import LegOver, Line, insist
 from controller.calls.outcome import NODE_LOST
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,9 @@ class Conversation:
                     if isinstance(event, ari.RecordingFinished | ari.RecordingFailed | ari.ObjectGone):
                         return
 
+    async def _destroy(self) -> None:
+        await insist(lambda: self._ari.bridges.destroy(self.id))
+
     async def __aenter__(self) -> Self:
         try:
             # It outlives its controller.
@@ -96,8 +99,7 @@ class Conversation:
         except ari.AriError as error:
             self._events.close()
             # It may be there all the same: what is lost or late is often only the answer.
-            with contextlib.suppress(ari.AriError):
-                await self._ari.bridges.destroy(self.id)
+            await self._destroy()
             raise LegOver(NODE_LOST) from error
         return self
 
@@ -107,7 +109,6 @@ class Conversation:
         try:
             if self._recording:
                 await self._stop_recording()
-            with contextlib.suppress(ari.AriError):
-                await self._ari.bridges.destroy(self.id)
+            await self._destroy()
         finally:
             self._events.close()

@@ -47,8 +47,8 @@ which can't be told from one of the far end, whose phone did not answer."""
 _DIAL_STATUS_OF = {"Ringing": "RINGING", "Up": "ANSWER"}
 """The state of a channel in a snapshot, as the progress that led there."""
 
-_HANG_UP_AGAIN = (0.1, 0.5)
-"""Seconds after which a hang-up that Asterisk failed at is asked for again."""
+_AGAIN = (0.1, 0.5)
+"""Seconds after which an end that Asterisk failed at is asked for again."""
 
 END_FOLLOWS = 0.3
 """Seconds in which the end of a channel follows the failure of its playback or of another command: a phone
@@ -355,16 +355,7 @@ class Line:
         if not self._exists:
             return
         self._exists = False
-        for pause in (*_HANG_UP_AGAIN, None):
-            try:
-                await self._node.ari.channels.hang_up(self.id, cause=cause)
-            except ari.ServerError:
-                if pause is not None:
-                    await asyncio.sleep(pause)
-            except ari.AriError:
-                return
-            else:
-                return
+        await insist(lambda: self._node.ari.channels.hang_up(self.id, cause=cause))
 
     async def __aenter__(self) -> Self:
         return self
@@ -376,3 +367,17 @@ class Line:
             await self.hang_up()
         finally:
             self._events.close()
+
+
+async def insist(end: Callable[[], Awaitable[None]]) -> None:
+    """Have Asterisk end something, asked again when it fails; whatever else goes wrong a connect mends."""
+    for pause in (*_AGAIN, None):
+        try:
+            await end()
+        except ari.ServerError:
+            if pause is not None:
+                await asyncio.sleep(pause)
+        except ari.AriError:
+            return
+        else:
+            return

@@ -7,12 +7,13 @@ Channels of calls that nobody runs are hung up.
 
 import asyncio
 import logging
+from functools import partial
 
 from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
 from controller.calls.conversation import bridge_id, call_of_bridge
-from controller.calls.line import CALL_VARIABLE
+from controller.calls.line import CALL_VARIABLE, insist
 from controller.calls.outcome import INTERRUPTED
 from controller.calls.service import CallService
 from controller.calls.timeline import Entry, Kind, Timeline
@@ -74,12 +75,7 @@ class Recovery:
             if call_id is None or call_id in self._service.running_ids:
                 continue
             log.warning("A bridge was left behind and is destroyed", extra={"call": call_id})
-            try:
-                await self._node.ari.bridges.destroy(bridge)
-            except ari.NotFound:
-                continue
-            except ari.ResponseError as error:
-                log.error("A bridge could not be destroyed", extra={"call": call_id, "error": str(error)})
+            await insist(partial(self._node.ari.bridges.destroy, bridge))
 
     async def _left_behind(self) -> list[LiveCall]:
         """What the database has as live and nobody runs."""

@@ -1,6 +1,7 @@
 """What goes wrong in a world, and when: drawn from its seed."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from random import Random
@@ -10,6 +11,9 @@ from tests.simulation.receivers import Temper
 from tests.simulation.world import World
 
 Fault: TypeAlias = Callable[[World, Random], Awaitable[None]]
+
+_PATIENCE = 10.0
+"""Seconds in which something happens that a crash waits for, or never does."""
 
 _LOSABLE = (
     "Dial",
@@ -35,6 +39,7 @@ _REFUSABLE = (
     "bridges.destroy",
     "recordings.stop",
 )
+_ENDS = ("channels.hangup", "bridges.destroy", "playbacks.stop", "recordings.stop")
 
 
 async def _socket_closed(world: World, random: Random) -> None:
@@ -42,7 +47,7 @@ async def _socket_closed(world: World, random: Random) -> None:
     world.asterisk.drop_sockets()
     if random.random() < 0.5:
         world.asterisk.refuse_connections()
-        await asyncio.sleep(random.choice([0.3, 3.0, 12.0]))
+        await asyncio.sleep(random.choice([0.3, 3.0, 15.0]))
         world.asterisk.refuse_connections(False)
 
 
@@ -63,7 +68,7 @@ async def _packets_held_up(world: World, random: Random) -> None:
 async def _asterisk_dies(world: World, random: Random) -> None:
     world.note("Asterisk dies")
     world.asterisk.kill()
-    await asyncio.sleep(random.choice([0.0, 0.5, 5.0, 12.0]))
+    await asyncio.sleep(random.choice([0.0, 0.5, 5.0, 15.0]))
     world.asterisk.start()
 
 
@@ -76,8 +81,10 @@ async def _answers_late(world: World, random: Random) -> None:
 
 
 async def _wrong_answer(world: World, random: Random) -> None:
-    operation, status = random.choice(_REFUSABLE), random.choice([404, 409, 500])
-    after_doing = random.random() < 0.5
+    operation = random.choice(_REFUSABLE)
+    status = random.choice([404, 500] if operation in _ENDS else [404, 409, 500])
+    # What is to be ended and not there has ended.
+    after_doing = random.random() < 0.5 or (operation in _ENDS and status == 404)
     world.note(f"{operation} answered {status}{', but done' if after_doing else ''}")
     world.asterisk.faults.answer(operation, status, times=random.choice([1, 1, 2]), after_doing=after_doing)
 
@@ -102,7 +109,17 @@ async def _event_late(world: World, random: Random) -> None:
 
 async def _crash(world: World, random: Random) -> None:
     # Between two steps of whatever runs: any await may be the last.
-    world.loop.after_steps(random.randrange(1, 3000), world.crash)
+    world.loop.after_steps(random.randrange(1, 120), world.crash)
+
+
+async def _crash_at_an_event(world: World, random: Random) -> None:
+    kind, status = random.choice((("StasisStart", None), ("Dial", "ANSWER"), ("ChannelDestroyed", None)))
+    fields = {} if status is None else {"dialstatus": status}
+    before = sum(event["type"] == kind and fields.items() <= event.items() for event in world.asterisk.events)
+    with contextlib.suppress(TimeoutError):
+        await world.asterisk.told(kind, before + 1, limit=_PATIENCE, **fields)
+        await asyncio.sleep(random.choice([0, random.uniform(0, 0.02), random.uniform(0.06, 0.09)]))
+        world.crash()
 
 
 async def _restart(world: World, _random: Random) -> None:
@@ -150,7 +167,8 @@ _FAULTS: tuple[Fault, ...] = (
     _event_late,
     _crash,
     _crash,
-    _crash,
+    _crash_at_an_event,
+    _crash_at_an_event,
     _restart,
     _database_away,
     _database_slow,
@@ -163,7 +181,7 @@ async def trouble(world: World, random: Random, seconds: float) -> None:
     """Let things go wrong for this long, and end when all of it is mended."""
     under_way = []
     # One world in eight is healthy: it must do everything right.
-    for _ in range(random.choice([0, 1, 1, 2, 2, 3, 4, 6])):
+    for _ in range(random.choice([0, 1, 2, 2, 3, 3, 4, 6])):
         fault, begin = random.choice(_FAULTS), random.uniform(0, seconds)
         under_way.append(asyncio.create_task(_at(begin, fault, world, random)))
     if under_way:

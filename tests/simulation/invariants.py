@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import Any
 
+from controller.calls.outcome import INTERRUPTED
 from tests.simulation.receivers import CALL_ID, Received
 from tests.simulation.world import World
 
@@ -15,12 +16,24 @@ _WRITTEN_AFTER = 0.06
 """Seconds after which an answer stands in the database: one that is not gathered with others."""
 
 
+_GIVEN_UP = 12.0
+"""Seconds after which the calls of an Asterisk that stays away are over: 8, and time to write that down."""
+
+
 async def watch(world: World) -> None:
     """What can be looked at while the world runs."""
+    alone_since = 0.0
     while True:
         await asyncio.sleep(0.25)
-        if (rows := world.live_rows()) > world.limit:
+        now, rows = world.loop.time(), world.live_rows()
+        if rows > world.limit:
             world.wrong.append(f"{rows} calls are live, {world.limit} are allowed")
+            return
+        troubled = now < max(world.database_away_until, world.database_slow_until) + 5
+        if world.asterisk.connections or world.controller is None or troubled:
+            alone_since = now
+        elif rows and now - alone_since > _GIVEN_UP:
+            world.wrong.append(f"{rows} calls are live {_GIVEN_UP} s after their Asterisk was lost")
             return
 
 
@@ -65,13 +78,16 @@ def check(world: World) -> list[str]:
             wrong.append(f"{call} has no CDR")
             continue
         told = [push for push in pushes[session] if push.kind != "fee"]
-        found = [*_pushes(world, told, profile), *_answers(world, call, cdrs[call], told)]
+        found = [*_pushes(world, told, profile), *_answers(world, session, cdrs[call], told)]
         if not any(push.kind == "fee" and push.accepted for push in pushes[session]) and not _filed(
             world, call
         ):
             found.append("its CDR was pushed to nobody")
         wrong += [f"{call}: {fault}" for fault in found]
-    wrong += [f"on Asterisk while nobody listened: {channel}" for channel in world.asterisk.unheard]
+    if not any(fault in ("Asterisk hangs", "packets held up") for _, fault in world.faults):
+        # What is read late may have been asked for in time.
+        wrong += [f"asked for while nobody listened: {channel}" for channel in world.asterisk.unheard]
+    wrong += _taken_for_left_behind(world, cdrs)
     wrong += _secrets(world)
     return wrong
 
@@ -105,32 +121,47 @@ def _receivers_failed(world: World) -> bool:
     return any(fault.startswith("receivers") for _, fault in world.faults)
 
 
-def _answers(world: World, call: str, cdr: dict[str, Any], told: list[Received]) -> Iterable[str]:
+def _answers(world: World, session: str, cdr: dict[str, Any], told: list[Received]) -> Iterable[str]:
     """What is billed is what happened."""
+    call = session.partition("@")[0]
     for name, key in (("a", "first_leg"), ("b", "second_leg")):
         at = world.asterisk.answered.get(f"{call}.{name}")
         billed = cdr[key]["answered"]
         if billed is not None and at is None:
             yield f"leg {name} is billed and was not answered"
-        if billed is None and at is not None and not _hidden(world, at):
+        if billed is None and at is not None and not _hidden(world, session, at):
             yield f"leg {name} was answered and is not billed"
     answers = len({push.sequence for push in told if push.kind == "answer"})
     billed_legs = sum(cdr[key]["answered"] is not None for key in ("first_leg", "second_leg"))
     if answers > billed_legs and not world.database_failed_at and cdr["state_code"] is not None:
         yield f"{answers} answers were told, {billed_legs} are billed"
     ended = datetime.fromisoformat(cdr["ended_at"])
-    stepped = any(fault.startswith("clock") for _, fault in world.faults)
     for key in ("first_leg", "second_leg"):
         times = [datetime.fromisoformat(at) for at in cdr[key].values() if at is not None]
-        if not stepped and any(at > ended for at in times):
+        if not _clock_stepped(world) and any(at > ended for at in times):
             yield "it ended before something happened in it"
 
 
-def _hidden(world: World, at: float) -> bool:
-    """Whether an answer may have come to nobody's knowledge: a kill just then, or other trouble."""
-    if any(at - 0.1 < crash < at + _WRITTEN_AFTER for crash in world.crashes):
+def _hidden(world: World, session: str, at: float) -> bool:
+    """Whether an answer may have come to nobody's knowledge: a kill before it was noted, or other trouble."""
+    accepted = world.accepted.get(session)
+    if accepted is None or any(accepted < crash < at + _WRITTEN_AFTER for crash in world.crashes):
         return True
     return any("killed" not in fault and "receivers" not in fault for _, fault in world.faults)
+
+
+def _taken_for_left_behind(world: World, cdrs: dict[str, Any]) -> Iterable[str]:
+    """Recovery touches no call that somebody runs."""
+    for at, call in world.lines.left_behind:
+        cdr = cdrs.get(call)
+        if cdr is None or _clock_stepped(world) or cdr["state_code"] == INTERRUPTED.state_code:
+            continue
+        if datetime.fromisoformat(cdr["ended_at"]) > at:
+            yield f"{call} was hung up as left behind, and went on"
+
+
+def _clock_stepped(world: World) -> bool:
+    return any(fault.startswith("clock") for _, fault in world.faults)
 
 
 def _secrets(world: World) -> Iterable[str]:

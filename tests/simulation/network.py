@@ -221,7 +221,11 @@ class Transport(asyncio.Transport):
 
     def arrive(self, data: bytes | None) -> None:
         """What the other end has sent; None: it has closed."""
-        self._loop.call_soon(self._take, data, context=self.context)
+        if data is None:
+            # A program reads the end after what it has read before, not together with it.
+            self._loop.call_soon(self._loop.call_soon, self._take, None, context=self.context)
+        else:
+            self._loop.call_soon(self._take, data, context=self.context)
 
     def _take(self, data: bytes | None) -> None:
         if self._lost:

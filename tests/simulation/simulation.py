@@ -8,6 +8,7 @@ import logging
 import shutil
 import sys
 import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,14 +23,14 @@ from controller import wiring
 from controller.accounts import directory
 from controller.management import server
 from controller.management.catalogue import OPERATIONS
-from controller.pushes import retry
+from controller.pushes import due, retry
 from controller.store import database
 from tests.simulation.faults import heal, trouble
 from tests.simulation.invariants import check, is_quiet, watch
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.world import SYNCHRONOUS, World, make_template
 
-_TROUBLE = 25.0
+_TROUBLE = 20.0
 """Seconds in which calls are asked for and things go wrong."""
 
 _PEACE = 400.0
@@ -80,6 +81,7 @@ def prepared() -> Iterator[Path]:
     try:
         with (
             changed(directory, "REFRESH_INTERVAL", 20.0),
+            changed(due, "LOOK_AGAIN", timedelta(seconds=20)),
             changed(retry, "DURABLE_PAUSES", (timedelta(seconds=2),) * 9),
             # The template has the present schema; to find that out takes longer than a whole world.
             changed(wiring, "migrate", lambda _url: None),
@@ -150,7 +152,8 @@ def simulate(seed: int, template: Path) -> Result:
 
 
 def _said(context: dict[str, Any]) -> str:
-    return f"{context['message']} {context.get('exception')!r} {context.get('task', '')}"
+    error = context.get("exception")
+    return f"{context['message']} {''.join(traceback.format_exception(error)) if error else ''}"
 
 
 def _throw_away(world: World, loop: SimulatedLoop) -> None:
@@ -170,7 +173,7 @@ async def _run(world: World) -> list[str]:
     async with world.asterisk:
         world.start_controller()
         await world.until(lambda: world.controller is not None, 30)
-        customers = asyncio.create_task(world.customers(random.randrange(2, 9), _TROUBLE))
+        customers = asyncio.create_task(world.customers(random.randrange(3, 11), _TROUBLE))
         await trouble(world, random, _TROUBLE)
         await customers
         await world.until(lambda: world.controller is not None, 60)

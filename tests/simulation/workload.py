@@ -26,8 +26,8 @@ RING_TIMEOUT = 8.0
 MINUTE = 3.0
 """Seconds that a minute of maximum duration and bill has."""
 
-LONGEST_CALL = 30.0
-"""Seconds after which no phone is off the hook any more."""
+_LONGEST = 15.0
+"""Seconds for which a phone is off the hook when nothing else would end the call."""
 
 
 class Workload:
@@ -65,7 +65,7 @@ class Workload:
             account_id=ACCOUNT,
             app_key=APPS[service],
             display_number=SHOWN,
-            callee=self._number(),
+            callee=self._number(_ends(plan)),
             plan=plan,
             user_data="data",
             status_url=f"http://customer.test/status/{service}",
@@ -73,14 +73,15 @@ class Workload:
             push_profile=self.profiles[service],
         )
 
-    def _number(self) -> PhoneNumber:
+    def _number(self, patient: bool) -> PhoneNumber:
+        """A phone; a patient one may wait until the other side hangs up, however long that takes."""
         self._next += 1
         number = PhoneNumber(f"+86139{self._next}")
         self.secrets.add(number.digits)
-        self._phones[number.e164] = self._behaviour()
+        self._phones[number.e164] = self._behaviour(patient)
         return number
 
-    def _behaviour(self) -> Behaviour:
+    def _behaviour(self, patient: bool) -> Behaviour:
         random = self._random
         ring = random.choice([None, random.uniform(0, 2)])
         what = random.random()
@@ -99,7 +100,9 @@ class Workload:
             answer_after=random.uniform(0, 6),
             early_media=random.random() < 0.2,
             digits=tuple(pressed),
-            hang_up_after=random.choice([random.uniform(0, 3), random.uniform(0, 12), LONGEST_CALL / 2]),
+            hang_up_after=random.choice(
+                [random.uniform(0, 3), random.uniform(0, 12), None if patient else _LONGEST]
+            ),
         )
 
     def _prompt(self) -> Prompt:
@@ -123,14 +126,26 @@ class Workload:
 
     def _callback(self) -> Plan:
         random = self._random
+        max_minutes = random.choice([0, 0, 1, 2])
         return Callback(
-            callee=self._number(),
+            callee=self._number(max_minutes > 0),
             display_number=SHOWN,
             pre_voice=random.choice([None, self._prompt()]),
             wait_voice=random.choice([None, self._prompt()]),
             callee_media=random.choice([CalleeMedia.ALL, CalleeMedia.NONE]),
-            max_minutes=random.choice([0, 0, 1, 2]),
+            max_minutes=max_minutes,
             last_minute_voice=random.choice([None, self._prompt()]),
             record=random.random() < 0.3,
             tells_party=random.random() < 0.5,
         )
+
+
+def _ends(plan: Plan) -> bool:
+    """Whether a call ends by itself when no phone hangs up."""
+    match plan:
+        case Verification():
+            return plan.times > 0
+        case Callback():
+            return plan.max_minutes > 0
+        case _:
+            return True

@@ -71,13 +71,18 @@ def make_template(path: Path) -> None:
 class Lines(logging.Handler):
     """What was logged, as it would stand in the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
+        self.left_behind: list[tuple[datetime, str]] = []
+        """When channels were taken for left behind, and their calls."""
+        self._clock = clock
         self.setFormatter(JsonFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))
+        if record.getMessage().startswith("A channel was left behind"):
+            self.left_behind.append((self._clock.now(), vars(record)["call"]))
 
 
 class World:
@@ -108,7 +113,7 @@ class World:
         self.controller: Controller | None = None
         self.crashes: list[float] = []
         self.restarts = 0
-        self.lines = Lines()
+        self.lines = Lines(self.clock)
         self.database_away_until = 0.0
         self.database_slow_until = 0.0
         self.database_failed_at: list[float] = []
@@ -251,12 +256,15 @@ class World:
         self._nonces += 1
         nonce = NonceUse("app", f"nonce-{self._nonces}", self.clock.now() + timedelta(minutes=10))
         request = self.workload.request()
+        available = controller.node.available
         try:
             accepted = await controller.calls.start(request, nonce, Limits(10, account_calls=self.limit))
         except Exception as error:
             self.refused.append(type(error).__name__)
             return
         self.accepted[accepted.session_id] = self.loop.time()
+        if not available:
+            self.wrong.append(f"accepted without a connection: {accepted.session_id}")
 
     # Faults
 

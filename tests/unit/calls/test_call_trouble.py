@@ -249,3 +249,12 @@ async def test_given_a_bridge_whose_answer_is_lost_when_the_call_ends_then_it_is
     house.asterisk.faults.answer("bridges.create", 500, after_doing=True)
     await house.ended(await _callback(house))
     assert house.asterisk.left["bridges"] == []
+
+
+async def test_given_a_bridge_that_asterisk_fails_to_destroy_when_asked_again_then_it_is_gone(
+    house: House,
+) -> None:
+    house.phone_does(Behaviour(answer_after=0, hang_up_after=0.3))
+    house.asterisk.faults.answer("bridges.destroy", 500)
+    await house.ended(await _callback(house))
+    assert house.asterisk.left["bridges"] == []

@@ -342,7 +342,7 @@ async def test_given_events_that_come_twice_when_the_call_goes_on_then_it_goes_a
 async def test_given_asterisk_fails_to_hang_up_when_asked_then_it_is_asked_again(
     house: House, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    monkeypatch.setattr(line, "_HANG_UP_AGAIN", (0.01, 0.01))
+    monkeypatch.setattr(line, "_AGAIN", (0.01, 0.01))
     house.asterisk.faults.answer("channels.hangup", status, times=2)
     ended = await house.call(behaviour=ANSWERS)
     assert ended.state_code == 0
