@@ -11,8 +11,7 @@ from testbed.client import Answer, aksk_headers
 STARTS = [operation for operation in PATHS if operation != "callStop"]
 
 
-async def ask(customer: Customer, operation: str, key: str, **more: Any) -> Answer:
-    body = {**customer.at.request(operation), **more}
+async def ask(customer: Customer, operation: str, key: str, body: dict[str, Any]) -> Answer:
     signed = aksk_headers(customer.at.key_of(operation), customer.at.secret)
     return await customer.send("POST", PATHS[operation], body, {**signed, "Idempotency-Key": key})
 
@@ -22,12 +21,12 @@ async def ask(customer: Customer, operation: str, key: str, **more: Any) -> Answ
 async def test_B5_given_an_idempotency_key_when_the_request_comes_again_then_it_is_the_same_call(
     customer: Customer, operation: str
 ) -> None:
-    key = secrets.token_hex(8)
+    key, body = secrets.token_hex(8), customer.at.request(operation)
 
-    first = await ask(customer, operation, key)
-    again = await ask(customer, operation, key)
-    other = await ask(customer, operation, key, userData="other")
-    next_call = await ask(customer, operation, secrets.token_hex(8))
+    first = await ask(customer, operation, key, body)
+    again = await ask(customer, operation, key, body)
+    other = await ask(customer, operation, key, {**body, "userData": "other"})
+    next_call = await ask(customer, operation, secrets.token_hex(8), body)
 
     assert first.code == "0", first.text
     assert (again.status, again.text) == (200, first.text)
