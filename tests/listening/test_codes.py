@@ -57,9 +57,9 @@ MISHEARD_AT_MOST = 4
 """Of the 96 digits of all codes.
 
 The recogniser itself loses or adds a digit now and then: of the embedded voice's "492494" it writes "49294"
-when it is told to expect digits, and "492, 494" when it is not. Where a prompt is at fault, its digit is wrong in
-every code in which it is, which is about ten times. Whole codes would be a measure without such a distance:
-one digit in a hundred that is misheard makes one code in sixteen wrong.
+when it is told to expect digits, and "492, 494" when it is not. Where a prompt is at fault, its digit is
+wrong in every code in which it is, which is about ten times. Whole codes would be a measure without such a
+distance: one digit in a hundred that is misheard makes one code in sixteen wrong.
 """
 
 
