@@ -32,8 +32,8 @@ async def watch(world: World) -> None:
         troubled = now < max(world.database_away_until, world.database_slow_until) + 5
         if world.asterisk.connections or world.controller is None or troubled:
             alone_since = now
-        elif rows and now - alone_since > _GIVEN_UP:
-            world.wrong.append(f"{rows} calls are live {_GIVEN_UP} s after their Asterisk was lost")
+        elif (run := world.controller.calls.live_ids) and now - alone_since > _GIVEN_UP:
+            world.wrong.append(f"{len(run)} calls run {_GIVEN_UP} s after their Asterisk was lost")
             return
 
 
