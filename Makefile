@@ -41,7 +41,7 @@ conformance: setup ## Black-box tests of the wire API: of a platform of their ow
 listening: setup ## Listening tests alone: is the voice understood?
 	@$(BIN)/pytest tests/listening
 
-simulation: setup ## Simulation alone: 2,000 worlds full of trouble
+simulation: setup ## Simulation alone: 1,500 worlds full of trouble
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 
 simulate: setup ## More worlds than that: SEEDS=100000, FIRST=0

@@ -63,6 +63,7 @@ class DurableStatuses:
         self._under_way: set[str] = set()
         self._places: dict[str, int] = {}
         self._over: set[str] = set()
+        self._draining = False
         self._writing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -144,11 +145,14 @@ class DurableStatuses:
         await self._persistently(lambda session: rows.mark_given_up(session, call_id, delivered, failed, now))
 
     async def _start_due(self, now: datetime) -> datetime | None:
+        if self._draining:
+            return None
         free = _AT_ONCE - len(self._under_way)
         due, next_due = await self._database.read(
             lambda session: (rows.due_calls(session, now, _AT_ONCE), rows.next_due_call(session, now))
         )
-        waiting = [call_id for call_id in due if call_id not in self._under_way]
+        # Of those that are over everything was told; only that is not written yet.
+        waiting = [call_id for call_id in due if call_id not in self._under_way | self._over]
         for call_id in waiting[:free]:
             self._under_way.add(call_id)
             self._spawn(self._tell_from_database(call_id))
@@ -207,7 +211,8 @@ class DurableStatuses:
             self._over.add(call_id)
         else:
             self._places[call_id] = entry.sequence
-        if self._writing is None:
+        # At the end `drain` writes what is left.
+        if self._writing is None and not self._draining:
             self._writing = self._spawn(self._write_places())
 
     async def _write_places(self) -> None:
@@ -218,9 +223,10 @@ class DurableStatuses:
 
     async def _flush(self) -> None:
         places, self._places = self._places, {}
-        over, self._over = self._over, set()
+        over = frozenset(self._over)
         if places or over:
             await self._persistently(lambda session: rows.mark_told(session, places, over))
+            self._over -= over
 
     async def _persistently(self, work: Callable[[Session], None]) -> None:
         """Do a write that must happen, however long the database stays away."""
@@ -242,6 +248,7 @@ class DurableStatuses:
 
     async def drain(self, timeout: float) -> None:
         """Wait for what is under way, `timeout` seconds at most; the next start goes on with the rest."""
+        self._draining = True
         tasks = self._tasks - {self._writing}
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)

@@ -43,9 +43,7 @@ def status_push(call: LiveCall, entry: Entry, attempt: int = 1) -> Push:
     What it carries follows from the call's timeline alone, so that it is the same at every attempt.
     """
     message = status_message(call, entry)
-    number = sum(
-        before.kind in _EVENT_TYPES for before in call.timeline.entries if before.sequence < entry.sequence
-    )
+    number = _number(call, entry)
     return Push(
         call.request.app_key,
         call.request.status_url or "",
@@ -56,6 +54,14 @@ def status_push(call: LiveCall, entry: Entry, attempt: int = 1) -> Push:
         number,
         attempt,
     )
+
+
+def _number(call: LiveCall, entry: Entry) -> int:
+    """How many pushes there were before it; entries that a crash took count, as they may have been told."""
+    # The first entry, of the acceptance, is never told and not always there.
+    before = [earlier.kind for earlier in call.timeline.entries if 0 < earlier.sequence < entry.sequence]
+    missing = max(0, entry.sequence - 1 - len(before))
+    return missing + sum(kind in _EVENT_TYPES for kind in before)
 
 
 def status_message(call: LiveCall, entry: Entry) -> dict[str, Any]:

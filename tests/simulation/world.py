@@ -50,7 +50,11 @@ class Clock:
         self._loop = loop
 
     def now(self) -> datetime:
-        return _EPOCH + timedelta(seconds=self._loop.time()) + self.offset
+        return self.at(self._loop.time())
+
+    def at(self, time: float) -> datetime:
+        """What it would have shown at a moment of the loop, were it always put as it is now."""
+        return _EPOCH + timedelta(seconds=time) + self.offset
 
 
 def make_template(path: Path) -> None:

@@ -58,11 +58,13 @@ class Told:
 
     def __init__(self) -> None:
         self.entries: list[tuple[str, Entry]] = []
+        self.calls: list[tuple[LiveCall, Entry]] = []
         self._news = asyncio.Event()
 
     def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Task[None] | None" = None) -> None:
         del after
         self.entries.append((call.session_id, entry))
+        self.calls.append((call, entry))
         self._news.set()
 
     def of(self, session_id: str) -> list[Entry]:

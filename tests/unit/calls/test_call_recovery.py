@@ -14,6 +14,7 @@ from unit.support import soon
 
 from controller.ari.fake import ANSWERS, FakeAsterisk
 from controller.calls.timeline import Kind
+from controller.pushes.wire import status_push
 from controller.store import calls as rows
 from controller.store.limits import Limits
 from controller.store.tables import Call
@@ -142,6 +143,18 @@ async def test_given_channels_when_started_then_those_of_dead_calls_are_hung_up_
     await leave_channel(asterisk, "of somebody else", None)
     async with running_house(asterisk, template, tmp_path):
         assert list(asterisk.channels) == ["of somebody else"]
+
+
+@pytest.mark.requirement("E4")
+async def test_given_entries_that_a_crash_took_when_the_end_is_told_then_no_number_is_used_twice(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with started_after(asterisk, template, tmp_path, Kind.CALLOUT) as house:
+        last = await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT)
+        (call,) = [told for told, entry in house.told.calls if entry is last]
+
+    # Of the call-out, and of as many as may have been told and not written.
+    assert status_push(call, last).sequence == 1 + 20
 
 
 @pytest.mark.requirement("E4")

@@ -217,6 +217,25 @@ async def test_given_a_call_that_ended_while_behind_when_the_receiver_comes_back
     assert sender.sequences == [0, 0, 1, 2]
 
 
+async def test_given_a_call_that_was_told_to_its_end_when_another_is_due_then_it_is_not_told_again(
+    database: Database,
+) -> None:
+    sender = Scripted(FAILS, OK)
+    async with house(database, sender) as run:
+        call = await run.begin()
+        call.tell(Kind.CALLOUT, "a")
+        await run.until_put_off(1)
+        await run.end(call)
+        await run.later(seconds=6)
+        await sender.until(3)
+        await run.durable._start_due(run.place.clock.now())
+        await asyncio.sleep(0.05)
+        assert await run.rows()
+        await run.until_rows(0)
+
+    assert sender.sequences == [0, 0, 1]
+
+
 async def test_given_a_restart_when_calls_are_behind_then_the_next_run_goes_on_in_order(
     database: Database,
 ) -> None:
