@@ -60,13 +60,8 @@ class Recovery:
             if call_id is None or call_id in self._service.running_ids:
                 continue
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})
-            try:
-                await self._node.ari.channels.hang_up(channel.id)
-            except ari.NotFound:
-                continue
-            except ari.ResponseError as error:
-                # One channel that Asterisk can't end must not keep the node from taking calls.
-                log.error("A channel could not be hung up", extra={"call": call_id, "error": str(error)})
+            # One that Asterisk can't end all the same must not keep the node from taking calls.
+            await insist(partial(self._node.ari.channels.hang_up, channel.id))
 
     async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
         # Also of calls that were closed: they may have ended while Asterisk could not be told.

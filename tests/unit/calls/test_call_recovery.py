@@ -204,6 +204,15 @@ async def test_given_a_stray_channel_that_asterisk_cannot_hang_up_when_started_t
         assert house.node.available
 
 
+async def test_given_a_stray_channel_that_asterisk_fails_to_hang_up_once_when_started_then_it_is_asked_again(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    await leave_channel(asterisk, "stray", LEFT)
+    asterisk.faults.answer("channels.hangup", 500)
+    async with running_house(asterisk, template, tmp_path, ready_within=2.0):
+        assert "stray" not in asterisk.channels
+
+
 async def test_given_a_database_that_fails_when_recovering_then_it_is_tried_again(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
