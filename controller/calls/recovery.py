@@ -25,7 +25,7 @@ from controller.store.tables import Call, PushProfile, Service, TimelineEntry
 
 log = logging.getLogger(__name__)
 
-_UNWRITTEN = 20
+UNWRITTEN = 20
 """Entries of a call, at most, that a controller that went away has told of and not written."""
 
 
@@ -130,5 +130,5 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
             for entry in entries
         ]
     )
-    timeline.skip(_UNWRITTEN)
+    timeline.skip(UNWRITTEN)
     return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline)
