@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel
 
 from controller.accounts.directory import LiveDirectory
 from controller.asterisk.node import Node
+from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
 from controller.clock import Clock
 from controller.details.one_call import CallDetails
@@ -58,6 +59,11 @@ class Services:
     details: CallDetails
     hang_up: Callable[[str, str], bool]
     """Ends a call (session id, key of its app); False if it is not under way here."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """The days and months of bills."""
+        return Calendar(self.settings.billing.zone_info)
 
 
 def management_services(

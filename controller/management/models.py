@@ -1,6 +1,7 @@
 """What the models of requests and answers have in common."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
 )
 
 from controller.faults import IDENTIFIER
+from controller.rules.amounts import amount_text
 
 Item = TypeVar("Item")
 LARGEST_PAGE = 200
@@ -94,6 +96,15 @@ def _in_utc(moment: datetime) -> datetime:
 
 When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A time that is given with its zone."""
+
+Money = Annotated[
+    Decimal,
+    PlainSerializer(amount_text, return_type=str),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,4}$", "examples": ["0.18"]}, mode="serialization"
+    ),
+]
+"""An amount as answers show it: an exact text."""
 
 Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
 """1 to 32 letters, digits, _ and -."""

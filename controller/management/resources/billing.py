@@ -1,25 +1,21 @@
-"""Money of an account: prices, balance, ledger, payments, statements, usage, what it spends today."""
+"""Money of an account: prices, balance, ledger, payments, what it spends today."""
 
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from typing import Annotated
+from datetime import datetime
 
-from pydantic import Field, PlainSerializer, WithJsonSchema
+from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
 from controller.billing import errors as billing
 from controller.billing import ledger
-from controller.billing.calendar import Calendar
 from controller.billing.prices import OwnTariff, read_prices, set_price
-from controller.billing.statements import Statement, calls_csv, statement_csv, statement_of
 from controller.management.context import Change, Context
-from controller.management.models import Input, Moment, Page, PageQuery, Query, View
-from controller.management.operations import Download, Operations
+from controller.management.models import Input, Moment, Money, Page, PageQuery, View
+from controller.management.operations import Operations
 from controller.management.problems import Conflict, NotFound, wrong_field
 from controller.management.resources.accounts import ACCOUNT
 from controller.management.roles import Role, Scope
-from controller.rules.amounts import Amount, Payment, amount_text
+from controller.rules.amounts import Amount, Payment
 from controller.rules.amounts import Price as PriceAmount
 from controller.store import ratings
 from controller.store.billing_tables import HoldReason, LedgerTransfer
@@ -34,21 +30,9 @@ operations = Operations(
         billing.ReferenceUsed: lambda error: Conflict(str(error)),
         billing.NotPostable: lambda error: wrong_field("amount", str(error)),
         billing.PriceInThePast: lambda error: wrong_field("valid_from", str(error)),
-        billing.NoMonth: lambda error: wrong_field("month", str(error), "query"),
         billing.BillingError: lambda error: Conflict(str(error)),
     },
 )
-
-Money = Annotated[
-    Decimal,
-    PlainSerializer(amount_text, return_type=str),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,4}$", "examples": ["0.18"]}, mode="serialization"
-    ),
-]
-"""An amount as answers show it: an exact text."""
-
-_MOST_DAYS = 92
 
 
 class BalanceView(View):
@@ -169,100 +153,6 @@ class Correction(Input):
     """Posted again with it, it counts once."""
 
 
-class StatementLine(View):
-    """A transaction as the customer sees it."""
-
-    id: int
-    """Of the transaction."""
-    at: Moment
-    """When it was posted."""
-    kind: str
-    """calls, rent, top-up or correction."""
-    text: str
-    """What it was for."""
-    amount: Money
-    """What it did to the balance."""
-    balance: Money
-    """What was left after it."""
-
-
-class StatementView(View):
-    """A month of an account."""
-
-    account_id: str
-    """Whose it is."""
-    month: str
-    """Which, as 2026-11."""
-    begins: Moment
-    """When the month begins in the zone of the bills."""
-    ends: Moment
-    """When the next one does."""
-    currency: str
-    """Of all amounts."""
-    opening: Money
-    """Balance at the beginning."""
-    lines: list[StatementLine]
-    """Every transaction, oldest first."""
-    closing: Money
-    """Balance at the end, or now."""
-    totals: dict[str, Money]
-    """What each kind comes to."""
-
-
-class MonthQuery(Query):
-    """Which month."""
-
-    month: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$")
-    """As 2026-11."""
-
-
-class UsageQuery(Query):
-    """Which days; at most 92."""
-
-    since: date | None = None
-    """The first day; left out: 30 days before the last."""
-    until: date | None = None
-    """The last day; left out: today."""
-
-
-class UsageLine(View):
-    """What an app did on a day."""
-
-    day: date
-    """In the zone of the bills."""
-    app_key: str
-    """The application."""
-    service: str
-    """callback, notification or verification."""
-    calls: int
-    """Calls that have ended."""
-    answered: int
-    """Calls of which a leg was answered."""
-    legs: int
-    """Legs that were answered."""
-    seconds: int
-    """From their answers to the ends."""
-    minutes: int
-    """Started ones that cost something."""
-    amount: Money
-    """What they cost."""
-
-
-class UsageView(View):
-    """What an account's apps did, as far as it was settled."""
-
-    account_id: str
-    """Whose they are."""
-    currency: str
-    """Of all amounts."""
-    lines: list[UsageLine]
-    """Day by day and app by app."""
-
-
-def _calendar(ctx: Context) -> Calendar:
-    return Calendar(ctx.services.settings.billing.zone_info)
-
-
 def _transfer(row: LedgerTransfer) -> TransferView:
     return TransferView(**row.model_dump(include=set(TransferView.model_fields)))
 
@@ -311,7 +201,7 @@ async def get_spending(ctx: Context) -> SpendingView:
         cap=spending.cap_of(ctx.account),
         refused=spent.refused,
         live_calls=len(spending.live_calls(ctx.account)),
-        resets_at=_calendar(ctx).span_of_day(now)[1],
+        resets_at=ctx.services.calendar.span_of_day(now)[1],
     )
 
 
@@ -396,86 +286,3 @@ async def _post(ctx: Context, posting: ledger.Posting) -> PostedView:
         return made
 
     return await ctx.change(post)
-
-
-@operations.get("/accounts/{account_id}/statement", needs=Role.VIEWER, kinds=[ACCOUNT])
-async def get_statement(ctx: Context, query: MonthQuery) -> StatementView:
-    """Read the statement of a month."""
-    return _statement_view(await ctx.read(lambda session: _statement(ctx, session, query.month)))
-
-
-@operations.get("/accounts/{account_id}/statement.csv", needs=Role.VIEWER, kinds=[ACCOUNT])
-async def download_statement(ctx: Context, query: MonthQuery) -> Download:
-    """Download the statement of a month as CSV (RFC 4180)."""
-    made = await ctx.read(lambda session: _statement(ctx, session, query.month))
-    return _csv(statement_csv(made, _calendar(ctx)), f"statement-{ctx.account}-{query.month}.csv")
-
-
-@operations.get("/accounts/{account_id}/rated-calls.csv", needs=Role.VIEWER, kinds=[ACCOUNT])
-async def download_rated_calls(ctx: Context, query: MonthQuery) -> Download:
-    """Download what each call of a month cost, as CSV, as far as it was settled."""
-    text = await ctx.read(
-        lambda session: "".join(calls_csv(session, ctx.account, query.month, _calendar(ctx)))
-    )
-    return _csv(text, f"calls-{ctx.account}-{query.month}.csv")
-
-
-def _csv(text: str, name: str) -> Download:
-    return Download(text.encode(), "text/csv", name)
-
-
-def _statement(ctx: Context, session: Session, month: str) -> Statement:
-    return statement_of(session, ctx.account, month, _calendar(ctx), ctx.services.settings.billing.currency)
-
-
-def _statement_view(made: Statement) -> StatementView:
-    lines = [
-        StatementLine(
-            id=line.id,
-            at=line.at,
-            kind=line.kind,
-            text=line.text,
-            amount=line.amount,
-            balance=line.balance,
-        )
-        for line in made.lines
-    ]
-    return StatementView(
-        account_id=made.account_id,
-        month=made.month,
-        begins=made.begins,
-        ends=made.ends,
-        currency=made.currency,
-        opening=made.opening,
-        lines=lines,
-        closing=made.closing,
-        totals=made.totals,
-    )
-
-
-@operations.get("/accounts/{account_id}/usage", needs=Role.VIEWER, kinds=[ACCOUNT])
-async def get_usage(ctx: Context, query: UsageQuery) -> UsageView:
-    """Read what an account's apps did, day by day, as far as it was settled."""
-    last = query.until or _calendar(ctx).day(ctx.services.clock.now())
-    # The calendar's first days have no thirty before them.
-    first = query.since or last - min(timedelta(days=30), last - date.min)
-    if not timedelta(0) <= last - first < timedelta(days=_MOST_DAYS):
-        raise wrong_field("since", f"must be at most {_MOST_DAYS - 1} days before until", "query")
-    found = await ctx.read(
-        lambda session: ratings.usage(session, ctx.account, first.isoformat(), last.isoformat())
-    )
-    lines = [
-        UsageLine(
-            day=date.fromisoformat(row.day),
-            app_key=row.app_key,
-            service=row.service,
-            calls=row.calls,
-            answered=row.answered,
-            legs=row.legs,
-            seconds=row.seconds,
-            minutes=row.minutes,
-            amount=row.amount,
-        )
-        for row in found
-    ]
-    return UsageView(account_id=ctx.account, currency=ctx.services.settings.billing.currency, lines=lines)

@@ -80,21 +80,22 @@ class _Body(Input):
     name: str
 
 
+NEVER_CALLED = "its declaration is refused"
 THING = Kind("thing", "thing_id", "A thing.", lambda _session, _id: Owner(None))
 
 
 async def _list(ctx: Any, query: PageQuery) -> Page[_View]:
     """List things."""
-    raise NotImplementedError
+    raise AssertionError(NEVER_CALLED)
 
 
 async def _create(ctx: Any, body: _Body) -> _View:
     """Create a thing."""
-    raise NotImplementedError
+    raise AssertionError(NEVER_CALLED)
 
 
 async def _silent(ctx: Any) -> _View:
-    raise NotImplementedError
+    raise AssertionError(NEVER_CALLED)
 
 
 @pytest.mark.parametrize(
