@@ -318,12 +318,13 @@ class LiveDirectory:
 
     async def refresh(self) -> None:
         """Read the directory if it was changed."""
-        latest = await self._database.read(revision)
-        if latest == self.now.revision:
-            return
-        directory = directory_of(await self._database.read(read_directory))
-        self.now = directory
-        await self._on_change(directory)
+        while await self._database.read(revision) != (before := self.now).revision:
+            directory = directory_of(await self._database.read(read_directory))
+            if self.now is before:
+                self.now = directory
+                await self._on_change(directory)
+                return
+            # Another refresh was faster; which of the two is newer the database says.
 
     async def run(self) -> None:
         """Notice changes until cancelled."""

@@ -1,0 +1,49 @@
+"""The directory of a running controller, as the database changes."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controller.accounts.directory import Directory, LiveDirectory
+from controller.store.database import Database
+from controller.store.directory import count_change, read_directory
+from controller.store.tables import Account
+
+
+async def ignored(_directory: Directory) -> None:
+    """Nobody acts on changes here."""
+
+
+async def add_account(database: Database, name: str) -> None:
+    def add(session: Any) -> None:
+        session.add(Account(id=name))
+        count_change(session)
+
+    await database.write(add)
+
+
+async def test_given_a_slow_refresh_when_a_newer_one_overtakes_it_then_the_newer_stays_in_force(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveDirectory(database, ignored)
+    has_read, overtaken = asyncio.Event(), asyncio.Event()
+    read = database.read
+
+    async def slow_once(work: Any) -> Any:
+        result = await read(work)
+        if work is read_directory and not has_read.is_set():
+            has_read.set()
+            await overtaken.wait()
+        return result
+
+    monkeypatch.setattr(database, "read", slow_once)
+    await add_account(database, "first")
+    slow = asyncio.create_task(live.refresh())
+    await has_read.wait()
+    await add_account(database, "second")
+    await live.refresh()
+    overtaken.set()
+    await slow
+
+    assert set(live.now.accounts) == {"first", "second"}
