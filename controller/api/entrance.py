@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from controller.api.pacing import LONGEST_WAIT, Admission, Pacer
+from controller.api.pacing import LONGEST_WAIT, Pacer, Turn
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Lockout
 from controller.api.wire.results import WireError
@@ -73,7 +73,7 @@ class Gate:
         forwarded = (text.decode("utf-8", "surrogateescape") for text in _FORWARDED.findall(head))
         return self._remote.beyond(peer, forwarded)
 
-    def enter(self, address: str, head: bytes) -> Admission | None:
+    def enter(self, address: str, head: bytes) -> Turn | None:
         """When a request may be read that begins so; None: it is turned away."""
         claim = _CLAIM.search(head)
         return self.pacer.enter(address, claim[1].decode("utf-8", "surrogateescape") if claim else "")
@@ -81,7 +81,7 @@ class Gate:
     def answered(
         self,
         request: web.BaseRequest,
-        admission: Admission | None,
+        turn: Turn | None,
         status: int,
         app: str | None,
         seconds: float,
@@ -89,11 +89,11 @@ class Gate:
         """A request was answered; `app` is whose it is, if that was proved. Our own faults refuse nobody."""
         if 400 <= status < 500:
             cost = _CONNECTION_COSTS + min(seconds, _LONGEST_HANDLER)
-            self.pacer.refused(self._remote.address(request), app, cost, admission)
+            self.pacer.refused(self._remote.address(request), app, cost, turn)
         elif app is not None:
-            self.pacer.accepted(self._remote.address(request), admission)
+            self.pacer.accepted(self._remote.address(request), turn)
         else:
-            self.pacer.release(admission)
+            self.pacer.release(turn)
 
     def unreadable(self, request: web.BaseRequest) -> None:
         """A request was no HTTP."""
@@ -103,16 +103,16 @@ class Gate:
 class Entrance(asyncio.Protocol):
     """A connection until it is let in or turned away."""
 
-    __slots__ = ("_admission", "_gate", "_make", "_peer", "_received", "_timer", "_transport")
+    __slots__ = ("_gate", "_make", "_peer", "_received", "_timer", "_transport", "_turn")
 
-    def __init__(self, gate: Gate, make: Callable[[Admission | None], asyncio.Protocol]) -> None:
+    def __init__(self, gate: Gate, make: Callable[[Turn | None], asyncio.Protocol]) -> None:
         self._gate = gate
         self._make = make
         self._peer = ""
         self._received = b""
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
-        self._admission: Admission | None = None
+        self._turn: Turn | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -127,7 +127,7 @@ class Entrance(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if self._admission is not None:
+        if self._turn is not None:
             return
         if self._gate.is_locked(self._peer):
             self._refuse_locked()
@@ -141,11 +141,11 @@ class Entrance(asyncio.Protocol):
         elif _HEALTH.match(head):
             self._let_in()
         else:
-            self._admission = self._gate.enter(address, head)
-            if self._admission is None:
+            self._turn = self._gate.enter(address, head)
+            if self._turn is None:
                 self._answer(_TURNED_AWAY)
-            elif self._admission.delay:
-                self._wait(self._admission.delay)
+            elif self._turn.delay:
+                self._wait(self._turn.delay)
             else:
                 self._let_in()
 
@@ -170,7 +170,7 @@ class Entrance(asyncio.Protocol):
 
     def _let_in(self) -> None:
         self._leave()
-        protocol = self._make(self._admission)
+        protocol = self._make(self._turn)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         if self._received:
@@ -180,7 +180,7 @@ class Entrance(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         del exc
         self._leave()
-        self._gate.pacer.release(self._admission)
+        self._gate.pacer.release(self._turn)
 
     def _leave(self) -> None:
         self._stop_timer()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from controller.api.entrance import Entrance, Gate
-from controller.api.pacing import Admission
+from controller.api.pacing import Turn
 from controller.api.wire.results import WireError
 from controller.settings import HttpSettings
 
@@ -35,7 +35,7 @@ _SILENT = _Silent("controller.api.http")
 class Protocol(web.RequestHandler):
     """One connection that was let in."""
 
-    __slots__ = ("_patience", "_refused", "admission")
+    __slots__ = ("_patience", "_refused", "turn")
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Protocol(web.RequestHandler):
         loop: asyncio.AbstractEventLoop,
         settings: HttpSettings,
         refused: Callable[[web.BaseRequest], None],
-        admission: Admission | None,
+        turn: Turn | None,
     ) -> None:
         super().__init__(
             manager,
@@ -53,7 +53,7 @@ class Protocol(web.RequestHandler):
             lingering_time=_LINGER,
             auto_decompress=False,
         )
-        self.admission = admission
+        self.turn = turn
         self._refused = refused
         self._patience = loop.call_later(settings.read_timeout, self.give_up)
 
@@ -96,9 +96,9 @@ def arrived(request: web.BaseRequest) -> None:
         request.protocol.arrived()
 
 
-def admission_of(request: web.BaseRequest) -> Admission | None:
+def turn_of(request: web.BaseRequest) -> Turn | None:
     """How a request was let in; None: without a look at it."""
-    return request.protocol.admission if isinstance(request.protocol, Protocol) else None
+    return request.protocol.turn if isinstance(request.protocol, Protocol) else None
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ async def listening(app: web.Application, settings: HttpSettings, gate: Gate) ->
         manager, loop = runner.server, asyncio.get_running_loop()
         assert manager is not None
 
-        def let_in(admission: Admission | None) -> Protocol:
-            return Protocol(manager, loop, settings, gate.unreadable, admission)
+        def let_in(turn: Turn | None) -> Protocol:
+            return Protocol(manager, loop, settings, gate.unreadable, turn)
 
         server = await loop.create_server(
             lambda: Entrance(gate, let_in),

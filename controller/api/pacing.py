@@ -68,7 +68,7 @@ class _Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class Turn:
     """A request may be read, after `delay` seconds; `claim` is the app that it says it is from."""
 
     delay: float
@@ -102,7 +102,7 @@ class Pacer:
             del self._sources[customer]
         return customer in self._accepted or not self._unknown.wait(self._now())
 
-    def enter(self, address: str, claim: str) -> Admission | None:
+    def enter(self, address: str, claim: str) -> Turn | None:
         """When a request may be read that says it is from the app `claim`; None: it is turned away."""
         now, customer = self._now(), customer_of(address)
         buckets = tuple(self._concerned(customer, claim))
@@ -114,38 +114,38 @@ class Pacer:
         # Held at once: thousands may come before the first of them is answered.
         for bucket in buckets:
             bucket.add(self._typical, now)
-        return Admission(delay, claim, buckets, self._typical)
+        return Turn(delay, claim, buckets, self._typical)
 
-    def refused(self, address: str, app: str | None, seconds: float, admission: Admission | None) -> None:
+    def refused(self, address: str, app: str | None, seconds: float, turn: Turn | None) -> None:
         """A request took so much of the loop's time and was refused; `app` if it proved whose it is."""
         now, customer = self._now(), customer_of(address)
-        self.release(admission)
+        self.release(turn)
         self._typical += (seconds - self._typical) * _LEARNING
         total = self._known if customer in self._sources else self._unknown
         if customer not in self._accepted:
             total.add(seconds, now)
         source = self._remembered(customer, now)
         # Whoever says they are somebody else is known by the address alone.
-        if app is not None and (admission is None or admission.claim == app):
+        if app is not None and (turn is None or turn.claim == app):
             bucket = source.apps.setdefault(app, Bucket(SOURCE_SHARE, now))
         else:
             bucket = source.own
         bucket.add(seconds, now)
 
-    def accepted(self, address: str, admission: Admission | None) -> None:
+    def accepted(self, address: str, turn: Turn | None) -> None:
         """A request of an app was done as it was asked."""
-        self.release(admission)
+        self.release(turn)
         customer = customer_of(address)
         self._accepted[customer] = None
         self._accepted.move_to_end(customer)
         if len(self._accepted) > _CUSTOMERS_REMEMBERED:
             self._accepted.popitem(last=False)
 
-    def release(self, admission: Admission | None) -> None:
+    def release(self, turn: Turn | None) -> None:
         """A request that has waited is over, or its sender has gone."""
-        if admission is not None:
-            for bucket in admission.buckets:
-                bucket.add(-admission.reserved, self._now())
+        if turn is not None:
+            for bucket in turn.buckets:
+                bucket.add(-turn.reserved, self._now())
 
     def _concerned(self, customer: str, claim: str) -> Iterator[Bucket]:
         source = self._sources.get(customer)

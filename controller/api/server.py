@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from aiohttp import web
 
 from controller.api.entrance import CONTENT_TYPE, PROVEN, Gate
-from controller.api.listener import admission_of, arrived
+from controller.api.listener import arrived, turn_of
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request
 from controller.settings import HttpSettings
@@ -27,7 +27,7 @@ def make_app(
         began = time.perf_counter()
         answer = await _answer(request, handler)
         took = time.perf_counter() - began
-        gate.answered(request, admission_of(request), answer.status, request.get(PROVEN), took)
+        gate.answered(request, turn_of(request), answer.status, request.get(PROVEN), took)
         return answer
 
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.api.pacing import BURST, LONGEST_WAIT, SOURCE_SHARE, TOTAL_SHARE, Admission, Pacer
+from controller.api.pacing import BURST, LONGEST_WAIT, SOURCE_SHARE, TOTAL_SHARE, Pacer, Turn
 
 COST = 0.0005
 FLOODER, CUSTOMER, STRANGER = "192.0.2.1", "198.51.100.1", "203.0.113.1"
@@ -15,15 +15,15 @@ class House:
         self.time = 1000.0
         self.pacer = Pacer(lambda: self.time)
 
-    def refuse(self, address: str, app: str | None = None, claim: str | None = None) -> Admission | None:
+    def refuse(self, address: str, app: str | None = None, claim: str | None = None) -> Turn | None:
         """A request that is refused, if it is let in; after the wait that it is given."""
         if self.pacer.is_clear(address):
             self.pacer.refused(address, app, COST, None)
-            return Admission(0.0, "", (), 0.0)
-        admission = self.pacer.enter(address, claim or app or "")
-        if admission is not None:
-            self.pacer.refused(address, app, COST, admission)
-        return admission
+            return Turn(0.0, "", (), 0.0)
+        turn = self.pacer.enter(address, claim or app or "")
+        if turn is not None:
+            self.pacer.refused(address, app, COST, turn)
+        return turn
 
     def flood(self, address: str, app: str | None = None, seconds: float = BURST) -> None:
         """So many refusals that they have taken so much of the loop's time, all at once."""
@@ -40,9 +40,9 @@ class House:
         """Seconds that a request would wait; None: it would be turned away."""
         if self.pacer.is_clear(address):
             return 0.0
-        admission = self.pacer.enter(address, claim)
-        self.pacer.release(admission)
-        return None if admission is None else admission.delay
+        turn = self.pacer.enter(address, claim)
+        self.pacer.release(turn)
+        return None if turn is None else turn.delay
 
 
 @pytest.mark.requirement("A4.5")
@@ -53,15 +53,15 @@ def test_A4_5_given_a_source_with_some_refusals_when_it_goes_on_for_an_hour_then
         house.time += 1
         delays += [house.refuse(CUSTOMER, "app") for _ in range(10)]
 
-    assert all(admission is not None and admission.delay == 0 for admission in delays)
+    assert all(turn is not None and turn.delay == 0 for turn in delays)
 
 
 def test_given_hundreds_of_refusals_at_once_when_a_source_had_none_before_then_none_waits() -> None:
     house = House()
 
-    admissions = [house.refuse(CUSTOMER, "app") for _ in range(round(BURST / COST))]
+    turns = [house.refuse(CUSTOMER, "app") for _ in range(round(BURST / COST))]
 
-    assert all(admission is not None and admission.delay == 0 for admission in admissions)
+    assert all(turn is not None and turn.delay == 0 for turn in turns)
 
 
 def test_given_a_source_that_floods_when_it_is_counted_then_its_share_of_the_loop_is_what_it_may_have() -> (
@@ -84,8 +84,8 @@ def test_given_a_source_above_its_share_when_requests_come_then_each_waits_longe
     house.flood(FLOODER, "app")
 
     delays = []
-    while (admission := house.pacer.enter(FLOODER, "app")) is not None:
-        delays.append(admission.delay)
+    while (turn := house.pacer.enter(FLOODER, "app")) is not None:
+        delays.append(turn.delay)
 
     assert delays == sorted(delays)
     assert 0 < delays[0] < 0.1
@@ -97,15 +97,15 @@ def test_given_a_waiting_request_when_it_was_right_or_its_sender_left_then_it_co
 ):
     house = House()
     house.flood(FLOODER, "app")
-    admission = house.pacer.enter(FLOODER, "app")
-    assert admission is not None
+    turn = house.pacer.enter(FLOODER, "app")
+    assert turn is not None
     after = house.delay(FLOODER, "app")
 
-    house.pacer.accepted(FLOODER, admission)
+    house.pacer.accepted(FLOODER, turn)
 
     assert after is not None
-    assert house.delay(FLOODER, "app") == pytest.approx(admission.delay)
-    assert after > admission.delay
+    assert house.delay(FLOODER, "app") == pytest.approx(turn.delay)
+    assert after > turn.delay
 
 
 def test_given_an_app_that_floods_when_another_calls_from_the_same_address_then_it_does_not_wait() -> None:
@@ -123,9 +123,9 @@ def test_given_an_app_that_floods_under_other_names_when_judged_then_its_address
     house.flood(FLOODER, "bad app")
 
     for number in range(1000):
-        admission = house.pacer.enter(FLOODER, f"name {number}")
-        if admission is not None:
-            house.pacer.refused(FLOODER, "bad app", COST, admission)
+        turn = house.pacer.enter(FLOODER, f"name {number}")
+        if turn is not None:
+            house.pacer.refused(FLOODER, "bad app", COST, turn)
 
     assert house.delay(FLOODER, "another name") != 0
 
