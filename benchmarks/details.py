@@ -341,8 +341,10 @@ async def measure(folder: Path, calls: int) -> dict[str, Any]:
 
 def main() -> None:
     with contextlib.ExitStack() as stack:
-        temporary = lambda: stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-details-"))  # noqa: E731
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else temporary())
+        if len(sys.argv) > 1:
+            folder = Path(sys.argv[1])
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-details-")))
         folder.mkdir(parents=True, exist_ok=True)
         print(json.dumps(uvloop.run(measure(folder, CALLS))))
 

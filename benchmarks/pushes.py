@@ -39,6 +39,7 @@ from controller.settings import PushSettings, Settings
 from controller.store.calls import accept_call
 from controller.store.database import Database, make_engine
 from controller.store.journal import Journal
+from controller.store.limits import Limits
 from controller.store.schema import migrate
 from controller.store.tables import Account, App, Service
 from testbed.platform import LOOPBACK
@@ -68,7 +69,7 @@ class Teller:
 
         def accept(session: Session) -> None:
             for call in made:
-                accept_call(session, _row(call), None, 10_000_000)
+                accept_call(session, _row(call), None, Limits(app_calls=10_000_000))
 
         await self._database.write(accept)
         return made

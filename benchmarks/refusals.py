@@ -61,7 +61,7 @@ async def _cost(side: Product, kind: str) -> float:
     before = Usage.now(roles)
     done = await _storm(side, kind, _COST_RATE, _COST_SECONDS)
     used = Usage.now(roles).since(before).roles["controller"] - idle
-    return round(1000 * used / done["sent"], 3)
+    return round(1000 * float(used) / int(done["sent"]), 3)
 
 
 async def _beside(side: Product, kind: str) -> dict[str, object]:

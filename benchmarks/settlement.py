@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlmodel import Session, col
 
 from benchmarks.load import milliseconds, run
@@ -104,8 +104,8 @@ async def fill(database: Database, count: int) -> None:
 
         def write(session: Session, piece: list[tuple[dict[str, Any], dict[str, Any]]] = piece) -> None:
             connection = session.connection()
-            connection.execute(Call.__table__.insert(), [call for call, _cdr in piece])
-            connection.execute(Cdr.__table__.insert(), [cdr for _call, cdr in piece])
+            connection.execute(insert(Call), [call for call, _cdr in piece])
+            connection.execute(insert(Cdr), [cdr for _call, cdr in piece])
 
         await database.write(write)
 
@@ -138,6 +138,7 @@ async def measure(directory: Path) -> dict[str, object]:
         beside = await _block(side, _SETTLING_SECONDS)
         quiet += [delay for _asked_at, delay in await _block(side, _QUIET_SECONDS)]
         settlement, calls = await database.read(_largest)
+    assert settlement.posted_at is not None
     began, ended = settlement.started_at.timestamp(), settlement.posted_at.timestamp()
     busy = [delay for asked_at, delay in beside if began <= asked_at <= ended]
     return {

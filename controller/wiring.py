@@ -38,6 +38,8 @@ from controller.billing.room import Billing
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
+from controller.console.console import Console
+from controller.console.pages.catalogue import PAGES
 from controller.details.archive import CallArchive
 from controller.details.index import opened_index
 from controller.details.one_call import CallDetails
@@ -45,6 +47,7 @@ from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import management_services
+from controller.management.desk import Desk
 from controller.management.server import ManagementApi
 from controller.notices.outbox import opened_outbox
 from controller.prompts.library import PromptLibrary
@@ -250,6 +253,7 @@ async def running_controller(
             signer,
             lockout,
             ManagementApi(OPERATIONS, services, remote),
+            Console(PAGES, Desk(OPERATIONS, services), remote),
             remote,
         )
         gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
@@ -284,6 +288,7 @@ def _routes(
     signer: LinkSigner,
     lockout: Lockout,
     management: ManagementApi,
+    console: Console,
     remote: Remote,
 ) -> list[web.RouteDef]:
     """Everything that is served."""
@@ -307,6 +312,7 @@ def _routes(
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
         *documentation_routes(document()),
         *management.routes(),
+        *console.routes(),
     ]
 
 

@@ -1,28 +1,24 @@
-"""Operations without HTTP: for whoever may read the settings of a controller, and so may do everything.
+"""Operations for whoever may read the settings of a controller, and so may do everything.
 
 The audit trail names the user of the machine, and "command" instead of an address.
 """
 
 import getpass
-import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from controller.accounts.directory import LiveDirectory
 from controller.clock import SystemClock
-from controller.management.bodies import invalid, parse_body
 from controller.management.context import Context, management_services
+from controller.management.desk import Desk, Fields
 from controller.management.operations import Operation
-from controller.management.performing import check_path, perform, problem_of, settle_account
 from controller.management.roles import Actor, Role
 from controller.settings import Settings
 from controller.store.database import Database
-
-Fields = Mapping[str, Any]
 
 
 class LocalDesk:
@@ -31,7 +27,8 @@ class LocalDesk:
     def __init__(self, settings: Settings, database: Database) -> None:
         directory = LiveDirectory(database, _nobody_to_tell)
         absent: Any = _OfARunningController()
-        self._services = management_services(settings, database, SystemClock(), directory, *[absent] * 7)
+        services = management_services(settings, database, SystemClock(), directory, *[absent] * 7)
+        self._desk = Desk((), services)
         self._actor = Actor("command", getpass.getuser(), Role.ADMINISTRATOR, None)
 
     async def run(
@@ -44,7 +41,7 @@ class LocalDesk:
         """What the operation answers, whatever version there is. Raises Problem."""
         context = Context(
             operation=operation,
-            services=self._services,
+            services=self._desk.services,
             actor=self._actor,
             path=path,
             account_id=None,
@@ -53,14 +50,7 @@ class LocalDesk:
             if_match="*",
             params={name: value for name, value in (query or {}).items() if name != "cursor"},
         )
-        try:
-            await check_path(context)
-            arguments = _arguments(operation, body, query)
-            if operation.names_account:
-                await settle_account(context, arguments)
-            return await perform(context, arguments)
-        except Exception as error:  # as the server does
-            raise problem_of(operation, error) from None
+        return await self._desk.run(context, body, query)
 
     async def every(self, operation: Operation, query: Fields) -> list[BaseModel]:
         """All items of a list, whatever pages they are on. Raises Problem."""
@@ -72,20 +62,6 @@ class LocalDesk:
             if page.next is None:
                 return found
             given = {**given, "cursor": parse_qs(urlsplit(page.next).query)["cursor"][0]}
-
-
-def _arguments(operation: Operation, body: Fields | None, query: Fields | None) -> dict[str, BaseModel]:
-    """Raises Invalid."""
-    arguments: dict[str, BaseModel] = {}
-    if operation.query is not None:
-        try:
-            arguments["query"] = operation.query.model_validate(dict(query or {}))
-        except ValidationError as error:
-            raise invalid(error, "query") from None
-    if operation.body is not None:
-        assert issubclass(operation.body, BaseModel)
-        arguments["body"] = parse_body(json.dumps(dict(body or {})).encode(), operation.body)
-    return arguments
 
 
 class _OfARunningController:

@@ -25,11 +25,14 @@ from controller.api.wire.authentication import Lockout
 from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
+from controller.console.console import Console
+from controller.console.pages.catalogue import PAGES
 from controller.details.index import CallIndex, opened_index
 from controller.details.one_call import CallDetails
 from controller.details.search import CallSearch
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services, management_services
+from controller.management.desk import Desk
 from controller.management.operations import PREFIX, Operation
 from controller.management.passwords import digest
 from controller.management.roles import Role
@@ -198,7 +201,8 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         api = ManagementApi(OPERATIONS, services, remote)
         nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
         gate = Gate(nobody, Pacer(), remote, clock, settings.http.read_timeout)
-        app = make_app(api.routes(), lambda: True, settings.http, gate)
+        console = Console(PAGES, Desk(OPERATIONS, services), remote)
+        app = make_app([*api.routes(), *console.routes()], lambda: True, settings.http, gate)
         async with (
             listening(app, settings.http, gate) as listener,
             aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,

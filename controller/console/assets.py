@@ -1,0 +1,56 @@
+"""The files that pages refer to: styles and scripts of ours, and the installed libraries'."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from controller.console.libraries import bundled
+
+_OURS: Final = Path(__file__).parent / "static"
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_FOREVER: Final = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is served."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+    digest: str
+
+
+class Assets:
+    """All files, in memory. Their addresses carry a digest, so that browsers keep them for ever."""
+
+    def __init__(self) -> None:
+        paths = [*sorted(_OURS.iterdir()), *bundled()]
+        self._assets = {path.name: _asset(path) for path in paths if path.suffix in _TYPES}
+
+    def address(self, name: str) -> str:
+        """Where a page finds the file. Raises KeyError."""
+        return f"/console/assets/{self._assets[name].digest}/{name}"
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """The file that a path names."""
+        found = self._assets.get(request.match_info["name"])
+        if found is None or found.digest != request.match_info["digest"]:
+            return web.Response(status=404, text="There is no such file")
+        headers = {"Cache-Control": _FOREVER, "Content-Type": found.media_type, "Vary": "Accept-Encoding"}
+        headers["X-Content-Type-Options"] = "nosniff"
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return web.Response(body=found.compressed, headers=headers)
+        return web.Response(body=found.content, headers=headers)
+
+
+def _asset(path: Path) -> Asset:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    media_type = f"{_TYPES[path.suffix]}; charset=utf-8"
+    return Asset(content, gzip.compress(content, 9, mtime=0), media_type, digest)

@@ -1,0 +1,35 @@
+"""What operations find wrong, in other languages: their English sentences are message ids, with holes."""
+
+import gettext
+import re
+from functools import cache
+from typing import Final
+
+_HOLE: Final = re.compile(r"%\((\w+)\)s")
+
+
+def translated_fault(words: gettext.NullTranslations, detail: str) -> str:
+    """The sentence in that language; as it is, where no message is like it."""
+    exact = words.gettext(detail)
+    if exact != detail:
+        return exact
+    for pattern, message in _patterns(words):
+        found = pattern.fullmatch(detail)
+        if found:
+            return words.gettext(message) % found.groupdict()
+    return detail
+
+
+@cache
+def _patterns(words: gettext.NullTranslations) -> list[tuple[re.Pattern[str], str]]:
+    catalog: dict[object, str] = getattr(words, "_catalog", {})
+    holed = [message for message in catalog if isinstance(message, str) and _HOLE.search(message)]
+    return [(_pattern(message), message) for message in sorted(holed, key=len, reverse=True)]
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    pieces = _HOLE.split(message)
+    made = "".join(
+        f"(?P<{piece}>.+?)" if index % 2 else re.escape(piece) for index, piece in enumerate(pieces)
+    )
+    return re.compile(made, re.DOTALL)

@@ -1,0 +1,110 @@
+"""The browser's libraries: installed packages that package-lock.json names, checked against its digests.
+
+They come from an npm registry, but neither npm nor Node.js is needed: a package is a tar file, and the one
+library that isn't made for browsers yet is put together by a program that comes as a package too.
+`python -m controller.console.libraries` installs them; `scripts/setup` does so.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tarfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+_HERE: Final = Path(__file__).parent
+_LOCK: Final = _HERE / "package-lock.json"
+INSTALLED: Final = _HERE / "node_modules"
+_BUNDLED: Final = INSTALLED / ".bundled"
+_REGISTRY: Final = "https://registry.npmjs.org"
+_TIMEOUT: Final = 60
+_READY_MADE: Final = {
+    "htmx.js": "htmx.org/dist/htmx.min.js",
+    "htmx-sse.js": "htmx.org/dist/ext/hx-sse.min.js",
+}
+_MACHINES: Final = {"x86_64": "@esbuild/linux-x64", "aarch64": "@esbuild/linux-arm64"}
+
+
+def bundled() -> Iterator[Path]:
+    """The files for browsers. Raises FileNotFoundError if they aren't installed."""
+    if not _BUNDLED.is_dir():
+        raise FileNotFoundError(
+            "The console's libraries aren't installed: python -m controller.console.libraries"
+        )
+    return iter(sorted(_BUNDLED.iterdir()))
+
+
+def install() -> None:
+    """Install what package-lock.json names, unless it is there already. Raises OSError, ValueError."""
+    wanted = hashlib.sha256(_LOCK.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    stamp = INSTALLED / ".complete"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    for place, package in json.loads(_LOCK.read_text())["packages"].items():
+        name = place.removeprefix("node_modules/")
+        if place and (not package.get("optional") or name == _MACHINES.get(platform.machine())):
+            _unpack(name, package)
+    _bundle()
+    stamp.write_text(wanted)
+
+
+def _unpack(name: str, package: dict[str, Any]) -> None:
+    content = _fetched(name, package["version"])
+    kind, _, expected = package["integrity"].partition("-")
+    if base64.b64encode(hashlib.new(kind, content).digest()).decode() != expected:
+        raise ValueError(f"{name} {package['version']} is not what package-lock.json says")
+    into = INSTALLED / name
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        for member in archive:
+            _, _, inner = member.name.partition("/")
+            if member.isfile() and inner:
+                target = (into / inner).resolve()
+                if not target.is_relative_to(into.resolve()):
+                    raise ValueError(f"{name} has a file outside of its folder")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                source = archive.extractfile(member)
+                assert source is not None
+                target.write_bytes(source.read())
+                target.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+def _fetched(name: str, version: str) -> bytes:
+    registry = os.environ.get("NPM_CONFIG_REGISTRY", _REGISTRY).rstrip("/")
+    address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
+    # The operator names the registry; what comes from it is checked against its digest.
+    with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310
+        return bytes(answer.read())
+
+
+def _bundle() -> None:
+    _BUNDLED.mkdir()
+    for name, source in _READY_MADE.items():
+        shutil.copy(INSTALLED / source, _BUNDLED / name)
+    esbuild = INSTALLED / _MACHINES[platform.machine()] / "bin" / "esbuild"
+    subprocess.run(
+        [
+            esbuild,
+            "jssip/lib/JsSIP.js",
+            "--bundle",
+            "--minify",
+            "--global-name=JsSIP",
+            "--platform=browser",
+            "--log-level=warning",
+            f"--outfile={_BUNDLED / 'jssip.js'}",
+        ],
+        cwd=INSTALLED,
+        env={**os.environ, "NODE_PATH": str(INSTALLED)},
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    install()

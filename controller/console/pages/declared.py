@@ -1,0 +1,49 @@
+"""Pages, declared once: their addresses come from this."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aiohttp import web
+
+from controller.console.visit import Visit
+
+PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One method of one path below the prefix."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: PageHandler
+    is_open: bool
+    """Whether it is there for who isn't logged in."""
+
+
+@dataclass
+class Pages:
+    """The pages about one kind of thing."""
+
+    declared: list[Page] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Page]:
+        return iter(self.declared)
+
+    def get(self, path: str, *, is_open: bool = False) -> Callable[[PageHandler], PageHandler]:
+        """Declare a page."""
+        return self._page("GET", path, is_open)
+
+    def post(self, path: str, *, is_open: bool = False) -> Callable[[PageHandler], PageHandler]:
+        """Declare what a form is sent to."""
+        return self._page("POST", path, is_open)
+
+    def _page(
+        self, method: Literal["GET", "POST"], path: str, is_open: bool
+    ) -> Callable[[PageHandler], PageHandler]:
+        def declare(handler: PageHandler) -> PageHandler:
+            self.declared.append(Page(method, path, handler, is_open))
+            return handler
+
+        return declare

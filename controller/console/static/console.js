@@ -1,0 +1,110 @@
+// What every page needs: tokens for scripts' requests, copying, keys, questions before danger, local times.
+"use strict";
+
+document.addEventListener("htmx:config:request", (event) => {
+  event.detail.ctx.request.headers["X-CSRF-Token"] = document.body.dataset.csrf;
+});
+
+// Copying: anything with data-copy.
+async function copy(element) {
+  await navigator.clipboard.writeText(element.dataset.copy);
+  element.classList.add("copied");
+  setTimeout(() => element.classList.remove("copied"), 1500);
+}
+
+document.addEventListener("click", (event) => {
+  const copied = event.target.closest("[data-copy]");
+  if (copied) copy(copied);
+  const toggle = event.target.closest("[data-toggle]");
+  if (toggle) {
+    const open = document.getElementById(toggle.dataset.toggle).classList.toggle("open");
+    toggle.setAttribute("aria-expanded", String(open));
+  }
+  const tab = event.target.closest('[role="tab"]');
+  if (tab) choose(tab);
+});
+
+// Tabs: buttons whose aria-controls names a panel beside the others.
+function choose(tab) {
+  for (const other of tab.parentElement.querySelectorAll('[role="tab"]')) {
+    const chosen = other === tab;
+    other.setAttribute("aria-selected", String(chosen));
+    other.tabIndex = chosen ? 0 : -1;
+    document.getElementById(other.getAttribute("aria-controls")).hidden = !chosen;
+  }
+}
+
+// Questions before what can't be undone: typed again, or answered.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && prompt(form.dataset.question + "\n\n" + form.dataset.confirm) !== form.dataset.confirm) {
+    event.preventDefault();
+  } else if (form.dataset.question && !form.dataset.confirm && !confirm(form.dataset.question)) {
+    event.preventDefault();
+  }
+});
+
+// Keys.
+const typing = (element) => element.closest("input, textarea, select, [contenteditable]");
+let wentAt = 0;
+
+function lines() {
+  return [...document.querySelectorAll("main tbody tr[data-open]")];
+}
+
+function step(by) {
+  const all = lines();
+  if (!all.length) return;
+  const now = all.findIndex((line) => line.classList.contains("chosen"));
+  const next = all[Math.min(all.length - 1, Math.max(0, now + by))];
+  all.forEach((line) => line.classList.toggle("chosen", line === next));
+  next.scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Enter" && event.target.matches("[data-copy]")) copy(event.target);
+  if (typing(event.target)) return;
+  const chosen = document.querySelector("tr.chosen");
+  const tab = event.target.closest('[role="tab"]');
+  if (Date.now() - wentAt < 1200) {
+    wentAt = 0;
+    const link = document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+    if (link) link.click();
+  } else if (tab && (event.key === "ArrowRight" || event.key === "ArrowLeft")) {
+    const other = event.key === "ArrowRight" ? tab.nextElementSibling : tab.previousElementSibling;
+    if (other) { choose(other); other.focus(); }
+  } else if (event.key === "g") {
+    wentAt = Date.now();
+  } else if (event.key === "/") {
+    event.preventDefault();
+    document.querySelector("[data-search]")?.focus();
+  } else if (event.key === "j" || event.key === "k") {
+    step(event.key === "j" ? 1 : -1);
+  } else if (event.key === "Enter" && chosen && event.target === document.body) {
+    location.href = chosen.dataset.open;
+  } else if (event.key === "." && chosen) {
+    chosen.querySelector("a, button, summary")?.focus();
+  } else if (event.key === "?") {
+    document.getElementById("keys")?.showModal();
+  }
+});
+
+// Lines that follow what happens stand still while somebody points at one.
+document.addEventListener("htmx:sse:before:message", (event) => {
+  if (event.target.matches("[data-pause]:hover") || event.target.querySelector("tr.chosen")) event.preventDefault();
+});
+
+// The first fault gets the eye; times say on hover what they are here.
+function dress(root) {
+  for (const time of root.querySelectorAll("time[data-time]")) {
+    const local = new Date(time.dateTime);
+    if (!Number.isNaN(local.valueOf())) time.title = `${time.title.split(" · ")[0]} · ${local.toLocaleString()}`;
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  dress(document);
+  (document.querySelector("[aria-invalid]") || document.querySelector(".fault.whole"))?.focus();
+});
+document.addEventListener("htmx:after:swap", () => dress(document));
