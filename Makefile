@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration conformance listening run check
+.PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser conformance listening run check
 .PHONY: bench requirements migration format
 
 BIN := .venv/bin
@@ -14,12 +14,14 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, conformance, listening to the voice
+test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, the console in a browser, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
+	@scripts/setup-browser
+	@$(BIN)/pytest tests/browser -n 2
 	@$(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
@@ -34,6 +36,10 @@ fuzz: setup ## Requests made from the management API's document, held against it
 
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 2
+
+browser: setup ## The console in a real browser, as people use it
+	@scripts/setup-browser
+	@$(BIN)/pytest tests/browser -n 2
 
 conformance: setup ## Black-box tests of the wire API: of a platform of their own, or of VOICECALL_URL
 	@$(BIN)/pytest tests/conformance

@@ -1,0 +1,107 @@
+"""Every page there is: light, readable for everybody, in both languages, and of no use to who injects text."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from browser.conftest import Site, Visitor
+
+LARGEST_PAGE = 200_000
+"""Bytes that a page and all it refers to may have."""
+MOST_PAGES = 120
+
+
+def _pattern(address: str) -> str:
+    """Pages of the same kind have the same: ids and numbers don't count."""
+    parts = urlsplit(address).path.split("/")
+    return "/".join("*" if any(letter in "0123456789+@%" for letter in part) else part for part in parts)
+
+
+async def _every_page(visitor: Visitor) -> list[str]:
+    """One page of each kind that links lead to, from where one lands."""
+    waiting, seen, found = ["/console/"], set[str](), list[str]()
+    while waiting and len(found) < MOST_PAGES:
+        address = waiting.pop(0)
+        if _pattern(address) in seen:
+            continue
+        seen.add(_pattern(address))
+        answer = await visitor.page.goto(visitor.url + address, wait_until="domcontentloaded")
+        assert answer is not None
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        found.append(urlsplit(visitor.page.url).path)
+        seen.add(_pattern(visitor.page.url))
+        links = await visitor.page.eval_on_selector_all(
+            "a[href], tr[data-open]", "all => all.map(one => one.dataset.open || one.getAttribute('href'))"
+        )
+        waiting += [
+            link.split("#")[0] for link in links if link.startswith("/console/") and "download" not in link
+        ]
+    return found
+
+
+async def _weight(visitor: Visitor) -> int:
+    """Bytes that came for the page, as they travelled; fonts aside."""
+    return int(
+        await visitor.page.evaluate(
+            "[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]"
+            ".filter(one => one.initiatorType !== 'font' && one.initiatorType !== 'fetch')"
+            ".reduce((sum, one) => sum + one.encodedBodySize, 0)"
+        )
+    )
+
+
+@pytest.mark.requirement("C9")
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_given_every_page_when_opened_then_it_is_light_and_accessible(
+    site: Site, language: str, theme: str
+) -> None:
+    session = await site.bench.notify()
+    await site.bench.over(session)
+    visitor = await site.visitor(language=language, theme=theme)
+    await visitor.log_in()
+    faults: dict[str, object] = {}
+    pages = await _every_page(visitor)
+    for path in pages:
+        await visitor.page.goto(visitor.url + path, wait_until="load")
+        name = path.removeprefix("/console/").replace("/", "-") or "start"
+        await visitor.shoot(f"{language}-{theme}-{name}")
+        if found := await visitor.accessibility():
+            faults[path] = found
+        if (weight := await _weight(visitor)) > LARGEST_PAGE:
+            faults[f"{path} weight"] = weight
+        wide = await visitor.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        if wide:
+            faults[f"{path} width"] = "the page scrolls sideways"
+    assert faults == {}
+
+
+@pytest.mark.requirement("C9")
+async def test_given_a_narrow_screen_when_a_page_is_opened_then_it_fits_and_the_menu_opens(
+    site: Site,
+) -> None:
+    visitor = await site.visitor(width=390)
+    await visitor.log_in()
+    await visitor.page.click(".menu-button")
+    assert await visitor.page.is_visible("#navigation")
+    for path in await _every_page(visitor):
+        await visitor.page.goto(visitor.url + path, wait_until="load")
+        wide = await visitor.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        assert not wide, path
+    await visitor.shoot("narrow")
+
+
+@pytest.mark.requirement("C9")
+async def test_given_the_keyboard_alone_when_used_then_pages_and_search_are_reached(site: Site) -> None:
+    visitor = await site.visitor()
+    await visitor.log_in()
+    page = visitor.page
+    await page.keyboard.press("?")
+    assert await page.is_visible("#keys")
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("g")
+    await page.keyboard.press("d")
+    await page.wait_for_url("**/console/dashboard")
+    await page.keyboard.press("/")
+    focused = await page.evaluate("document.activeElement.name")
+    assert focused == "text"
