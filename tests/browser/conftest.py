@@ -91,7 +91,7 @@ class Visitor:
             "axe.run(document, {resultTypes: ['violations']}).then(done => done.violations)"
         )
         return [
-            f"{fault['id']}: {fault['help']} {json.dumps([node['html'][:160] for node in fault['nodes']][:3])}"
+            f"{fault['id']}: {json.dumps([node['html'][:160] for node in fault['nodes']][:3])}"
             for fault in found
             if fault["impact"] in ("serious", "critical")
         ]

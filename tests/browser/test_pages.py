@@ -1,4 +1,4 @@
-"""Every page there is: light, readable for everybody, in both languages, and of no use to who injects text."""
+"""Every page there is: light, and readable for everybody, in both languages and themes."""
 
 from urllib.parse import urlsplit
 
