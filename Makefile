@@ -87,5 +87,5 @@ bench: setup ## Measure against bare Asterisk; prints one JSON line each
 migration: setup ## Write a database migration after tables.py was changed: FOR="what it is for"
 	@$(BIN)/python scripts/migration.py $(FOR)
 
-requirements: setup ## The requirement numbers that no test shows
-	@$(BIN)/python scripts/requirements.py
+requirements: setup ## The requirement numbers that no test shows; with ALL=--tests also who shows the others
+	@$(BIN)/python scripts/requirements.py $(ALL)
