@@ -20,6 +20,8 @@ class Page:
     handler: PageHandler
     is_open: bool
     """Whether it is there for who isn't logged in."""
+    max_body: int | None = None
+    """Bytes that may be sent to it, where files are; None: as the settings say."""
 
 
 @dataclass
@@ -35,15 +37,17 @@ class Pages:
         """Declare a page."""
         return self._page("GET", path, is_open)
 
-    def post(self, path: str, *, is_open: bool = False) -> Callable[[PageHandler], PageHandler]:
+    def post(
+        self, path: str, *, is_open: bool = False, max_body: int | None = None
+    ) -> Callable[[PageHandler], PageHandler]:
         """Declare what a form is sent to."""
-        return self._page("POST", path, is_open)
+        return self._page("POST", path, is_open, max_body)
 
     def _page(
-        self, method: Literal["GET", "POST"], path: str, is_open: bool
+        self, method: Literal["GET", "POST"], path: str, is_open: bool, max_body: int | None = None
     ) -> Callable[[PageHandler], PageHandler]:
         def declare(handler: PageHandler) -> PageHandler:
-            self.declared.append(Page(method, path, handler, is_open))
+            self.declared.append(Page(method, path, handler, is_open, max_body))
             return handler
 
         return declare
