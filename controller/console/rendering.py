@@ -15,7 +15,7 @@ from jinja2.runtime import Context as TemplateContext
 from controller.console.assets import Assets
 from controller.console.faults import translated_fault
 from controller.console.navigation import navigation
-from controller.console.words import LANGUAGES, translations
+from controller.console.words import LANGUAGES, N_, translations
 from controller.management.context import etag
 from controller.management.roles import Role
 
@@ -105,16 +105,16 @@ def _since(context: TemplateContext, at: datetime | str | None) -> str:
     made = _datetime(at)
     if made is None:
         return ""
-    text = context["_"]
+    visit: Visit = context["visit"]
     passed = (datetime.now(UTC) - made).total_seconds()
     for unit, message in (
-        (86400, text("%(count)s d ago")),
-        (3600, text("%(count)s h ago")),
-        (60, text("%(count)s min ago")),
+        (86400, N_("%(count)s d ago")),
+        (3600, N_("%(count)s h ago")),
+        (60, N_("%(count)s min ago")),
     ):
         if passed >= unit:
-            return str(message).replace("%(count)s", str(int(passed // unit)))
-    return str(text("just now"))
+            return visit.text(message, count=int(passed // unit))
+    return visit.text("just now")
 
 
 def _datetime(at: datetime | str | None) -> datetime | None:

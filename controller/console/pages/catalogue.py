@@ -1,8 +1,32 @@
 """All pages of the console."""
 
-from controller.console.pages import entrance
+from controller.console.pages import (
+    accounts,
+    applications,
+    audit,
+    contacts,
+    enterprises,
+    entrance,
+    nodes,
+    numbers,
+    tokens,
+    trunks,
+    users,
+)
 from controller.console.pages.declared import Page
 
-_MODULES = (entrance,)
+_MODULES = (
+    entrance,
+    applications,
+    numbers,
+    accounts,
+    enterprises,
+    contacts,
+    users,
+    tokens,
+    trunks,
+    nodes,
+    audit,
+)
 
 PAGES: tuple[Page, ...] = tuple(page for module in _MODULES for page in module.pages)
