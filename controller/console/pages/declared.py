@@ -20,6 +20,8 @@ class Page:
     handler: PageHandler
     is_open: bool
     """Whether it is there for who isn't logged in."""
+    takes_file: bool = False
+    """Whether the form has a file, which comes in pieces: `Visit.arriving`."""
 
 
 @dataclass
@@ -35,15 +37,17 @@ class Pages:
         """Declare a page."""
         return self._page("GET", path, is_open)
 
-    def post(self, path: str, *, is_open: bool = False) -> Callable[[PageHandler], PageHandler]:
+    def post(
+        self, path: str, *, is_open: bool = False, takes_file: bool = False
+    ) -> Callable[[PageHandler], PageHandler]:
         """Declare what a form is sent to."""
-        return self._page("POST", path, is_open)
+        return self._page("POST", path, is_open, takes_file)
 
     def _page(
-        self, method: Literal["GET", "POST"], path: str, is_open: bool
+        self, method: Literal["GET", "POST"], path: str, is_open: bool, takes_file: bool = False
     ) -> Callable[[PageHandler], PageHandler]:
         def declare(handler: PageHandler) -> PageHandler:
-            self.declared.append(Page(method, path, handler, is_open))
+            self.declared.append(Page(method, path, handler, is_open, takes_file))
             return handler
 
         return declare
