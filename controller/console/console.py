@@ -20,7 +20,7 @@ from controller.console.words import language_of
 from controller.management.desk import Desk
 from controller.management.identity import Identity
 from controller.management.passwords import csrf_token, same
-from controller.management.problems import CsrfTokenWrong, NotAuthenticated, NotFound, Problem
+from controller.management.problems import CsrfTokenWrong, NotAuthenticated, NotFound, Problem, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ class Console:
 
     def _handler(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
+            if page.max_body is not None:
+                request = request.clone(client_max_size=page.max_body)
             visit = await self._visit(request)
             try:
                 if visit.actor is None and not page.is_open:
@@ -69,6 +71,8 @@ class Console:
                 answer = await page.handler(visit)
             except NotAuthenticated:
                 answer = visit.go("/login?then=" + quote(_place(request), safe=""))
+            except web.HTTPRequestEntityTooLarge:
+                answer = visit.render("problem.html", problem=TooLarge(), status=TooLarge.status)
             except Problem as problem:
                 answer = visit.render("problem.html", problem=problem, status=problem.status)
             except Exception:

@@ -3,6 +3,7 @@
 A form knows nothing of rules: it makes a body of what was typed, and the operation says what is wrong.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,7 +16,26 @@ if TYPE_CHECKING:
     from controller.console.visit import Visit
 
 T = TypeVar("T")
-FieldKind = Literal["text", "number", "decimal", "password", "choice", "check", "lines", "long", "hidden"]
+_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?")
+FieldKind = Literal[
+    "text",
+    "number",
+    "decimal",
+    "password",
+    "moment",
+    "choice",
+    "suggest",
+    "several",
+    "check",
+    "lines",
+    "long",
+    "confirm",
+    "hidden",
+]
+"""suggest: a text that may be one of the choices; several: any number of them, typed as lines; moment: a time
+in UTC; confirm: what is typed again before something that can't be undone, and no part of the body."""
+ALL = "*"
+"""A choice of several: all, also those to come; the body says null then."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +50,8 @@ class Field:
     required: bool = False
     choices: Sequence[tuple[str, str]] = ()
     """Value and label, of a choice."""
+    heading: str = ""
+    """Stands above it, where a part of the form begins."""
     placeholder: str = ""
     empty: Any = None
     """What nothing typed stands for."""
@@ -39,20 +61,27 @@ class Field:
         text = (typed or "").strip() if self.kind not in ("long", "password") else (typed or "")
         if self.kind == "check":
             return typed is not None
-        if self.kind == "lines":
-            return [line.strip() for line in text.splitlines() if line.strip()]
+        if self.kind in ("lines", "several"):
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            return None if self.kind == "several" and ALL in lines else lines
         if not text:
             return self.empty
         if self.kind == "number":
             return int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else text
+        if self.kind == "moment" and _WITHOUT_ZONE.fullmatch(text):
+            return f"{text}Z"
         return text
 
     def shown_value(self, present: Any) -> str | None:
         """What the field shows of what there is; None: a box that isn't checked."""
         if self.kind == "check":
             return "on" if present else None
-        if self.kind == "lines":
+        if self.kind == "several" and present is None:
+            return ALL
+        if self.kind in ("lines", "several"):
             return "\n".join(map(str, present or ()))
+        if self.kind == "moment" and present is not None:
+            return str(present).removesuffix("Z")
         return "" if present is None else str(present)
 
 
@@ -66,6 +95,8 @@ class Form:
         """The body that was typed."""
         made: dict[str, Any] = {}
         for asked in self.fields:
+            if asked.kind == "confirm":
+                continue
             place, *deeper = asked.name.split(".")
             value = asked.body_value(typed.get(asked.name))
             if deeper:
@@ -102,6 +133,10 @@ class Form:
         """The form without all other fields."""
         return Form(tuple(asked for asked in self.fields if asked.name in names))
 
+    def without(self, *names: str) -> "Form":
+        """The form without these fields."""
+        return Form(tuple(asked for asked in self.fields if asked.name not in names))
+
 
 @dataclass
 class Sent:
@@ -134,37 +169,68 @@ class Sent:
         path: Mapping[str, str] | None = None,
         *,
         also: Mapping[str, Any] | None = None,
+        since: Any = None,
     ) -> T | None:
         """Have an operation take it: what that answers, or None with the faults noted here.
 
         :param also: what the body has besides.
+        :param since: the thing that is changed; what it has already is left out of the body.
         """
+        body = self.form.body(self.typed)
+        if since is not None:
+            present = self.form.body(self.form.shown(since))
+            body = {name: value for name, value in body.items() if value != present[name]}
         try:
             return await self.visit.run(
                 handler,
                 path,
-                body={**self.form.body(self.typed), **(also or {})},
+                body={**body, **(also or {})},
                 version=self.version,
                 key=self.once,
             )
         except Problem as problem:
-            if problem.status in (401, 403, 404, 500):
+            if problem.status in (401, 403, 500) or (problem.status == 404 and not self._names_account):
                 raise
             self.refused(problem)
             return None
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether an operation found something wrong."""
+        return self.status != 200
+
+    @property
+    def _names_account(self) -> bool:
+        """Whether what was not found may be the account that was typed."""
+        return "account_id" in {asked.name for asked in self.form.fields} and bool(
+            self.typed.get("account_id")
+        )
+
+    def confirms(self, expected: str) -> bool:
+        """Whether the field to be confirmed says this; if not, that is noted."""
+        asked = next(asked for asked in self.form.fields if asked.kind == "confirm")
+        if self.typed.get(asked.name, "").strip() == expected:
+            return True
+        self.status = 422
+        self.faults[asked.name] = self.visit.text("This is not what must be typed here.")
+        return False
+
     def refused(self, problem: Problem) -> None:
         """Take in what an operation said against it."""
-        names = {asked.name for asked in self.form.fields}
+        kinds = {asked.name: asked.kind for asked in self.form.fields}
         self.status = problem.status
         rest = []
         for fault in problem.errors:
-            place = next((it for it in (fault.field, fault.field.split(".")[0]) if it in names), None)
+            place, inside = _place(fault.field, kinds)
             said = self.visit.renderer.fault(self.visit.look.language, fault.detail)
-            if place is None:
-                rest.append(f"{fault.field} {said}")
-            else:
-                self.faults.setdefault(place, said)
+            if inside.isdigit() and kinds.get(place) == "lines":
+                said = self.visit.text("Line %(line)s: %(fault)s", line=int(inside) + 1, fault=said)
+            if not place:
+                rest.append(f"{fault.field} {said}".strip())
+            elif said not in self.faults.get(place, ""):
+                self.faults[place] = "; ".join(filter(None, (self.faults.get(place), said)))
+        if problem.status == 404 and self._names_account:
+            self.faults["account_id"] = self.visit.text("There is no such account.")
         if isinstance(problem, ChangedMeanwhile):
             rest.append(
                 self.visit.text(
@@ -175,5 +241,15 @@ class Sent:
         elif not self.faults and not rest:
             rest.append(self.visit.renderer.fault(self.visit.look.language, problem.detail))
         if isinstance(problem, Conflict) and problem.uses:
-            rest += [f"{use.kind} {use.id}" for use in problem.uses]
+            rest += [f"{self.visit.text(use.kind)} {use.id}" for use in problem.uses]
         self.problem = "; ".join(rest)
+
+
+def _place(path: str, kinds: Mapping[str, FieldKind]) -> tuple[str, str]:
+    """The field that asks for what a fault names, and the next step inside of it."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        name = ".".join(parts[:length])
+        if name in kinds:
+            return name, ".".join(parts[length : length + 1])
+    return "", ""

@@ -13,10 +13,12 @@ from controller.console.arriving import Arriving
 from controller.console.forms import Form, Sent
 from controller.console.live import Stream
 from controller.console.rendering import Look, Renderer
+from controller.console.snippets import curl
 from controller.management.context import Context, Services
 from controller.management.desk import Desk
 from controller.management.idempotency import Attempt
-from controller.management.problems import NotAuthenticated, Problem
+from controller.management.operations import Upload
+from controller.management.problems import Forbidden, NotAuthenticated, Problem
 from controller.management.roles import Actor, Role
 
 T = TypeVar("T")
@@ -73,7 +75,20 @@ class Visit:
         """Whether the role of who is logged in covers this one."""
         return self.actor is not None and self.actor.role.covers(role)
 
+    def curl(self, method: str, path: str, body: Any = None, **more: Any) -> str:
+        """The command that asks the same of the API: see `snippets.curl`."""
+        return curl(self.base_url, method, path, body, **more)
+
     # Asking operations
+
+    def allows(self, handler: Callable[..., Awaitable[Any]]) -> bool:
+        """Whether the operation is for the role and side of whoever is logged in."""
+        return self.actor is not None and self.desk.operation_of(handler).is_for(self.actor)
+
+    def check(self, handler: Callable[..., Awaitable[Any]]) -> None:
+        """Raises Forbidden unless a form that is sent to the operation is of use to whoever is logged in."""
+        if not self.allows(handler):
+            raise Forbidden
 
     async def run(
         self,
@@ -136,7 +151,18 @@ class Visit:
         if self.arriving is not None:
             return Sent(form, self, self.arriving.typed)
         data = await self.request.post()
-        return Sent(form, self, {name: value for name, value in data.items() if isinstance(value, str)})
+        typed = {name: value for name, value in data.items() if isinstance(value, str)}
+        for asked in form.fields:
+            if asked.kind == "several":
+                typed[asked.name] = "\n".join(map(str, data.getall(asked.name, ())))
+        return Sent(form, self, typed)
+
+    async def uploaded(self, name: str) -> Upload | None:
+        """The file that was chosen in a form; None: none was."""
+        found = (await self.request.post()).get(name)
+        if not isinstance(found, web.FileField) or not found.filename:
+            return None
+        return Upload(found.file.read(), found.content_type)
 
     def blank(self, form: Form, present: Any = None, **values: str) -> Sent:
         """A form to be filled in; with what there is now, if that is given."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sqlmodel import Session
 
 from controller.management.problems import Problem
-from controller.management.roles import Role, Scope
+from controller.management.roles import Actor, Role, Scope
 
 PREFIX: Final = "/api/v1"
 JSON_LIMIT: Final = 65536
@@ -103,6 +103,10 @@ class Operation:
     @property
     def is_safe(self) -> bool:
         return self.method == "GET"
+
+    def is_for(self, actor: Actor) -> bool:
+        """Whether this user's role and side cover it; whose things it is about is another matter."""
+        return actor.role.covers(self.needs) and (actor.is_operators or self.scope is not Scope.OPERATOR)
 
     @property
     def creates(self) -> bool:

@@ -26,10 +26,7 @@ async def check_role(context: Context) -> None:
     operation, actor = context.operation, context.actor
     if actor is None:
         return
-    allowed = actor.role.covers(operation.needs) and (
-        actor.is_operators or operation.scope is not Scope.OPERATOR
-    )
-    if allowed:
+    if operation.is_for(actor):
         return
     if not operation.is_safe:
         await context.note(
