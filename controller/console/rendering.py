@@ -15,9 +15,10 @@ from jinja2.runtime import Context as TemplateContext
 from controller.console.assets import Assets
 from controller.console.faults import translated_fault
 from controller.console.navigation import navigation
-from controller.console.words import LANGUAGES, translations
+from controller.console.words import LANGUAGES, N_, translations
 from controller.management.context import etag
 from controller.management.roles import Role
+from controller.rules.amounts import amount_text
 
 if TYPE_CHECKING:
     from controller.console.visit import Visit
@@ -82,7 +83,14 @@ def _environment(language: str) -> Environment:
         words.gettext, words.ngettext, newstyle=True
     )
     made.filters.update(
-        moment=moment, since=_since, clock=clock, phone=phone, etag=etag, json=_json, seconds=seconds
+        moment=moment,
+        since=_since,
+        clock=clock,
+        phone=phone,
+        etag=etag,
+        json=_json,
+        seconds=seconds,
+        money=amount_text,
     )
     made.globals["query"] = _query
     return made
@@ -105,16 +113,16 @@ def _since(context: TemplateContext, at: datetime | str | None) -> str:
     made = _datetime(at)
     if made is None:
         return ""
-    text = context["_"]
+    visit: Visit = context["visit"]
     passed = (datetime.now(UTC) - made).total_seconds()
     for unit, message in (
-        (86400, text("%(count)s d ago")),
-        (3600, text("%(count)s h ago")),
-        (60, text("%(count)s min ago")),
+        (86400, N_("%(count)s d ago")),
+        (3600, N_("%(count)s h ago")),
+        (60, N_("%(count)s min ago")),
     ):
         if passed >= unit:
-            return str(message).replace("%(count)s", str(int(passed // unit)))
-    return str(text("just now"))
+            return visit.text(message, count=int(passed // unit))
+    return visit.text("just now")
 
 
 def _datetime(at: datetime | str | None) -> datetime | None:

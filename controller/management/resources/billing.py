@@ -182,9 +182,7 @@ def _balance(ctx: Context, session: Session, account: Account) -> BalanceView:
 @operations.get("/accounts/{account_id}/balance", needs=Role.VIEWER, kinds=[ACCOUNT])
 async def get_balance(ctx: Context) -> BalanceView:
     """Read how an account stands."""
-    return await ctx.read(
-        lambda session: _balance(ctx, session, session.get_one(Account, ctx.account))
-    )
+    return await ctx.read(lambda session: _balance(ctx, session, session.get_one(Account, ctx.account)))
 
 
 @operations.get("/balances", needs=Role.VIEWER)

@@ -125,7 +125,7 @@ class UploadQuery(Query):
     convert: bool = False
     """Convert a WAV file of another form, an MP3, Ogg or FLAC file, and even its loudness."""
     keep: bool = False
-    """A refused file that could be converted waits an hour for that: `uses` names it, see `convert_upload`."""
+    """A refused file that could be converted waits an hour for that (`convert_upload`): `uses` names it."""
 
 
 class Conversion(Input):

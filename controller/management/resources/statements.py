@@ -41,6 +41,8 @@ class StatementLine(View):
     """What it did to the balance."""
     balance: Money
     """What was left after it."""
+    settlement_id: int | None
+    """Of calls: the settlement that rated them; null otherwise."""
 
 
 class StatementView(View):
@@ -180,6 +182,7 @@ def _statement_view(made: Statement) -> StatementView:
             text=line.text,
             amount=line.amount,
             balance=line.balance,
+            settlement_id=line.settlement_id,
         )
         for line in made.lines
     ]

@@ -137,8 +137,8 @@ class PreviewQuery(Query):
 class TextQuery(Query):
     """A text that isn't a template yet."""
 
-    # Encoded, it must fit in an address.
-    text: str = Field("", max_length=900)
+    # More than a template may have, so that it is told how much that is; encoded, it must fit in an address.
+    text: str = Field("", max_length=2000)
     """What is to be said, with variables."""
 
 
@@ -229,9 +229,7 @@ async def check_template_text(ctx: Context, query: TextQuery) -> TextCheckView:
     """Check a text before it is made a template."""
     fault, variables = None, []
     try:
-        variables = [
-            VariableView(name=str(each), sample=each.sample) for each in parse(query.text).variables
-        ]
+        variables = [VariableView(name=str(each), sample=each.sample) for each in parse(query.text).variables]
     except TemplateSyntaxError as error:
         fault = str(error)
     size = len(query.text.encode("utf-8", "replace"))
