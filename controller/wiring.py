@@ -5,7 +5,7 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from random import Random, SystemRandom
 from typing import Any, Protocol
 
 from aiohttp import web
+from sqlalchemy import select
 
 from controller.accounts.admission import Admission
 from controller.accounts.directory import Directory, LiveDirectory
@@ -25,7 +26,7 @@ from controller.api.openapi.document import document
 from controller.api.openapi.routes import documentation_routes
 from controller.api.pacing import Pacer
 from controller.api.remote import Remote
-from controller.api.server import make_app
+from controller.api.server import Readiness, make_app
 from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
 from controller.api.wire.handlers import WireApi
 from controller.api.wire.idempotency import StartedCalls
@@ -50,6 +51,8 @@ from controller.management.context import management_services
 from controller.management.desk import Desk
 from controller.management.server import ManagementApi
 from controller.notices.outbox import opened_outbox
+from controller.observability.endpoint import metrics_routes
+from controller.observability.room import opened_observability
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
@@ -81,6 +84,8 @@ _HOUSEKEEPING_INTERVAL = 600.0
 
 
 NOTICES_KEPT = timedelta(days=90)
+_DATABASE_PATIENCE = 1.0
+"""Seconds in which the database must answer for the controller to be ready."""
 
 _HURRY = 1.0
 """Seconds that pushes and fetches under way get when somebody insists on the end."""
@@ -132,6 +137,7 @@ async def running_controller(
         database = await stack.enter_async_context(
             Database(settings.database_url, synchronous=settings.database.synchronous)
         )
+        observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
         node = Node(settings.asterisk, simulated_prefix=settings.calls.simulated_prefix, random=random)
@@ -160,6 +166,7 @@ async def running_controller(
                 clock,
                 random,
                 sender,
+                observability,
             )
         )
         notices = await stack.enter_async_context(
@@ -187,7 +194,7 @@ async def running_controller(
             database,
             journal,
             node,
-            pushes.statuses,
+            observability.telling(pushes.statuses),
             pushes.outbox.wake,
             keeper.wake,
             clock,
@@ -198,6 +205,15 @@ async def running_controller(
             speech,
             billing.spending,
         )
+        observability.look_at(
+            live_calls=lambda: calls.live,
+            nodes=lambda: {node.name: node.available},
+            trunks=lambda: {state.name: state.works for state in node.trunks.all()},
+            commands_in_flight=lambda: node.ari.in_flight,
+            writes_waiting=lambda: database.waiting,
+            pushes_inside=lambda: pushes.courier.inside,
+            speech=_speech_figures(speech),
+        )
         node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
@@ -206,6 +222,7 @@ async def running_controller(
             directory.run(),
             keeper.run(),
             archive.run(),
+            observability.run(),
             _housekeeping(database, clock, attempts_kept),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
@@ -257,13 +274,37 @@ async def running_controller(
             remote,
         )
         gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
-        app = make_app(routes, lambda: node.available, settings.http, gate)
+        routes += metrics_routes(observability, settings.metrics, remote)
+        app = make_app(
+            routes, partial(_readiness, node, database), settings.http, gate, observability.answered
+        )
         with naming_port("http.port", settings.http.address, settings.http.port):
             listener = await stack.enter_async_context(listening(app, settings.http, gate))
         guard.protect_url(listener.url)
         yield Controller(
             settings, listener, node, calls, database, directory, billing, search, content, reviews
         )
+
+
+async def _readiness(node: Node, database: Database) -> Readiness:
+    """Whether calls can be taken."""
+    try:
+        async with asyncio.timeout(_DATABASE_PATIENCE):
+            await database.read(lambda session: session.execute(select(1)))
+        answers = True
+    except Exception:  # whatever it is, no call could be written down
+        answers = False
+    return Readiness({"database": answers, "node": node.available})
+
+
+def _speech_figures(speech: Synthesiser | None) -> dict[str, Callable[[], float]]:
+    if speech is None:
+        return {}
+    return {
+        "prompts_made": lambda: speech.made,
+        "prompts_reused": lambda: speech.reused,
+        "prompts_under_way": lambda: speech.under_way,
+    }
 
 
 async def _changed(

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -14,13 +15,39 @@ from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
 
+Observe = Callable[[str, str, int, float], None]
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether calls can be taken, part by part."""
+
+    parts: Mapping[str, bool]
+
+    @property
+    def is_ready(self) -> bool:
+        return all(self.parts.values())
+
+
+async def always_ready() -> Readiness:
+    """For tests that have none of the parts."""
+    return Readiness({})
+
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    routes: Iterable[web.RouteDef], ready: Callable[[], bool], settings: HttpSettings, gate: Gate
+    routes: Iterable[web.RouteDef],
+    ready: Callable[[], Awaitable[Readiness]],
+    settings: HttpSettings,
+    gate: Gate,
+    observe: Observe | None = None,
 ) -> web.Application:
-    """The application that `serve` serves."""
+    """The application that `serve` serves.
+
+    :param observe: is told of every answer: route, method, status, seconds.
+    """
 
     @web.middleware
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -28,6 +55,8 @@ def make_app(
         answer = await _answer(request, handler)
         took = time.perf_counter() - began
         gate.answered(request, turn_of(request), answer.status, request.get(PROVEN), took)
+        if observe is not None:
+            observe(_route(request), request.method, answer.status, took)
         return answer
 
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body)
@@ -36,11 +65,21 @@ def make_app(
     async def live(_request: web.Request) -> web.Response:
         return web.json_response({"live": True})
 
-    async def readiness(_request: web.Request) -> web.Response:
-        return web.json_response({"ready": ready()}, status=200 if ready() else 503)
+    async def readiness(request: web.Request) -> web.Response:
+        state = await ready()
+        told: dict[str, object] = {"ready": state.is_ready}
+        if "verbose" in request.query:
+            told["parts"] = dict(state.parts)
+        return web.json_response(told, status=200 if state.is_ready else 503)
 
     app.add_routes([web.get("/healthz", live), web.get("/readyz", readiness)])
     return app
+
+
+def _route(request: web.Request) -> str:
+    """The route's own pattern: what stands in paths is nobody's label."""
+    resource = request.match_info.route.resource
+    return "none" if resource is None else resource.canonical
 
 
 def _patient(route: web.RouteDef) -> web.RouteDef:

@@ -83,6 +83,11 @@ class Client:
         self.applications = Applications(self._connection)
 
     @property
+    def in_flight(self) -> int:
+        """Requests that were sent and not answered."""
+        return self._connection.in_flight
+
+    @property
     def ready(self) -> bool:
         """The socket is open and everything was brought up to date after the last gap."""
         return self._ready.is_set()

@@ -94,6 +94,11 @@ class Connection:
         """A socket is open; what was asked over it may still be unanswered."""
         return self._socket is not None
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that were sent and not answered."""
+        return len(self._answers)
+
     async def run(self) -> None:
         """Keep the socket open until cancelled. Raises what `retry` gave up on.
 

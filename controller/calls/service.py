@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -114,6 +114,11 @@ class CallService:
     def playing(self, media: str) -> list[str]:
         """The session ids of calls in progress that play a medium."""
         return [call.session_id for call in self._live.values() if media in media_of(call.request.plan)]
+
+    @property
+    def live(self) -> Collection[LiveCall]:
+        """The calls that are not closed yet."""
+        return self._live.values()
 
     @property
     def live_ids(self) -> frozenset[str]:

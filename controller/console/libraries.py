@@ -14,17 +14,16 @@ import platform
 import shutil
 import subprocess
 import tarfile
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+
+from controller.npm import archive_of
 
 _HERE: Final = Path(__file__).parent
 _LOCK: Final = _HERE / "package-lock.json"
 INSTALLED: Final = _HERE / "node_modules"
 _BUNDLED: Final = INSTALLED / ".bundled"
-_REGISTRY: Final = "https://registry.npmjs.org"
-_TIMEOUT: Final = 60
 _READY_MADE: Final = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "htmx-sse.js": "htmx.org/dist/ext/hx-sse.min.js",
@@ -57,7 +56,7 @@ def install() -> None:
 
 
 def _unpack(name: str, package: dict[str, Any]) -> None:
-    content = _fetched(name, package["version"])
+    content = archive_of(name, package["version"])
     kind, _, expected = package["integrity"].partition("-")
     if base64.b64encode(hashlib.new(kind, content).digest()).decode() != expected:
         raise ValueError(f"{name} {package['version']} is not what package-lock.json says")
@@ -74,14 +73,6 @@ def _unpack(name: str, package: dict[str, Any]) -> None:
                 assert source is not None
                 target.write_bytes(source.read())
                 target.chmod(0o755 if member.mode & 0o100 else 0o644)
-
-
-def _fetched(name: str, version: str) -> bytes:
-    registry = os.environ.get("NPM_CONFIG_REGISTRY", _REGISTRY).rstrip("/")
-    address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
-    # The operator names the registry; what comes from it is checked against its digest.
-    with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310
-        return bytes(answer.read())
 
 
 def _bundle() -> None:

@@ -1,11 +1,12 @@
 """The way of every push to its receiver: who it is from, whether it may go now, what became of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from random import Random
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from controller.accounts.directory import Application
@@ -24,6 +25,18 @@ _WAITING_PER_CONNECTION = 10
 
 _OK = range(200, 201)
 _ANY_OK = range(200, 300)
+
+
+class Observer(Protocol):
+    """Is told of every attempt, and may have headers sent along."""
+
+    def headers(self, push: Push) -> Mapping[str, str]:
+        """What goes along with a push."""
+        ...
+
+    def pushed(self, push: Push, delivery: Delivery, at: datetime) -> None:
+        """An attempt that began at `at` is over. Must not wait."""
+        ...
 
 
 @dataclass
@@ -45,6 +58,7 @@ class Courier:
         clock: Clock,
         random: Random,
         settings: PushSettings,
+        observer: Observer | None = None,
     ) -> None:
         self._sender = sender
         self._application = application
@@ -53,7 +67,13 @@ class Courier:
         self._random = random
         self._signing = Signing(settings.signing)
         self._width = settings.connections_per_receiver
+        self._observer = observer
         self._lanes: dict[tuple[str, str], _Lane] = {}
+
+    @property
+    def inside(self) -> int:
+        """Pushes that are under way or wait for their turn."""
+        return sum(lane.inside for lane in self._lanes.values())
 
     async def deliver(self, push: Push) -> Delivery:
         """One attempt, which is kept; never raises for what the receiver or the network does."""
@@ -80,11 +100,15 @@ class Courier:
         application = self._application(push.app_key)
         at = self._clock.now()
         headers = self._headers(push, application, at)
+        if self._observer is not None:
+            headers |= self._observer.headers(push)
         delivery = await self._sender.send(push.url, push.body, headers)
         durable = application is not None and application.push_profile is PushProfile.DURABLE
         if delivery.accepted and delivery.status not in (_ANY_OK if durable else _OK):
             delivery = replace(delivery, failure=Failure.HTTP, error=f"answered {delivery.status}")
         self._ledger.note(push, delivery, at)
+        if self._observer is not None:
+            self._observer.pushed(push, delivery, at)
         return delivery
 
     def _headers(self, push: Push, application: Application | None, now: datetime) -> dict[str, str]:

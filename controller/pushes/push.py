@@ -1,6 +1,7 @@
 """A push: one message for one endpoint."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +28,8 @@ class Push:
     sequence: int | None = None
     """Of a status push: how many there were before it in its call."""
     attempt: int = 1
+    happened_at: datetime | None = None
+    """When what it tells of happened."""
 
     @property
     def endpoint(self) -> Endpoint:

@@ -10,7 +10,7 @@ from typing import Any
 from controller.accounts.directory import Application
 from controller.clock import Clock
 from controller.pushes.cdr_outbox import CdrOutbox
-from controller.pushes.courier import Courier
+from controller.pushes.courier import Courier, Observer
 from controller.pushes.durable import DurableStatuses
 from controller.pushes.guard import AddressGuard
 from controller.pushes.ledger import Ledger
@@ -25,6 +25,7 @@ from controller.store.database import Database
 class Pushes:
     """Everything that tells customers something."""
 
+    courier: Courier
     statuses: StatusPushes
     outbox: CdrOutbox
     works: tuple[Coroutine[Any, Any, None], ...]
@@ -45,6 +46,7 @@ async def opened_pushes(
     clock: Clock,
     random: Random,
     sender: Sender | None = None,
+    observer: Observer | None = None,
 ) -> AsyncIterator[Pushes]:
     """The room, open until the end of the block. `application` finds an app by its key."""
     own = settings.pushes
@@ -54,7 +56,7 @@ async def opened_pushes(
         ledger = await stack.enter_async_context(
             Ledger(database, clock, timedelta(days=own.disable_after_days))
         )
-        courier = Courier(sender, application, ledger, clock, random, own)
+        courier = Courier(sender, application, ledger, clock, random, own, observer)
         policy = RetryPolicy(own.cdr_attempts, timedelta(seconds=own.cdr_interval), random)
         durable = DurableStatuses(courier, database, clock, policy, settings.host_name)
         await durable.resume()
@@ -62,4 +64,4 @@ async def opened_pushes(
             database, courier, application, clock, policy, own.cdr_batch, settings.cdr_file_dir
         )
         statuses = StatusPushes(courier, durable)
-        yield Pushes(statuses, outbox, (outbox.run(), durable.run(), ledger.run()))
+        yield Pushes(courier, statuses, outbox, (outbox.run(), durable.run(), ledger.run()))

@@ -53,6 +53,7 @@ def status_push(call: LiveCall, entry: Entry, attempt: int = 1) -> Push:
         (call.id,),
         number,
         attempt,
+        entry.at,
     )
 
 

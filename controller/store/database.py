@@ -55,6 +55,11 @@ class Database:
         self._connection: Connection | None = None
         """Belongs to the thread."""
 
+    @property
+    def waiting(self) -> int:
+        """Writes that were handed over and not begun."""
+        return len(self._jobs)
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own that sees what was committed."""
         return await asyncio.to_thread(self._read, work)

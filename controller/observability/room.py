@@ -1,0 +1,141 @@
+"""The room of observability, put together: what the rest of the house tells, and what it is asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.calls.call import LiveCall
+from controller.calls.service import StatusTeller
+from controller.calls.timeline import Entry
+from controller.observability.metrics import Metrics, Sample
+from controller.observability.tracing import Tracing, opened_tracing
+from controller.pushes.push import Push
+from controller.pushes.receiver import Delivery
+from controller.settings import Settings
+
+Number = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Observability:
+    """Metrics, if they are wanted, and traces, if they are."""
+
+    metrics: Metrics | None
+    tracing: Tracing | None
+
+    def headers(self, push: Push) -> Mapping[str, str]:
+        """What goes along with a push."""
+        return {} if self.tracing is None else self.tracing.traceparent(push)
+
+    def pushed(self, push: Push, delivery: Delivery, at: datetime) -> None:
+        """An attempt at a push was made."""
+        for watcher in self._watchers:
+            watcher.pushed(push, delivery, at)
+
+    def telling(self, statuses: StatusTeller) -> StatusTeller:
+        """A teller that tells the customer, and us."""
+        return _Tellers((statuses, *self._watchers))
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        if self.metrics is not None:
+            self.metrics.answered(route, method, status, seconds)
+
+    async def run(self) -> None:
+        """What has to be measured all the time, until cancelled."""
+        if self.metrics is not None:
+            await self.metrics.watch_loop()
+
+    def look_at(
+        self,
+        *,
+        live_calls: Callable[[], Iterable[LiveCall]],
+        nodes: Callable[[], Mapping[str, bool]],
+        trunks: Callable[[], Mapping[str, bool]],
+        commands_in_flight: Number,
+        writes_waiting: Number,
+        pushes_inside: Number,
+        speech: Mapping[str, Number],
+    ) -> None:
+        """These are the parts that gauges look at."""
+        if self.metrics is None:
+            return
+        look_at = self.metrics.look_at
+        look_at(
+            "voicecall_live_calls", "Calls under way here.", lambda: _by_service(live_calls()), ("service",)
+        )
+        look_at(
+            "voicecall_app_calls",
+            "Calls under way here, of each application: what its limit of calls at a time is used for.",
+            lambda: _counted("app", (call.request.app_key for call in live_calls())),
+            ("app",),
+        )
+        look_at(
+            "voicecall_node_up", "Whether the node takes calls.", lambda: _states("node", nodes()), ("node",)
+        )
+        look_at(
+            "voicecall_trunk_up",
+            "Whether nothing is known against a trunk.",
+            lambda: _states("trunk", trunks()),
+            ("trunk",),
+        )
+        for name, text, number in (
+            (
+                "voicecall_ari_requests_in_flight",
+                "Requests to Asterisk without an answer.",
+                commands_in_flight,
+            ),
+            ("voicecall_database_writes_waiting", "Writes that wait for the next group.", writes_waiting),
+            ("voicecall_pushes_in_flight", "Pushes under way, or waiting for a receiver.", pushes_inside),
+        ):
+            look_at(name, text, _one(number))
+        for name, number in speech.items():
+            look_at(
+                f"voicecall_speech_{name}", f"Synthesised prompts: {name.replace('_', ' ')}.", _one(number)
+            )
+
+    @property
+    def _watchers(self) -> list[Metrics | Tracing]:
+        return [watcher for watcher in (self.metrics, self.tracing) if watcher is not None]
+
+
+@asynccontextmanager
+async def opened_observability(settings: Settings) -> AsyncIterator[Observability]:
+    """The room, open until the end of the block. Raises TracingUnavailable."""
+    metrics = Metrics(settings.host_name) if settings.metrics.enabled else None
+    tracing = opened_tracing(settings.traces, settings.host_name)
+    try:
+        yield Observability(metrics, tracing)
+    finally:
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
+
+
+class _Tellers:
+    def __init__(self, tellers: Iterable[StatusTeller]) -> None:
+        self._tellers = tuple(tellers)
+
+    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Future[None] | None" = None) -> None:
+        for teller in self._tellers:
+            teller.tell(call, entry, after)
+
+
+def _one(number: Number) -> Callable[[], Iterable[Sample]]:
+    return lambda: [Sample(number())]
+
+
+def _states(label: str, states: Mapping[str, bool]) -> Iterable[Sample]:
+    return [Sample(float(up), {label: name}) for name, up in states.items()]
+
+
+def _by_service(calls: Iterable[LiveCall]) -> Iterable[Sample]:
+    return _counted("service", (call.request.service.value for call in calls))
+
+
+def _counted(label: str, names: Iterable[str]) -> Iterable[Sample]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return [Sample(count, {label: name}) for name, count in counts.items()]

@@ -1,0 +1,217 @@
+"""Traces in OpenTelemetry's form: one for each call, made of its timeline when it ends, and of its pushes.
+
+The ids of a call's trace follow from the call's id. So a span can be sent when it is over, by whichever
+controller it was, and no trace has to be kept in memory while a call runs. Numbers, digits, codes and texts
+are in no attribute.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from controller.calls.call import LiveCall
+from controller.calls.timeline import Entry, Kind
+from controller.observability_settings import TraceSettings
+from controller.pushes.push import Push
+from controller.pushes.receiver import Delivery
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+
+_SAMPLING_SPACE: Final = 2**64
+_NANOSECONDS: Final = 1_000_000_000
+_HEADER: Final = "traceparent"
+
+
+class TracingUnavailable(Exception):
+    """The settings ask for traces, and the packages for that aren't installed."""
+
+
+def trace_id(call_id: str) -> int:
+    """Of a call; 128 bits."""
+    return int.from_bytes(hashlib.sha256(b"trace\n" + call_id.encode()).digest()[:16], "big") or 1
+
+
+def span_id(call_id: str, part: str) -> int:
+    """Of a part of a call; 64 bits."""
+    return int.from_bytes(hashlib.sha256(f"span\n{call_id}\n{part}".encode()).digest()[:8], "big") or 1
+
+
+class Tracing:
+    """Sends spans to a collector, in a thread of the exporter's own."""
+
+    def __init__(self, processor: "SpanProcessor", host_name: str, sample: float = 1.0) -> None:
+        from opentelemetry.sdk.resources import Resource
+
+        self._processor = processor
+        self._sample = sample
+        self._resource = Resource.create(
+            {
+                "service.name": "voicecall",
+                "service.version": version("voicecall"),
+                "service.instance.id": host_name,
+            }
+        )
+
+    def traceparent(self, push: Push) -> dict[str, str]:
+        """The header by which the receiver of a push continues the trace of its call (W3C)."""
+        call_id = push.call_ids[0]
+        if not self._is_sampled(call_id):
+            return {}
+        span = span_id(call_id, _push_part(push))
+        return {_HEADER: f"00-{trace_id(call_id):032x}-{span:016x}-01"}
+
+    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Future[None] | None" = None) -> None:
+        """Something happened; at the end of a call its spans are sent."""
+        del after
+        if entry.kind is Kind.DISCONNECT and self._is_sampled(call.id):
+            for span in self._spans_of(call, entry):
+                self._processor.on_end(span)
+
+    def pushed(self, push: Push, delivery: Delivery, at: datetime) -> None:
+        """An attempt at a push was made."""
+        for call_id in push.call_ids:
+            if not self._is_sampled(call_id):
+                continue
+            attributes: dict[str, Any] = {
+                "voice.push.event": push.event_type,
+                "voice.push.attempt": push.attempt,
+                "http.request.method": "POST",
+                "server.address": push.endpoint.url,
+            }
+            if delivery.status is not None:
+                attributes["http.response.status_code"] = delivery.status
+            if not delivery.accepted:
+                attributes["error.type"] = str(delivery.failure)
+            end = at + timedelta(milliseconds=delivery.latency_ms)
+            self._processor.on_end(
+                self._span(
+                    call_id,
+                    _push_part(push),
+                    f"push {push.event_type}",
+                    at,
+                    end,
+                    attributes,
+                    failed=not delivery.accepted,
+                    client=True,
+                )
+            )
+
+    def close(self) -> None:
+        """Send what is left. Blocks, at most as long as the exporter's time-out."""
+        self._processor.shutdown()
+
+    def _is_sampled(self, call_id: str) -> bool:
+        return self._sample >= 1 or trace_id(call_id) % _SAMPLING_SPACE < self._sample * _SAMPLING_SPACE
+
+    def _spans_of(self, call: LiveCall, last: Entry) -> "Iterator[ReadableSpan]":
+        request = call.request
+        state_code = last.detail["state_code"]
+        yield self._span(
+            call.id,
+            "call",
+            f"call {request.service.value}",
+            call.accepted_at,
+            last.at,
+            {
+                "voice.session_id": call.session_id,
+                "voice.service": request.service.value,
+                "voice.account": request.account_id,
+                "voice.app": request.app_key,
+                "voice.state_code": state_code,
+            },
+            parent=None,
+        )
+        for name in call.timeline.legs:
+            times = call.timeline.leg(name)
+            if times.dialled is None:
+                continue
+            attributes = {"voice.leg": name, "voice.trunk": times.trunk or ""}
+            dialled_until = times.answered or last.at
+            yield self._span(
+                call.id,
+                f"dial {name}",
+                f"dial {name}",
+                times.dialled,
+                dialled_until,
+                {**attributes, "voice.answered": times.answered is not None},
+            )
+            if times.answered is not None:
+                yield self._span(call.id, f"talk {name}", f"talk {name}", times.answered, last.at, attributes)
+        for begun, end in _with_end(call, last):
+            if begun.kind in (Kind.PROMPT, Kind.SPEECH):
+                part = f"{begun.kind} {begun.sequence}"
+                yield self._span(
+                    call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""}
+                )
+
+    def _span(
+        self,
+        call_id: str,
+        part: str,
+        name: str,
+        begin: datetime,
+        end: datetime,
+        attributes: Mapping[str, Any],
+        *,
+        parent: str | None = "call",
+        failed: bool = False,
+        client: bool = False,
+    ) -> "ReadableSpan":
+        from opentelemetry.sdk.trace import ReadableSpan
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+        def context(of: str) -> SpanContext:
+            return SpanContext(
+                trace_id(call_id), span_id(call_id, of), is_remote=False, trace_flags=TraceFlags(1)
+            )
+
+        return ReadableSpan(
+            name=name,
+            context=context(part),
+            parent=None if parent is None else context(parent),
+            resource=self._resource,
+            attributes=attributes,
+            kind=SpanKind.CLIENT if client else SpanKind.SERVER if parent is None else SpanKind.INTERNAL,
+            instrumentation_scope=InstrumentationScope("voicecall"),
+            status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
+            start_time=_nanoseconds(begin),
+            end_time=_nanoseconds(max(begin, end)),
+        )
+
+
+def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
+    """None when no traces are wanted. Raises TracingUnavailable."""
+    if not settings.endpoint:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError as error:
+        raise TracingUnavailable(
+            f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
+        ) from None
+    return Tracing(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)), host_name, settings.sample
+    )
+
+
+def _with_end(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:
+    """Each entry with when the next one at its leg came: what lasts has no entry for its end."""
+    entries = [*call.timeline.entries, last]
+    for index, entry in enumerate(entries[:-1]):
+        following = (later.at for later in entries[index + 1 :] if later.leg in (entry.leg, None))
+        yield entry, next(following, last.at)
+
+
+def _push_part(push: Push) -> str:
+    return f"push {push.message_id} {push.attempt}"
+
+
+def _nanoseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1_000_000) * (_NANOSECONDS // 1_000_000)
