@@ -196,15 +196,16 @@ USAGE_KEYS = (col(RatedCall.day), col(RatedCall.app_key), col(RatedCall.service)
 
 def usage_statement(account_id: str, since: str, until: str) -> Select[Any]:
     """Selects the fields of `Usage`, from the first day to the last one, without an order."""
-    sums = (RatedCall.legs, RatedCall.seconds, RatedCall.minutes, RatedCall.amount)
+    sums = ("legs", "seconds", "minutes", "amount")
     answered = func.count().filter(col(RatedCall.legs) > 0).label("answered")
+    columns: list[Any] = [
+        *USAGE_KEYS,
+        func.count().label("calls"),
+        answered,
+        *(func.sum(_RATED.c[name]).label(name) for name in sums),
+    ]
     return (
-        select(
-            *USAGE_KEYS,
-            func.count().label("calls"),
-            answered,
-            *(func.sum(col(each)).label(col(each).key) for each in sums),
-        )
+        select(*columns)
         .where(
             col(RatedCall.account_id) == account_id, col(RatedCall.day) >= since, col(RatedCall.day) <= until
         )
