@@ -32,6 +32,8 @@ class Line:
     amount: Decimal
     balance: Decimal
     reference: str
+    settlement_id: int | None
+    """Of calls: the settlement that rated them."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,16 @@ def statement_of(
         amount = ledger.signed(transfer)
         left += amount
         lines.append(
-            Line(transfer.id, transfer.at, transfer.kind, transfer.text, amount, left, transfer.reference)
+            Line(
+                transfer.id,
+                transfer.at,
+                transfer.kind,
+                transfer.text,
+                amount,
+                left,
+                transfer.reference,
+                transfer.settlement_id,
+            )
         )
     return Statement(account_id, month, begins, ends, currency, opening, tuple(lines))
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from controller.api.listener import arrived
 from controller.api.remote import Remote
+from controller.console.arriving import arriving
 from controller.console.assets import Assets
 from controller.console.pages.declared import Page
 from controller.console.rendering import THEMES, Look, Renderer
@@ -63,6 +64,9 @@ class Console:
                 if visit.actor is None and not page.is_open:
                     raise NotAuthenticated
                 if request.method == "POST":
+                    if page.takes_file:
+                        patience = visit.services.settings.http.read_timeout
+                        visit.arriving = await arriving(request, patience)
                     await self._check_sender(request, visit)
                 answer = await page.handler(visit)
             except NotAuthenticated:
@@ -116,7 +120,9 @@ class Console:
         if visit.actor is None:
             return
         given = request.headers.get("X-CSRF-Token")
-        if given is None:
+        if given is None and visit.arriving is not None:
+            given = visit.arriving.typed.get("csrf", "")
+        elif given is None:
             given = str((await request.post()).get("csrf", ""))
             arrived(request)
         if not same(visit.csrf, given):

@@ -18,6 +18,7 @@ from controller.console.navigation import navigation
 from controller.console.words import LANGUAGES, N_, translations
 from controller.management.context import etag
 from controller.management.roles import Role
+from controller.rules.amounts import amount_text
 
 if TYPE_CHECKING:
     from controller.console.visit import Visit
@@ -82,7 +83,14 @@ def _environment(language: str) -> Environment:
         words.gettext, words.ngettext, newstyle=True
     )
     made.filters.update(
-        moment=moment, since=_since, clock=clock, phone=phone, etag=etag, json=_json, seconds=seconds
+        moment=moment,
+        since=_since,
+        clock=clock,
+        phone=phone,
+        etag=etag,
+        json=_json,
+        seconds=seconds,
+        money=amount_text,
     )
     made.globals["query"] = _query
     return made

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from aiohttp import web
 from pydantic import BaseModel
 
+from controller.console.arriving import Arriving
 from controller.console.forms import Form, Sent
 from controller.console.live import Stream
 from controller.console.rendering import Look, Renderer
@@ -42,6 +43,8 @@ class Visit:
     """Scheme, host and port as the browser has them."""
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     new_session: str | None = None
+    arriving: Arriving | None = None
+    """The form with a file that is sent, where the page takes one."""
 
     @property
     def services(self) -> Services:
@@ -151,6 +154,8 @@ class Visit:
 
     async def sent(self, form: Form) -> Sent:
         """What was typed into a form and sent."""
+        if self.arriving is not None:
+            return Sent(form, self, self.arriving.typed)
         data = await self.request.post()
         typed = {name: value for name, value in data.items() if isinstance(value, str)}
         for asked in form.fields:

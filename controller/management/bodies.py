@@ -1,7 +1,7 @@
 """Reading what a request carries: checked against the operation's models, faults told in words."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Literal
 
 from aiohttp import web
@@ -41,17 +41,26 @@ async def read_raw(request: web.Request, most: int) -> bytes:
 async def stream(request: web.Request, patience: float) -> AsyncIterator[bytes]:
     """The body's bytes as they come; whoever takes them says when there are too many.
 
-    Each piece has `patience` seconds and all together 20 times that: who sends them is known, so that they
-    may take longer than those of other requests. Raises UnsupportedMediaType or Malformed.
+    Raises UnsupportedMediaType or Malformed, and as `paced`.
     """
     _check_encoding(request)
     arrived(request)
+    async for piece in paced(request.content.readany, patience):
+        yield piece
+
+
+async def paced(read: Callable[[], Awaitable[bytes]], patience: float) -> AsyncIterator[bytes]:
+    """What `read` gives until that is nothing.
+
+    Each piece has `patience` seconds and all together 20 times that: who sends them is known, so that they
+    may take longer than those of other requests. Raises Malformed.
+    """
     clock = asyncio.get_running_loop().time
     end = clock() + patience * _STREAM_PATIENCE
     try:
         while True:
             async with asyncio.timeout(min(patience, end - clock())):
-                piece = await request.content.readany()
+                piece = await read()
             if not piece:
                 return
             yield piece

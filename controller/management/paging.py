@@ -35,7 +35,8 @@ def paged(
 ) -> Page[Item]:
     """One page of what `statement` selects. Raises Invalid for a cursor that is none of this list.
 
-    :param statement: a select of one entity, filtered, without order or limit.
+    :param statement: a select of one entity or of columns, the keys among them, filtered, without order or
+        limit.
     :param keys: columns that together are unique and never null: the order.
     :param params: the query string without its cursor, for the next page's address.
     """
@@ -45,7 +46,8 @@ def paged(
         place = tuple_(*keys)
         statement = statement.where(place < tuple_(*after) if descending else place > tuple_(*after))
     statement = statement.order_by(*(key.desc() if descending else key for key in keys))
-    rows = list(session.execute(statement.limit(query.limit + 1)).scalars())
+    found = session.execute(statement.limit(query.limit + 1))
+    rows: list[Any] = list(found.scalars() if len(statement.column_descriptions) == 1 else found)
     shown = rows[: query.limit]
     following = None
     if len(rows) > query.limit:

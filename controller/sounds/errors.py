@@ -7,6 +7,8 @@
     ├── SoundInUse            calls in progress play it
     ├── TooManySounds         the account has as many as it may have
     ├── UploadsBusy           too many uploads are under way
+    ├── UploadKept            the file isn't in the required form, and waits for being converted
+    ├── UploadUnknown         there is no such file that waits
     ├── TemplateUnknown       the account has no such template
     ├── TemplateExists        the account has a template of this id already
     ├── NotADraft             it was submitted or approved already
@@ -17,6 +19,8 @@ What is wrong with a file, a name or a text is a PromptError of the prompts room
 """
 
 from collections.abc import Sequence
+
+from controller.prompts.errors import SoundFileError
 
 
 class ContentError(Exception):
@@ -42,6 +46,19 @@ class TooManySounds(ContentError):
 
 class UploadsBusy(ContentError):
     """As many uploads are under way as the operator allows."""
+
+
+class UploadKept(ContentError):
+    """The file was refused for `fault`; for an hour `ticket` names it, so that it can be converted."""
+
+    def __init__(self, fault: SoundFileError, ticket: str) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+        self.ticket = ticket
+
+
+class UploadUnknown(ContentError):
+    """The account has no such file that waits for being converted, or no longer."""
 
 
 class TemplateUnknown(ContentError):

@@ -14,10 +14,11 @@ from sqlmodel import Session
 from controller.clock import Clock
 from controller.prompts import wav, waveform
 from controller.prompts.conversion.converter import Converter, ReadySound
+from controller.prompts.errors import SoundFileError, SoundProblem
 from controller.prompts.library import PromptLibrary, StoredPrompt
 from controller.review.errors import ReviewOutdated
 from controller.review.queue import Verdict
-from controller.sounds.errors import NotADraft, SoundInUse, SoundUnknown, TooManySounds
+from controller.sounds.errors import NotADraft, SoundInUse, SoundUnknown, TooManySounds, UploadKept
 from controller.sounds.uploads import UploadDesk
 from controller.store import reviews
 from controller.store import sounds as rows
@@ -28,6 +29,8 @@ from controller.store.tables import ReviewState, SoundFile
 
 _SETTLED = 3600.0
 """Seconds after which a draft that the database doesn't know is nobody's."""
+_PAST_HELP = {SoundProblem.NO_SOUND, SoundProblem.TRUNCATED_HEADER, SoundProblem.CANNOT_CONVERT}
+"""What converting doesn't cure."""
 
 InUse = Callable[[str], Sequence[str]]
 """The session ids of calls in progress that play a medium of Asterisk's."""
@@ -106,21 +109,45 @@ class SoundFiles:
         body: AsyncIterable[bytes],
         *,
         convert: bool = False,
+        keep: bool = False,
         announced: int | None = None,
     ) -> Sound:
         """Take a new file or new sound for an old one; it is a draft then. The same sound changes nothing.
 
         :param announced: bytes that the body is said to have; if these are too many, nothing of it is read.
         :param convert: make a file of another form (WAV, MP3, Ogg, FLAC) one of the required form.
+        :param keep: a file that isn't in the required form, but may be converted, waits for that.
         :raises SoundNameError: the name can't be one.
         :raises SoundFileError: the file isn't in the required form, or can't be converted.
+        :raises UploadKept: it isn't in the required form, and waits (`convert_kept`).
         :raises ConversionBusyError, UploadsBusy, TooManySounds: nothing is taken now.
         """
         wav.check_name(name)
         await self._database.read(lambda session: self._check_room(session, account_id, name))
-        limit = self._limits.convert_bytes if convert else wav.MAX_BYTES
+        limit = self._limits.convert_bytes if convert or keep else wav.MAX_BYTES
         async with self._uploads.received(body, limit, announced or 0) as path:
-            ready = await (self._converter.convert(path) if convert else self._converter.check(path))
+            try:
+                ready = await (self._converter.convert(path) if convert else self._converter.check(path))
+            except SoundFileError as fault:
+                if convert or not keep or fault.problem in _PAST_HELP:
+                    raise
+                raise UploadKept(fault, self._uploads.keep(path, account_id)) from None
+        return await self._taken(account_id, name, ready)
+
+    async def convert_kept(self, account_id: str, ticket: str, name: str) -> Sound:
+        """Take a file that waits, converted; it is a draft then, and waits no longer.
+
+        :raises UploadUnknown: it doesn't wait, or no longer.
+        :raises SoundNameError, SoundFileError, ConversionBusyError, TooManySounds: as in `upload`.
+        """
+        wav.check_name(name)
+        await self._database.read(lambda session: self._check_room(session, account_id, name))
+        path = self._uploads.kept(account_id, ticket)
+        sound = await self._taken(account_id, name, await self._converter.convert(path))
+        path.unlink(missing_ok=True)
+        return sound
+
+    async def _taken(self, account_id: str, name: str, ready: ReadySound) -> Sound:
         async with self._keeping:
             stored = await asyncio.to_thread(self._drafts.keep, ready.audio)
             sound, gone = await self._database.write(

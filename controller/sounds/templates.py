@@ -133,7 +133,11 @@ class VoiceTemplates:
         Raises TemplateUnknown, TemplateValueError, TemplateValueCountError, PreviewUnavailable, PreviewsBusy,
         SpeechError.
         """
-        template = texts.parse((await self.get(account_id, template_id)).text)
+        return await self.preview_text((await self.get(account_id, template_id)).text, values)
+
+    async def preview_text(self, text: str, values: Sequence[str] | None = None) -> bytes:
+        """As `preview`, of a text that isn't written down. Raises TemplateSyntaxError besides."""
+        template = texts.parse(text)
         passages = template.read(template.samples() if values is None else values)
         if self._speech is None:
             raise PreviewUnavailable(f"speech is not available here: {self._silence}")

@@ -1,16 +1,23 @@
 """Bodies on their way in: never in memory, cut off at their limit, gone when they were looked at."""
 
 import asyncio
+import re
 import secrets
+import time
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from controller.prompts.errors import SoundFileError, SoundProblem
-from controller.sounds.errors import UploadsBusy
+from controller.sounds.errors import UploadsBusy, UploadUnknown
 
 _PIECE = 256 * 1024
 """Bytes that are gathered before they are written: each write is a thread's work."""
+_KEPT_FOR = 3600.0
+"""Seconds that a refused file waits for being converted."""
+_KEPT_FILES = 3
+"""Refused files of an account."""
+_TICKET = re.compile(r"[0-9a-f]{32}")
 
 
 class UploadDesk:
@@ -25,6 +32,33 @@ class UploadDesk:
         """Remove what a process that was killed left behind."""
         for path in self._folder.glob("*.upload"):
             path.unlink(missing_ok=True)
+        self._forget_old("*")
+
+    def keep(self, path: Path, account_id: str) -> str:
+        """Keep a file that was received for an hour; returns what names it. The oldest of many goes."""
+        ticket = secrets.token_hex(16)
+        path.replace(self._kept_path(account_id, ticket))
+        self._forget_old("*")
+        mine = sorted(self._folder.glob(f"{account_id}.*.kept"), key=lambda it: it.stat().st_mtime)
+        for oldest in mine[:-_KEPT_FILES]:
+            oldest.unlink(missing_ok=True)
+        return ticket
+
+    def kept(self, account_id: str, ticket: str) -> Path:
+        """A file that was kept for this account. Raises UploadUnknown."""
+        self._forget_old(account_id)
+        path = self._kept_path(account_id, ticket)
+        if not _TICKET.fullmatch(ticket) or not path.exists():
+            raise UploadUnknown("The file is no longer here: upload it again")
+        return path
+
+    def _kept_path(self, account_id: str, ticket: str) -> Path:
+        return self._folder / f"{account_id}.{ticket}.kept"
+
+    def _forget_old(self, account_id: str) -> None:
+        for path in self._folder.glob(f"{account_id}.*.kept"):
+            if path.stat().st_mtime < time.time() - _KEPT_FOR:
+                path.unlink(missing_ok=True)
 
     @asynccontextmanager
     async def received(

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy import Select, Text, bindparam, func, select
 from sqlalchemy import cast as sql_cast
 from sqlmodel import Session, col
 
@@ -190,19 +190,32 @@ class Usage:
     amount: Decimal
 
 
-def usage(session: Session, account_id: str, since: str, until: str) -> list[Usage]:
-    """Day by day and app by app, from the first day to the last one, as far as calls were rated."""
-    of_app = (col(RatedCall.day), col(RatedCall.app_key), col(RatedCall.service))
-    sums = (RatedCall.legs, RatedCall.seconds, RatedCall.minutes, RatedCall.amount)
-    answered = func.count().filter(col(RatedCall.legs) > 0)
-    found = session.execute(
-        select(*of_app, func.count(), answered, *(func.sum(col(each)) for each in sums))
+USAGE_KEYS = (col(RatedCall.day), col(RatedCall.app_key), col(RatedCall.service))
+"""What there is one `Usage` of."""
+
+
+def usage_statement(account_id: str, since: str, until: str) -> Select[Any]:
+    """Selects the fields of `Usage`, from the first day to the last one, without an order."""
+    sums = ("legs", "seconds", "minutes", "amount")
+    answered = func.count().filter(col(RatedCall.legs) > 0).label("answered")
+    columns: list[Any] = [
+        *USAGE_KEYS,
+        func.count().label("calls"),
+        answered,
+        *(func.sum(_RATED.c[name]).label(name) for name in sums),
+    ]
+    return (
+        select(*columns)
         .where(
             col(RatedCall.account_id) == account_id, col(RatedCall.day) >= since, col(RatedCall.day) <= until
         )
-        .group_by(*of_app)
-        .order_by(*of_app)
+        .group_by(*USAGE_KEYS)
     )
+
+
+def usage(session: Session, account_id: str, since: str, until: str) -> list[Usage]:
+    """Day by day and app by app, from the first day to the last one, as far as calls were rated."""
+    found = session.execute(usage_statement(account_id, since, until).order_by(*USAGE_KEYS))
     return [Usage(*row) for row in found]
 
 

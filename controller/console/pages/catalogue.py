@@ -4,11 +4,16 @@ from controller.console.pages import (
     accounts,
     applications,
     audit,
+    billing,
     contacts,
     enterprises,
     entrance,
     nodes,
     numbers,
+    reviews,
+    sounds,
+    spending,
+    templates,
     tokens,
     trunks,
     users,
@@ -27,6 +32,11 @@ _MODULES = (
     trunks,
     nodes,
     audit,
+    sounds,
+    templates,
+    reviews,
+    billing,
+    spending,
 )
 
 PAGES: tuple[Page, ...] = tuple(page for module in _MODULES for page in module.pages)

@@ -22,6 +22,8 @@ class Page:
     """Whether it is there for who isn't logged in."""
     max_body: int | None = None
     """Bytes that may be sent to it, where files are; None: as the settings say."""
+    takes_file: bool = False
+    """Whether the form has a file, which comes in pieces: `Visit.arriving`."""
 
 
 @dataclass
@@ -38,16 +40,26 @@ class Pages:
         return self._page("GET", path, is_open)
 
     def post(
-        self, path: str, *, is_open: bool = False, max_body: int | None = None
+        self,
+        path: str,
+        *,
+        is_open: bool = False,
+        max_body: int | None = None,
+        takes_file: bool = False,
     ) -> Callable[[PageHandler], PageHandler]:
         """Declare what a form is sent to."""
-        return self._page("POST", path, is_open, max_body)
+        return self._page("POST", path, is_open, max_body, takes_file)
 
     def _page(
-        self, method: Literal["GET", "POST"], path: str, is_open: bool, max_body: int | None = None
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        is_open: bool,
+        max_body: int | None = None,
+        takes_file: bool = False,
     ) -> Callable[[PageHandler], PageHandler]:
         def declare(handler: PageHandler) -> PageHandler:
-            self.declared.append(Page(method, path, handler, is_open, max_body))
+            self.declared.append(Page(method, path, handler, is_open, max_body, takes_file))
             return handler
 
         return declare

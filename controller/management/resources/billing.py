@@ -10,7 +10,7 @@ from controller.billing import errors as billing
 from controller.billing import ledger
 from controller.billing.prices import OwnTariff, read_prices, set_price
 from controller.management.context import Change, Context
-from controller.management.models import Input, Moment, Money, Page, PageQuery, View
+from controller.management.models import AccountQuery, Input, Moment, Money, Page, PageQuery, View
 from controller.management.operations import Operations
 from controller.management.problems import Conflict, NotFound, wrong_field
 from controller.management.resources.accounts import ACCOUNT
@@ -120,6 +120,8 @@ class TransferView(View):
     """What makes it the same transaction when it is posted again."""
     posted_by: str
     """Who posted it; empty: the platform."""
+    settlement_id: int | None
+    """Of calls: the settlement that rated them; null otherwise."""
 
 
 class PostedView(View):
@@ -164,8 +166,7 @@ def _price(row: PriceRow) -> PriceView:
     )
 
 
-def _balance(ctx: Context, session: Session) -> BalanceView:
-    account = session.get_one(Account, ctx.account)
+def _balance(ctx: Context, session: Session, account: Account) -> BalanceView:
     tariff = read_prices(session).at(account.id, ctx.services.clock.now())
     return BalanceView(
         account_id=account.id,
@@ -181,7 +182,16 @@ def _balance(ctx: Context, session: Session) -> BalanceView:
 @operations.get("/accounts/{account_id}/balance", needs=Role.VIEWER, kinds=[ACCOUNT])
 async def get_balance(ctx: Context) -> BalanceView:
     """Read how an account stands."""
-    return await ctx.read(lambda session: _balance(ctx, session))
+    return await ctx.read(lambda session: _balance(ctx, session, session.get_one(Account, ctx.account)))
+
+
+@operations.get("/balances", needs=Role.VIEWER)
+async def list_balances(ctx: Context, query: AccountQuery) -> Page[BalanceView]:
+    """Read how all accounts stand."""
+    key = col(Account.id)
+    found = await ctx.page(select(Account), [key], query, lambda row: row, account=key)
+    items = await ctx.read(lambda session: [_balance(ctx, session, row) for row in found.items])
+    return Page[BalanceView](items=items, next=found.next)
 
 
 @operations.get("/accounts/{account_id}/spending", needs=Role.VIEWER, kinds=[ACCOUNT])
@@ -190,17 +200,28 @@ async def get_spending(ctx: Context) -> SpendingView:
 
     As the controller that is asked counts it: live calls are its own.
     """
+    return _spending(ctx, ctx.account)
+
+
+@operations.get("/spending", needs=Role.VIEWER)
+async def list_spending(ctx: Context, query: AccountQuery) -> Page[SpendingView]:
+    """Read what the calls of all accounts cost today, as the controller that is asked counts it."""
+    key = col(Account.id)
+    return await ctx.page(select(Account), [key], query, lambda row: _spending(ctx, row.id), account=key)
+
+
+def _spending(ctx: Context, account_id: str) -> SpendingView:
     spending = ctx.services.spending
     now = ctx.services.clock.now()
-    spent = spending.spent(ctx.account)
+    spent = spending.spent(account_id)
     return SpendingView(
-        account_id=ctx.account,
+        account_id=account_id,
         currency=ctx.services.settings.billing.currency,
         ended=spent.ended,
         live=spent.live,
-        cap=spending.cap_of(ctx.account),
+        cap=spending.cap_of(account_id),
         refused=spent.refused,
-        live_calls=len(spending.live_calls(ctx.account)),
+        live_calls=len(spending.live_calls(account_id)),
         resets_at=ctx.services.calendar.span_of_day(now)[1],
     )
 

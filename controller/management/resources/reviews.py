@@ -70,6 +70,10 @@ class ReviewQuery(AccountQuery):
     """Only those in this state."""
     kind: str | None = Field(None, max_length=32)
     """Only those of this kind of thing."""
+    subject: str | None = Field(None, max_length=128)
+    """Only those of this thing."""
+    newest_first: bool = False
+    """The other way round."""
 
 
 class Rejection(Input):
@@ -96,18 +100,21 @@ def _view(made: Submission) -> ReviewView:
 
 @operations.get("/reviews", needs=Role.VIEWER)
 async def list_reviews(ctx: Context, query: ReviewQuery) -> Page[ReviewView]:
-    """List submissions, oldest first."""
+    """List submissions, oldest first, or newest first."""
     found = select(Review)
     if query.state is not None:
         found = found.where(col(Review.state) == query.state)
     if query.kind is not None:
         found = found.where(col(Review.kind) == query.kind)
+    if query.subject is not None:
+        found = found.where(col(Review.subject) == query.subject)
     return await ctx.page(
         found,
         [col(Review.id)],
         query,
         lambda row: _view(submission_of(row)),
         account=col(Review.account_id),
+        descending=query.newest_first,
     )
 
 

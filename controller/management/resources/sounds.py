@@ -1,5 +1,6 @@
 """Sound files: uploaded, heard, seen, submitted, deleted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from controller.management.context import Context
-from controller.management.models import AccountQuery, OwnAccount, Page, Query, View
+from controller.management.models import AccountQuery, Input, OwnAccount, Page, Query, View
 from controller.management.operations import Download, Kind, Operations, Owner, Stream
 from controller.management.problems import (
     Conflict,
@@ -29,7 +30,9 @@ from controller.sounds.errors import (
     SoundInUse,
     SoundUnknown,
     TooManySounds,
+    UploadKept,
     UploadsBusy,
+    UploadUnknown,
 )
 from controller.sounds.files import Sound, SoundFiles, sound_of
 from controller.store.tables import ReviewState, SoundFile
@@ -37,13 +40,15 @@ from controller.store.tables import ReviewState, SoundFile
 _SEPARATOR = ":"
 _BUSY = 5
 """Seconds."""
+KEPT = "upload"
+"""What a refused file is called that waits for being converted."""
 
 
-def _unfit(error: SoundFileError) -> Problem:
+def _unfit(error: SoundFileError, uses: Sequence[Use] = ()) -> Problem:
     if error.problem is SoundProblem.TOO_LARGE:
-        return TooLarge(str(error))
+        return TooLarge(str(error), uses=uses)
     fault = Fault(place="body", field=error.problem, detail=str(error))
-    return Invalid(str(error), errors=[fault])
+    return Invalid(str(error), errors=[fault], uses=uses)
 
 
 operations = Operations(
@@ -59,6 +64,8 @@ operations = Operations(
         ConversionBusyError: lambda error: Unavailable(str(error), retry_after=_BUSY),
         SoundNameError: lambda error: wrong_field("name", str(error), "query"),
         SoundFileError: _unfit,
+        UploadKept: lambda error: _unfit(error.fault, [Use(kind=KEPT, id=error.ticket)]),
+        UploadUnknown: lambda error: NotFound(str(error)),
     },
 )
 
@@ -117,6 +124,18 @@ class UploadQuery(Query):
     """Its name in requests: letters, digits and . _ @ -, ends in .wav."""
     convert: bool = False
     """Convert a WAV file of another form, an MP3, Ogg or FLAC file, and even its loudness."""
+    keep: bool = False
+    """A refused file that could be converted waits an hour for that (`convert_upload`): `uses` names it."""
+
+
+class Conversion(Input):
+    """What is to become of a refused file."""
+
+    account_id: OwnAccount = None
+    upload: str = Field(pattern=r"^[0-9a-f]{32}$")
+    """What `uses` named when the file was refused."""
+    name: str = Field(max_length=200)
+    """Its name in requests."""
 
 
 class WaveformQuery(Query):
@@ -184,9 +203,30 @@ async def upload_sound(ctx: Context, query: UploadQuery, body: Stream) -> SoundV
     already, calls go on with what was approved. A file that breaks rules is refused with each of them named.
     """
     made = await _files(ctx).upload(
-        ctx.account, query.name, body.pieces, convert=query.convert, announced=body.length
+        ctx.account,
+        query.name,
+        body.pieces,
+        convert=query.convert,
+        keep=query.keep,
+        announced=body.length,
     )
     view = _view(made)
+    await ctx.note("sound", view.id, after=view)
+    return view
+
+
+@operations.post(
+    "/sounds/conversions",
+    needs=Role.DEVELOPER,
+    problems=[Unavailable],
+    example={"account_id": "acme", "upload": "0" * 32, "name": "hello.wav"},
+)
+async def convert_upload(ctx: Context, body: Conversion) -> SoundView:
+    """Convert a file that was refused and kept, without uploading it again.
+
+    It is a draft then. Each controller knows the files that it was sent itself.
+    """
+    view = _view(await _files(ctx).convert_kept(ctx.account, body.upload, body.name))
     await ctx.note("sound", view.id, after=view)
     return view
 

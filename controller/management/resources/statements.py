@@ -1,19 +1,22 @@
 """What an account is told of its money: statements, what each call cost, usage."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from pydantic import Field
-from sqlmodel import Session
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from controller.billing import errors as billing
 from controller.billing.statements import Statement, calls_csv, statement_csv, statement_of
 from controller.management.context import Context
-from controller.management.models import Moment, Money, Query, View
+from controller.management.models import Identifier, Moment, Money, Page, PageQuery, Query, View
 from controller.management.operations import Download, Operations
 from controller.management.problems import wrong_field
 from controller.management.resources.accounts import ACCOUNT
 from controller.management.roles import Role
 from controller.store import ratings
+from controller.store.billing_tables import RatedCall
 
 operations = Operations(
     "billing",
@@ -38,6 +41,8 @@ class StatementLine(View):
     """What it did to the balance."""
     balance: Money
     """What was left after it."""
+    settlement_id: int | None
+    """Of calls: the settlement that rated them; null otherwise."""
 
 
 class StatementView(View):
@@ -70,7 +75,7 @@ class MonthQuery(Query):
     """As 2026-11."""
 
 
-class UsageQuery(Query):
+class UsageQuery(PageQuery):
     """Which days; at most 92."""
 
     since: date | None = None
@@ -102,15 +107,38 @@ class UsageLine(View):
     """What they cost."""
 
 
-class UsageView(View):
-    """What an account's apps did, as far as it was settled."""
+class RatedCallQuery(PageQuery):
+    """Which calls."""
 
-    account_id: str
-    """Whose they are."""
-    currency: str
-    """Of all amounts."""
-    lines: list[UsageLine]
-    """Day by day and app by app."""
+    app_key: Identifier | None = None
+    """Only those of this application."""
+    day: date | None = None
+    """Only those that ended on this day, in the zone of the bills."""
+    settlement_id: int | None = Field(None, ge=1, le=2**63 - 1)
+    """Only those that this settlement rated: a transaction of the ledger names it."""
+
+
+class RatedCallView(View):
+    """What a call cost."""
+
+    call_id: str
+    """The call."""
+    app_key: str
+    """Of which application."""
+    service: str
+    """callback, notification or verification."""
+    ended_at: Moment
+    """When it ended."""
+    legs: int
+    """Legs that were answered."""
+    seconds: int
+    """From their answers to the end."""
+    minutes: int
+    """Started ones that cost something."""
+    minute_price: Money
+    """Of each of them."""
+    amount: Money
+    """What it cost."""
 
 
 @operations.get("/accounts/{account_id}/statement", needs=Role.VIEWER, kinds=[ACCOUNT])
@@ -154,6 +182,7 @@ def _statement_view(made: Statement) -> StatementView:
             text=line.text,
             amount=line.amount,
             balance=line.balance,
+            settlement_id=line.settlement_id,
         )
         for line in made.lines
     ]
@@ -170,29 +199,38 @@ def _statement_view(made: Statement) -> StatementView:
     )
 
 
+@operations.get("/accounts/{account_id}/rated-calls", needs=Role.VIEWER, kinds=[ACCOUNT])
+async def list_rated_calls(ctx: Context, query: RatedCallQuery) -> Page[RatedCallView]:
+    """List what each call cost, as far as it was settled; those that ended last first."""
+    statement = select(RatedCall).where(col(RatedCall.account_id) == ctx.account)
+    if query.app_key is not None:
+        statement = statement.where(col(RatedCall.app_key) == query.app_key)
+    if query.day is not None:
+        statement = statement.where(col(RatedCall.day) == query.day.isoformat())
+    if query.settlement_id is not None:
+        statement = statement.where(col(RatedCall.settlement_id) == query.settlement_id)
+    fields = set(RatedCallView.model_fields)
+    return await ctx.page(
+        statement,
+        [col(RatedCall.ended_at), col(RatedCall.call_id)],
+        query,
+        lambda row: RatedCallView(**row.model_dump(include=fields)),
+        descending=True,
+    )
+
+
 @operations.get("/accounts/{account_id}/usage", needs=Role.VIEWER, kinds=[ACCOUNT])
-async def get_usage(ctx: Context, query: UsageQuery) -> UsageView:
-    """Read what an account's apps did, day by day, as far as it was settled."""
+async def get_usage(ctx: Context, query: UsageQuery) -> Page[UsageLine]:
+    """Read what an account's apps did, day by day, as far as it was settled; the last day first."""
     last = query.until or ctx.services.calendar.day(ctx.services.clock.now())
     # The calendar's first days have no thirty before them.
     first = query.since or last - min(timedelta(days=30), last - date.min)
     if not timedelta(0) <= last - first < timedelta(days=_MOST_DAYS):
         raise wrong_field("since", f"must be at most {_MOST_DAYS - 1} days before until", "query")
-    found = await ctx.read(
-        lambda session: ratings.usage(session, ctx.account, first.isoformat(), last.isoformat())
-    )
-    lines = [
-        UsageLine(
-            day=date.fromisoformat(row.day),
-            app_key=row.app_key,
-            service=row.service,
-            calls=row.calls,
-            answered=row.answered,
-            legs=row.legs,
-            seconds=row.seconds,
-            minutes=row.minutes,
-            amount=row.amount,
-        )
-        for row in found
-    ]
-    return UsageView(account_id=ctx.account, currency=ctx.services.settings.billing.currency, lines=lines)
+    statement = ratings.usage_statement(ctx.account, first.isoformat(), last.isoformat())
+    return await ctx.page(statement, list(ratings.USAGE_KEYS), query, _usage, descending=True)
+
+
+def _usage(row: Any) -> UsageLine:
+    fields = {name: getattr(row, name) for name in UsageLine.model_fields if name != "day"}
+    return UsageLine(day=date.fromisoformat(row.day), **fields)

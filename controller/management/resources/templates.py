@@ -19,7 +19,7 @@ from controller.management.models import (
 )
 from controller.management.operations import Download, Kind, Operations, Owner
 from controller.management.problems import Conflict, NotFound, Unavailable, wrong_field
-from controller.management.roles import Role
+from controller.management.roles import Role, Scope
 from controller.prompts.errors import (
     SpeechBusyError,
     SpeechError,
@@ -28,6 +28,7 @@ from controller.prompts.errors import (
     TemplateValueError,
     UnreadableTextError,
 )
+from controller.prompts.templates import MAX_TEMPLATE_BYTES, parse
 from controller.sounds.errors import (
     NotADraft,
     PreviewsBusy,
@@ -48,7 +49,7 @@ operations = Operations(
         TemplateUnknown: lambda error: NotFound(),
         TemplateExists: lambda error: Conflict(str(error)),
         NotADraft: lambda error: Conflict(str(error)),
-        TemplateSyntaxError: lambda error: wrong_field("text", f"has a fault: {error}"),
+        TemplateSyntaxError: lambda error: wrong_field("text", str(error)),
         TemplateValueCountError: lambda error: wrong_field("value", f"does not fit: {error}", "query"),
         TemplateValueError: lambda error: wrong_field("value", f"does not fit: {error}", "query"),
         UnreadableTextError: lambda error: wrong_field("value", f"does not fit: {error}", "query"),
@@ -133,6 +134,40 @@ class PreviewQuery(Query):
     """Values of the variables, in their order; without any, made-up ones."""
 
 
+class TextQuery(Query):
+    """A text that isn't a template yet."""
+
+    # More than a template may have, so that it is told how much that is; encoded, it must fit in an address.
+    text: str = Field("", max_length=2000)
+    """What is to be said, with variables."""
+
+
+class TextPreviewQuery(PreviewQuery, TextQuery):
+    """A text that isn't a template yet, and with what it is heard."""
+
+
+class VariableView(View):
+    """A variable of a text."""
+
+    name: str
+    """As the text writes it."""
+    sample: str
+    """A value that fits."""
+
+
+class TextCheckView(View):
+    """What there is to say of a text."""
+
+    bytes: int
+    """How many it has in UTF-8."""
+    most: int
+    """How many it may have."""
+    fault: str | None
+    """The rule that it breaks."""
+    variables: list[VariableView]
+    """In the order of their values; none while there is a fault."""
+
+
 def _view(template: VoiceTemplate) -> TemplateView:
     return TemplateView(
         id=f"{template.account_id}{_SEPARATOR}{template.id}",
@@ -187,6 +222,28 @@ async def create_template(ctx: Context, body: NewTemplate) -> TemplateView:
     )
     await ctx.note("template", made.id, after=made)
     return made
+
+
+@operations.get("/template-texts/check", needs=Role.VIEWER, scope=Scope.OWN)
+async def check_template_text(ctx: Context, query: TextQuery) -> TextCheckView:
+    """Check a text before it is made a template."""
+    fault, variables = None, []
+    try:
+        variables = [VariableView(name=str(each), sample=each.sample) for each in parse(query.text).variables]
+    except TemplateSyntaxError as error:
+        fault = str(error)
+    size = len(query.text.encode("utf-8", "replace"))
+    return TextCheckView(bytes=size, most=MAX_TEMPLATE_BYTES, fault=fault, variables=variables)
+
+
+@operations.get("/template-texts/preview", needs=Role.VIEWER, scope=Scope.OWN, problems=[Unavailable])
+async def preview_template_text(ctx: Context, query: TextPreviewQuery) -> Download:
+    """Hear a text before it is made a template, with values or made-up ones."""
+    try:
+        sound = await _templates(ctx).preview_text(query.text, query.value or None)
+    except TemplateSyntaxError as error:
+        raise wrong_field("text", str(error), "query") from None
+    return Download(sound, "audio/wav", "preview.wav")
 
 
 @operations.get("/templates/{template_id}", needs=Role.VIEWER, kinds=[TEMPLATE])

@@ -1,5 +1,6 @@
 """A browser without scripts in a world of the management API's tests."""
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -57,17 +58,29 @@ class Browser:
 
     async def fill(self, page: str, action: str, data: dict[str, str], **headers: str) -> Shown:
         """Fill in the form with this action on that page, and send it."""
-        shown = await self.get(page)
-        hidden = _Hidden()
-        hidden.feed(shown.text)
-        return await self.post(
-            action.partition("?")[0] + _query(action),
-            {**hidden.forms["/console" + action], **data},
-            **headers,
-        )
+        return await self.answer(await self.get(page), action, data, **headers)
+
+    async def answer(self, shown: Shown, action: str, data: dict[str, str], **headers: str) -> Shown:
+        """Fill in the form with this action on a page that is shown, and send it."""
+        sent = {**hidden_of(shown, action), **data}
+        return await self.post(action.partition("?")[0] + _query(action), sent, **headers)
+
+    async def upload(
+        self, page: str, action: str, data: dict[str, str], name: str, content: bytes, **headers: str
+    ) -> Shown:
+        """Fill in the form with this action on that page, choose a file, and send it."""
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+        for field_name, value in {**hidden_of(await self.get(page), action), **data}.items():
+            form.add_field(field_name, value)
+        form.add_field("file", io.BytesIO(content), filename=name, content_type="application/octet-stream")
+        return await self._ask("POST", action, form, headers)
 
     async def _ask(
-        self, method: str, path: str, data: dict[str, str] | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        data: dict[str, str] | aiohttp.FormData | None,
+        headers: dict[str, str],
     ) -> Shown:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -79,6 +92,13 @@ class Browser:
             return Shown(
                 answer.status, answer.headers, await answer.text(), answer.headers.get("Location", "")
             )
+
+
+def hidden_of(shown: Shown, action: str) -> dict[str, str]:
+    """What the form with this action on a page holds hidden."""
+    hidden = _Hidden()
+    hidden.feed(shown.text)
+    return hidden.forms["/console" + action]
 
 
 def _query(address: str) -> str:

@@ -131,9 +131,55 @@ async def test_C8_given_a_month_when_its_statement_usage_and_calls_are_read_then
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert [(row["kind"], row["balance"]) for row in rows[1:-1]] == [("top-up", "10.00"), ("calls", "9.64")]
     assert [row["amount"] for row in csv.DictReader(io.StringIO(calls.text))] == ["0.36", "0.00"]
-    [line] = usage["lines"]
+    [line] = usage["items"]
     assert (line["day"], line["calls"], line["answered"], line["amount"]) == ("2026-11-24", 2, 1, "0.36")
     assert [entry["kind"] for entry in ledger["items"] + following["items"]] == ["calls", "top-up"]
+
+
+async def test_C8_given_usage_and_rated_calls_when_paged_then_each_line_comes_once_and_leads_to_its_calls(
+    here: World,
+) -> None:
+    now = here.clock.now()
+
+    def prepare(session: Session) -> None:
+        session.add(App(key="alpha-app", account_id=ALPHA, service="notification", secret="s" * 20))
+        set_price(session, None, OwnTariff(from_units(1800), from_units(0)), now - timedelta(days=9))
+        add_calls(
+            session,
+            [
+                Made(
+                    f"c{day}",
+                    now - timedelta(days=day, hours=1),
+                    first=61,
+                    account_id=ALPHA,
+                    app_key="alpha-app",
+                )
+                for day in range(5)
+            ],
+        )
+
+    await here.write(prepare)
+    await Settling(here.services.database, here.clock, BILLING, lambda _number: False).settle()
+
+    async def all_of(address: str) -> list[Any]:
+        found, following = [], address
+        while following:
+            page = await ok(await here.ask("GET", following, of=ALPHA, role=Role.VIEWER))
+            assert len(page["items"]) <= 2
+            found += page["items"]
+            following = page["next"]
+        return found
+
+    days = [line["day"] for line in await all_of(f"{ALPHAS}/usage?limit=2")]
+    assert days == ["2026-11-24", "2026-11-23", "2026-11-22", "2026-11-21", "2026-11-20"]
+    calls = await all_of(f"{ALPHAS}/rated-calls?limit=2")
+    assert [call["call_id"] for call in calls] == ["c0", "c1", "c2", "c3", "c4"]
+    of_day = await all_of(f"{ALPHAS}/rated-calls?limit=2&day=2026-11-22&app_key=alpha-app")
+    assert [(call["call_id"], call["amount"]) for call in of_day] == [("c2", "0.36")]
+    [ended] = (await ok(await here.ask("GET", f"/spending?account_id={ALPHA}")))["items"]
+    assert (ended["account_id"], ended["cap"]) == (ALPHA, "50.00")
+    balances = (await ok(await here.ask("GET", "/balances?limit=1")))["items"]
+    assert [balance["account_id"] for balance in balances] == [ALPHA]
 
 
 @pytest.mark.parametrize("query", ["", "?month=2026", "?month=2026-13", "?month=2026-11&page=2"])

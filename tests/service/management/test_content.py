@@ -1,8 +1,11 @@
 """Sound files, templates, reviews and contacts over HTTP."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -59,6 +62,64 @@ async def test_C5_given_an_mp3_file_when_converted_heard_submitted_and_approved_
         ("submit_sound", "alpha:hello.wav"),
         ("approve_review", waiting["id"]),
     ]
+
+
+@pytest.mark.requirement("C5")
+async def test_C5_given_a_refused_file_that_was_to_be_kept_when_converted_then_it_is_not_sent_again(
+    here: World, tmp_path: Path
+) -> None:
+    refused = await upload(here, cd_quality(tmp_path / "music.mp3", 1.0), keep="true")
+    assert (refused.status, refused.fields) == (422, ["not_a_wav"])
+    [kept] = refused.body["uses"]
+    assert kept["kind"] == "upload"
+    body = {"upload": kept["id"], "name": "hello.wav"}
+
+    foreign = await here.ask("POST", "/sounds/conversions", body, role=Role.DEVELOPER, of=BETA)
+    assert (foreign.status, foreign.body["detail"]) == (404, "The file is no longer here: upload it again")
+    made = await here.ask("POST", "/sounds/conversions", body, role=Role.DEVELOPER, of=ALPHA)
+    assert (made.status, made.body["source"]) == (201, "MP3, 44100 Hz, 2 channels")
+    assert not list((here.services.settings.upload_dir).glob("*"))
+    again = await here.ask("POST", "/sounds/conversions", body, role=Role.DEVELOPER, of=ALPHA)
+    assert again.status == 404
+
+
+@pytest.mark.requirement("C5")
+async def test_C5_given_refused_files_when_there_are_many_or_time_passes_then_only_the_last_ones_are_kept(
+    here: World, tmp_path: Path
+) -> None:
+    mp3 = cd_quality(tmp_path / "music.mp3", 0.5)
+    tickets = [(await upload(here, mp3, keep="true")).body["uses"][0]["id"] for _ in range(5)]
+    folder = here.services.settings.upload_dir
+    assert len(list(folder.glob("*"))) == 3
+    oldest = {"upload": tickets[0], "name": "hello.wav"}
+    reply = await here.ask("POST", "/sounds/conversions", oldest, role=Role.DEVELOPER, of=ALPHA)
+    assert reply.status == 404
+    for path in folder.glob("*"):
+        os.utime(path, (0, 0))
+    newest = {"upload": tickets[-1], "name": "hello.wav"}
+    reply = await here.ask("POST", "/sounds/conversions", newest, role=Role.DEVELOPER, of=ALPHA)
+    assert reply.status == 404
+    assert not list(folder.glob("*"))
+
+
+@pytest.mark.requirement("C6")
+async def test_C6_given_a_text_that_is_no_template_yet_when_checked_then_its_rules_and_variables_are_told(
+    here: World,
+) -> None:
+    async def checked(text: str) -> Any:
+        reply = await here.ask("GET", f"/template-texts/check?text={quote(text)}", role=Role.VIEWER, of=ALPHA)
+        assert reply.status == 200, reply.text
+        return reply.body
+
+    right = await checked("您好，${TXT_8}")
+    assert (right["bytes"], right["most"], right["fault"]) == (17, 900, None)
+    assert right["variables"] == [{"name": "${TXT_8}", "sample": "示例内容"}]
+    wrong = await checked("${DATE}${TIME}")
+    assert "comma" in wrong["fault"]
+    heard = await here.ask("GET", f"/template-texts/preview?text={quote('${TXT_99}')}", of=ALPHA)
+    assert (heard.status, heard.fields) == (422, ["text"])
+    silent = await here.ask("GET", f"/template-texts/preview?text={quote('您好')}", of=ALPHA)
+    assert silent.status == 503
 
 
 @pytest.mark.requirement("C5")
