@@ -10,6 +10,7 @@ from controller.console.pages import (
     entrance,
     nodes,
     numbers,
+    phone,
     reviews,
     sounds,
     spending,
@@ -37,6 +38,7 @@ _MODULES = (
     reviews,
     billing,
     spending,
+    phone,
 )
 
 PAGES: tuple[Page, ...] = tuple(page for module in _MODULES for page in module.pages)
