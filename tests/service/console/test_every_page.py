@@ -16,7 +16,7 @@ from controller.console.words import LANGUAGES
 from controller.management.roles import Role
 from controller.store.enterprise_tables import DocumentKind
 
-PARAMETERS = {"kind": DocumentKind.LICENCE.value}
+PARAMETERS = {"kind": DocumentKind.LICENCE.value, "deed": "top-up"}
 """Of paths, which name no thing."""
 OURS = {
     *(
@@ -47,6 +47,21 @@ OURS = {
         "Go",
         "WAV",
         "Id",
+    ),
+    *(
+        "none",
+        "templateId",
+        "CNY",
+        "CSV",
+        "Hz",
+        "kbit",
+        "law",
+        "A-law",
+        "Ogg",
+        "FLAC",
+        "wav",
+        ".wav",
+        "kbit/s",
     ),
     *("sessionId", "IP", "URL", "kB", "MB", "HEP", "SVG", "pcap", "WebRTC", "https"),
 }
