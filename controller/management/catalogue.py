@@ -22,6 +22,7 @@ from controller.management.resources import (
     templates,
     tokens,
     trunks,
+    trying,
     users,
 )
 
@@ -36,6 +37,7 @@ _MODULES = (
     trunks,
     phones,
     calls,
+    trying,
     recordings,
     pushes,
     sounds,

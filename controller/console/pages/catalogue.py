@@ -8,6 +8,7 @@ from controller.console.pages import (
     contacts,
     enterprises,
     entrance,
+    first_call,
     nodes,
     numbers,
     phone,
@@ -38,6 +39,7 @@ _MODULES = (
     reviews,
     billing,
     spending,
+    first_call,
     phone,
 )
 
