@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from service.management.made_calls import made_call
 from service.management.world import ALPHA, BETA, OPERATOR, World
 from sqlmodel import Session
 
@@ -12,88 +13,10 @@ from controller.billing.kill_switch import stop_calls
 from controller.details import figures as room
 from controller.management.roles import Role
 from controller.store.alarms import Raised, raise_alarms
-from controller.store.calls import add_entries, end_call
 from controller.store.reviews import ReviewKind, submit
-from controller.store.tables import Account, App, Call, CdrPush, PushEndpoint, Service, Trunk
+from controller.store.tables import Account, CdrPush, PushEndpoint, Service, Trunk
 
 pytestmark = pytest.mark.requirement("C9")
-
-NUMBERS = iter(range(1, 10_000))
-
-
-async def call(
-    world: World,
-    account: str = ALPHA,
-    *,
-    service: Service = Service.NOTIFICATION,
-    ago: float = 0.0,
-    ended: int | None = None,
-    answered: bool = False,
-    steps: tuple[tuple[str, str | None], ...] = (),
-) -> str:
-    """A call accepted `ago` seconds ago, and has ended at once if a code is given."""
-    at = world.clock.now() - timedelta(seconds=ago)
-    number = next(NUMBERS)
-    call_id = f"1200_{number}"
-
-    def write(session: Session) -> None:
-        app = f"{service}-{account}"
-        if session.get(App, app) is None:
-            session.add(App(key=app, account_id=account, service=service, secret="12345678"))
-            session.flush()
-        session.add(
-            Call(
-                id=call_id,
-                session_id=f"{call_id}@host.example",
-                account_id=account,
-                app_key=app,
-                service=service,
-                controller="host.example",
-                node="node1",
-                display_number="+8657126880001",
-                callee=f"+861390000{number:04}",
-                addressee=f"+861390009{number:04}",
-                accepted_at=at,
-            )
-        )
-        session.flush()
-        rows = [
-            {"call_id": call_id, "sequence": 1 + index, "at": at, "kind": kind, "leg": leg, "detail": None}
-            for index, (kind, leg) in enumerate(steps)
-        ]
-        add_entries(session, rows)
-        if ended is not None:
-            _end(session, call_id, app, at, ended, service, answered)
-
-    await world.write(write)
-    return call_id
-
-
-def _end(
-    session: Session, call_id: str, app: str, at: datetime, code: int, service: Service, answered: bool
-) -> None:
-    # The first phone of a callback has answered in any case: it isn't whom the call is for.
-    first = {"dialled": None, "ringing": None, "answered": "2026-11-24T08:00:00Z"}
-    other = {**first, "answered": first["answered"] if answered else None}
-    legs = (first, other) if service is Service.CALLBACK else (other, {**first, "answered": None})
-    entry: dict[str, Any] = {
-        "call_id": call_id,
-        "sequence": 50,
-        "at": at,
-        "kind": "disconnect",
-        "leg": None,
-        "detail": {"state_code": code, "text": "", "cut_point": 0, "party": None},
-    }
-    end_call(
-        session,
-        call_id,
-        ended_at=at,
-        state_code=code,
-        last_entry=entry,
-        cdr={"first_leg": legs[0], "second_leg": legs[1]},
-        app_key=app,
-        delivery=None,
-    )
 
 
 async def overview(world: World, query: str = "", **who: Any) -> Any:
@@ -105,14 +28,14 @@ async def overview(world: World, query: str = "", **who: Any) -> Any:
 async def test_C9_given_calls_when_the_overview_is_read_then_it_counts_who_answered_and_why_others_failed(
     here: World,
 ) -> None:
-    await call(here, ended=0, answered=True, ago=60)
-    await call(here, ended=0, answered=True, service=Service.CALLBACK, ago=30)
-    await call(here, ended=8102, service=Service.CALLBACK, ago=20)
-    await call(here, ended=8102, ago=8)
-    await call(here, ended=8101, ago=3)
-    await call(here, ended=8101, ago=1000)
-    await call(here, ago=2)
-    await call(here, service=Service.CALLBACK, ago=4)
+    await made_call(here, ended=0, answered=True, ago=60)
+    await made_call(here, ended=0, answered=True, service=Service.CALLBACK, ago=30)
+    await made_call(here, ended=8102, service=Service.CALLBACK, ago=20)
+    await made_call(here, ended=8102, ago=8)
+    await made_call(here, ended=8101, ago=3)
+    await made_call(here, ended=8101, ago=1000)
+    await made_call(here, ago=2)
+    await made_call(here, service=Service.CALLBACK, ago=4)
 
     told = await overview(here)
 
@@ -144,12 +67,12 @@ async def test_C9_given_that_time_goes_on_when_read_again_then_what_is_new_count
 ) -> None:
     monkeypatch.setattr(room, "_FRESH", 0.0)
     monkeypatch.setattr(room, "_SHARE", 1e9)
-    await call(here, ended=8101, ago=890)
-    await call(here, ended=0, answered=True, ago=10)
+    await made_call(here, ended=8101, ago=890)
+    await made_call(here, ended=0, answered=True, ago=10)
     assert (await overview(here))["ended"]["calls"] == 2
 
     here.clock.time += timedelta(seconds=20)
-    await call(here, ended=8102, ago=1)
+    await made_call(here, ended=8102, ago=1)
     told = (await overview(here))["ended"]
     assert (told["calls"], [its["state_code"] for its in told["failures"]]) == (2, [8102])
 
@@ -163,7 +86,7 @@ async def test_C9_given_a_call_that_was_written_down_late_when_read_again_then_i
     monkeypatch.setattr(room, "_FRESH", 0.0)
     monkeypatch.setattr(room, "_SHARE", 1e9)
     await overview(here)
-    await call(here, ended=8101, ago=30)
+    await made_call(here, ended=8101, ago=30)
     assert (await overview(here))["ended"]["calls"] == 0
 
     monkeypatch.setattr(room, "_LATE_INTERVAL", -1.0)
@@ -193,8 +116,8 @@ async def test_C1_given_two_accounts_when_their_users_read_then_each_has_its_own
     here: World,
 ) -> None:
     for account in (ALPHA, BETA, BETA):
-        await call(here, account, ago=2)
-        await call(here, account, ended=8101 if account == ALPHA else 8102, ago=2)
+        await made_call(here, account, ago=2)
+        await made_call(here, account, ended=8101 if account == ALPHA else 8102, ago=2)
 
     def more(session: Session) -> None:
         now = here.clock.now()
@@ -245,7 +168,7 @@ async def test_B2_given_cdrs_that_customers_do_not_have_when_read_then_they_are_
     here: World,
 ) -> None:
     now = here.clock.now()
-    calls = [await call(here, ended=0, ago=2) for _ in range(6)]
+    calls = [await made_call(here, ended=0, ago=2) for _ in range(6)]
 
     def write(session: Session) -> None:
         states: list[dict[str, Any]] = [
@@ -286,13 +209,13 @@ async def test_B2_given_cdrs_that_customers_do_not_have_when_read_then_they_are_
 
 async def test_C9_given_live_calls_when_listed_then_each_says_how_far_it_has_come(here: World) -> None:
     begun = (("callout", "a"), ("alerting", "a"), ("answer", "a"))
-    accepted = await call(here, ago=9)
-    dialling = await call(here, ago=8, steps=begun[:1])
-    ringing = await call(here, ago=7, steps=begun[:2])
-    playing = await call(here, ago=6, steps=(*begun, ("prompt", "a")))
-    second = await call(here, ago=5, service=Service.CALLBACK, steps=(*begun, ("callout", "b")))
-    other = await call(here, BETA, ago=4)
-    await call(here, ended=0, ago=3)
+    accepted = await made_call(here, ago=9)
+    dialling = await made_call(here, ago=8, steps=begun[:1])
+    ringing = await made_call(here, ago=7, steps=begun[:2])
+    playing = await made_call(here, ago=6, steps=(*begun, ("prompt", "a")))
+    second = await made_call(here, ago=5, service=Service.CALLBACK, steps=(*begun, ("callout", "b")))
+    other = await made_call(here, BETA, ago=4)
+    await made_call(here, ended=0, ago=3)
 
     told = (await here.ask("GET", "/live-calls", role=Role.VIEWER)).body
     few = (await here.ask("GET", "/live-calls?limit=1&account_id=alpha")).body
