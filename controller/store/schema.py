@@ -1,5 +1,7 @@
 """Bringing a database to the present schema."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -26,17 +28,36 @@ def _config() -> Config:
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Run the migrations that this database lacks, each in a transaction of its own.
+    """Run the migrations that this database lacks; of several programs that try at once one does.
 
     Raises DatabaseUnusable, also for a database that a newer program has brought further.
     """
+    with _changing(url) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the migrations after `revision` back, with what only they have room for; "base" leaves no table.
+
+    Raises DatabaseUnusable.
+    """
+    with _changing(url) as config:
+        command.downgrade(config, revision)
+
+
+@contextmanager
+def _changing(url: str) -> Iterator[Config]:
     engine = make_engine(url)
     config = _config()
     try:
-        with faults_in_one_line(url), engine.begin() as connection:
+        with (
+            faults_in_one_line(url),
+            engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
             _present(connection)
             config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            yield config
     finally:
         engine.dispose()
 
