@@ -3,6 +3,8 @@
 Alembic is only imported when there is something to bring: every start and every command asks first.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,24 +34,43 @@ def _config(connection: Connection) -> "Config":
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Run the migrations that this database lacks, each in a transaction of its own.
+    """Run the migrations that this database lacks; of several programs that try at once one does.
 
     Raises DatabaseUnusable, also for a database that a newer program has brought further.
     """
     wanted = _newest() if revision == "head" else revision
-    engine = make_engine(url)
-    try:
-        with faults_in_one_line(url), engine.begin() as connection:
-            if _present(connection) != wanted:
-                _upgrade(connection, wanted)
-    finally:
-        engine.dispose()
+    with _changing(url) as connection:
+        if _present(connection) != wanted:
+            from alembic import command
+
+            command.upgrade(_config(connection), wanted)
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def downgrade(url: str, revision: str) -> None:
+    """Take the migrations after `revision` back, with what only they have room for; "base" leaves no table.
+
+    Raises DatabaseUnusable.
+    """
     from alembic import command
 
-    command.upgrade(_config(connection), revision)
+    with _changing(url) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+@contextmanager
+def _changing(url: str) -> Iterator[Connection]:
+    """A transaction that changes the schema, of a database that this program knows."""
+    engine = make_engine(url)
+    try:
+        with (
+            faults_in_one_line(url),
+            engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            _present(connection)
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def revisions(url: str) -> tuple[str, str]:
