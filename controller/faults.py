@@ -6,11 +6,24 @@ from typing import Any
 SOUND_NAME = r"^[A-Za-z0-9._@-]+$"
 KEYS = r"^[0-9*#]+$"
 IDENTIFIER = r"^[A-Za-z0-9_-]{1,32}$"
+E164 = r"^\+[1-9][0-9]{2,29}$"
+NUMBER_START = r"^\+[0-9]{0,30}$"
+PHONE = r"^[0-9+() -]{0,32}$"
+"""A number as people write it."""
+LOGIN = r"^[A-Za-z0-9._@+-]{1,64}$"
+TRUNK_NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
+EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$"
 
 _PATTERNS = {
     SOUND_NAME: "must have only letters, digits and . _ @ -",
     KEYS: "must have only digits, * and #",
     IDENTIFIER: "must be 1 to 32 letters, digits, _ and -",
+    E164: "must be + and 3 to 30 digits, such as +8657126880001",
+    NUMBER_START: "must be the start of a number, such as +86",
+    PHONE: "must have only digits, spaces and + - ( ), and at most 32 of them",
+    LOGIN: "must be 1 to 64 letters, digits and . _ @ + -",
+    TRUNK_NAME: "must be 1 to 31 lower-case letters, digits and -",
+    EMAIL: "must be a mail address such as li.wei@example.com",
 }
 _WORDS = {
     "missing": "is missing",

@@ -16,8 +16,16 @@ def translated_fault(words: gettext.NullTranslations, detail: str) -> str:
     for pattern, message in _patterns(words):
         found = pattern.fullmatch(detail)
         if found:
-            return words.gettext(message) % found.groupdict()
+            holes = {name: _value(words, value) for name, value in found.groupdict().items()}
+            return words.gettext(message) % holes
     return detail
+
+
+def _value(words: gettext.NullTranslations, value: str) -> str:
+    """What stands in a hole: as it is, unless it is one word of ours, or several to choose from."""
+    parts = value.split(" or ")
+    said = [words.gettext(part) for part in parts]
+    return words.gettext(" or ").join(said) if all(map(str.__ne__, parts, said)) else value
 
 
 @cache

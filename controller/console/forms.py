@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from controller.console.visit import Visit
 
 T = TypeVar("T")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 _WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?")
 FieldKind = Literal[
     "text",
@@ -67,7 +68,7 @@ class Field:
         if not text:
             return self.empty
         if self.kind == "number":
-            return int(text) if text.lstrip("-").isascii() and text.lstrip("-").isdigit() else text
+            return int(text) if _INTEGER.fullmatch(text) else text
         if self.kind == "moment" and _WITHOUT_ZONE.fullmatch(text):
             return f"{text}Z"
         return text
@@ -215,13 +216,16 @@ class Sent:
         self.faults[asked.name] = self.visit.text("This is not what must be typed here.")
         return False
 
-    def refused(self, problem: Problem) -> None:
-        """Take in what an operation said against it."""
+    def refused(self, problem: Problem, names: Mapping[str, str] | None = None) -> None:
+        """Take in what an operation said against it.
+
+        :param names: what the form calls fields that the operation calls otherwise.
+        """
         kinds = {asked.name: asked.kind for asked in self.form.fields}
         self.status = problem.status
         rest = []
         for fault in problem.errors:
-            place, inside = _place(fault.field, kinds)
+            place, inside = _place((names or {}).get(fault.field, fault.field), kinds)
             said = self.visit.renderer.fault(self.visit.look.language, fault.detail)
             if inside.isdigit() and kinds.get(place) == "lines":
                 said = self.visit.text("Line %(line)s: %(fault)s", line=int(inside) + 1, fault=said)

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit
 
 from aiohttp import web
+from pydantic import BaseModel
 
 from controller.console.arriving import Arriving
 from controller.console.forms import Form, Sent
 from controller.console.live import Stream
 from controller.console.rendering import Look, Renderer
 from controller.console.snippets import curl
-from controller.management.context import Context, Services
+from controller.management.context import Context, Services, etag
 from controller.management.desk import Desk
 from controller.management.idempotency import Attempt
 from controller.management.operations import Upload
@@ -74,6 +75,11 @@ class Visit:
     def may(self, role: Role) -> bool:
         """Whether the role of who is logged in covers this one."""
         return self.actor is not None and self.actor.role.covers(role)
+
+    @staticmethod
+    def version_of(thing: BaseModel) -> str:
+        """What a form says that was filled in with this: somebody may change the thing meanwhile."""
+        return etag(thing)
 
     def curl(self, method: str, path: str, body: Any = None, **more: Any) -> str:
         """The command that asks the same of the API: see `snippets.curl`."""

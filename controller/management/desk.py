@@ -11,6 +11,7 @@ from controller.management.context import Context, Services
 from controller.management.idempotency import Repeated
 from controller.management.operations import Operation, Stream, Upload
 from controller.management.performing import check_path, check_role, perform, problem_of, settle_account
+from controller.management.problems import TooLarge, UnsupportedMediaType, wrong_field
 
 Fields = Mapping[str, Any]
 
@@ -49,11 +50,20 @@ def _arguments(operation: Operation, body: Any, query: Fields | None) -> dict[st
     """Raises Malformed, Invalid."""
     arguments: dict[str, Any] = {}
     if operation.query is not None:
+        for name, value in (query or {}).items():
+            if "\x00" in str(value):
+                raise wrong_field(name, "has a character that is none", "query")
         try:
             arguments["query"] = operation.query.model_validate(dict(query or {}))
         except ValidationError as error:
             raise invalid(error, "query") from None
-    if operation.body in (Upload, Stream):
+    if operation.body is Upload:
+        if body.media_type not in operation.media_types:
+            raise UnsupportedMediaType(f"Content-Type must be {' or '.join(operation.media_types)}")
+        if len(body.content) > operation.max_body:
+            raise TooLarge(f"The body may have {operation.max_body} bytes at most")
+        arguments["body"] = body
+    elif operation.body is Stream:
         arguments["body"] = body
     elif operation.body is not None:
         assert issubclass(operation.body, BaseModel)

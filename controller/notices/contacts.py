@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from controller.accounts.webhook_secret import webhook_key
 from controller.clock import Clock
+from controller.faults import EMAIL
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.store import notices as rows
 from controller.store.database import Database
@@ -37,10 +38,7 @@ def _secret(secret: SecretStr) -> SecretStr:
 
 
 # Plain addresses alone: what else mail allows (quotes, comments, other scripts) is where injections begin.
-Email = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$"),
-]
+Email = Annotated[str, Field(pattern=EMAIL)]
 WebhookUrl = Annotated[str, Field(max_length=2048), AfterValidator(_url)]
 
 

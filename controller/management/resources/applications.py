@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from controller.accounts.declared import NetworkText, PushUrl
 from controller.accounts.number_rules import NumberRuleBroken, check_numbers
-from controller.faults import IDENTIFIER
+from controller.faults import E164, IDENTIFIER
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Input, Moment, OwnAccount, Page, View
 from controller.management.operations import Kind, Operations, Owner
@@ -25,7 +25,6 @@ operations = Operations(
 
 LONGEST_GRACE = 30 * 24
 """Hours."""
-_NUMBER = r"^\+[1-9][0-9]{2,29}$"
 _QUOTAS = {"max_calls", "calls_per_second"}
 
 
@@ -109,7 +108,7 @@ class _Settings(Input):
     """Where CDRs go when a request names no address."""
     push_profile: PushProfile = PushProfile.COMPAT
     """How hard pushes are tried: as the cloud does, or durable."""
-    bind_number: str | None = Field(None, pattern=_NUMBER)
+    bind_number: str | None = Field(None, pattern=E164)
     """Its business number: one of the account's, and no other application's."""
     login: LoginForTokens | None = None
     """For programs that log in for an access token."""

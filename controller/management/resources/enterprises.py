@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from controller.faults import PHONE
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Input, Moment, OwnAccount, Page, Query, View
 from controller.management.operations import Download, Kind, Operations, Owner, Upload
@@ -86,7 +87,7 @@ class EnterpriseView(View):
 class _Qualification(Input):
     code: str = Field("", max_length=64)
     """Number of the licence, or organisation code."""
-    phone: str = Field("", pattern=r"^[0-9+() -]{0,32}$")
+    phone: str = Field("", pattern=PHONE)
     """Of the company."""
     legal_representative: str = Field("", max_length=100)
     """Who stands for the company."""
@@ -100,7 +101,7 @@ class _Qualification(Input):
     """Expected calls at a time."""
     handler_name: str = Field("", max_length=100)
     """The person who handles it."""
-    handler_phone: str = Field("", pattern=r"^[0-9+() -]{0,32}$")
+    handler_phone: str = Field("", pattern=PHONE)
     """Their phone."""
     handler_address: str = Field("", max_length=500)
     """Their address."""

@@ -6,6 +6,7 @@ from sqlmodel import Session, col
 
 from controller.accounts.declaration import simulated_clashes
 from controller.accounts.number_rules import NumberRuleBroken, check_numbers
+from controller.faults import E164
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Identifier, Input, OwnAccount, Page, View
 from controller.management.operations import Kind, Operations, Owner
@@ -19,7 +20,6 @@ operations = Operations(
     "number", {NumberRuleBroken: lambda error: wrong_field("app_keys", f"does not fit: {error}")}
 )
 
-_PATTERN = r"^\+[1-9][0-9]{2,29}$"
 _CALLS_TOLD = 5
 
 
@@ -28,7 +28,7 @@ def _find(session: Session, number: str) -> Owner | None:
     return None if found is None else Owner(found.account_id)
 
 
-NUMBER = Kind("number", "number", "The number, E.164 with its plus sign (%2B).", _find, _PATTERN)
+NUMBER = Kind("number", "number", "The number, E.164 with its plus sign (%2B).", _find, E164)
 
 
 class NumberView(View):
@@ -49,7 +49,7 @@ class NumberView(View):
 class NewNumber(Input):
     """A number that an account wants."""
 
-    number: str = Field(pattern=_PATTERN)
+    number: str = Field(pattern=E164)
     """E.164, with its plus sign; no leading 0 in the area code."""
     app_keys: list[Identifier] | None = Field(None, max_length=1000)
     """The applications that may show it; null: all of the account."""

@@ -8,6 +8,7 @@ from sqlmodel import Session, col
 
 from controller.accounts.declaration import simulated_clashes
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
+from controller.faults import NUMBER_START, TRUNK_NAME
 from controller.management.context import Change, Context
 from controller.management.models import Edit, Input, Page, PageQuery, View
 from controller.management.operations import Kind, Operations, Owner
@@ -25,8 +26,8 @@ def _exists(table: type[Trunk] | type[Route]) -> Any:
     return find
 
 
-TRUNK = Kind("trunk", "trunk_name", "The trunk.", _exists(Trunk), r"^[a-z0-9][a-z0-9-]{0,30}$")
-ROUTE = Kind("route", "prefix", "The route's prefix, its + as %2B.", _exists(Route), r"^\+[0-9]{0,30}$")
+TRUNK = Kind("trunk", "trunk_name", "The trunk.", _exists(Trunk), TRUNK_NAME)
+ROUTE = Kind("route", "prefix", "The route's prefix, its + as %2B.", _exists(Route), NUMBER_START)
 
 
 class TrunkView(View):
@@ -51,7 +52,7 @@ class TrunkView(View):
 class NewTrunk(Input):
     """A trunk to be."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    name: str = Field(pattern=TRUNK_NAME)
     """Lower-case letters, digits and -; can't be changed."""
     host: str = Field(min_length=1, max_length=253)
     """Name or address of the peer."""
@@ -120,7 +121,7 @@ class RouteView(View):
 class NewRoute(Input):
     """A route to be: trunks, or a contact."""
 
-    prefix: str = Field(pattern=r"^\+[0-9]{0,30}$")
+    prefix: str = Field(pattern=NUMBER_START)
     """Start of the numbers, such as +86; can't be changed."""
     trunks: list[str] = Field([], max_length=10)
     """In the order in which they are tried."""

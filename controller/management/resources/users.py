@@ -7,6 +7,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from controller.faults import LOGIN
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Input, Moment, OwnAccount, Page, View
 from controller.management.operations import Kind, Operations, Owner
@@ -18,7 +19,7 @@ from controller.store.management_tables import User
 
 operations = Operations("user")
 
-LoginName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._@+-]{1,64}$")]
+LoginName = Annotated[str, Field(pattern=LOGIN)]
 
 
 def _find(session: Session, user_id: str) -> Owner | None:

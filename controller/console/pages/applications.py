@@ -1,0 +1,359 @@
+"""Applications: what customers' programs act for."""
+
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from controller.console.forms import Field, Form, Sent
+from controller.console.listing import ACCOUNT, for_whom, listed
+from controller.console.pages.declared import Pages
+from controller.console.pages.terms import PUSH_PROFILES, SERVICES, any_of, one_of
+from controller.console.visit import Visit
+from controller.console.words import N_
+from controller.management.resources.applications import (
+    ApplicationView,
+    create_application,
+    edit_application,
+    get_application,
+    list_applications,
+    remove_webhook_secrets,
+    renew_secret,
+    renew_webhook_secret,
+)
+from controller.management.resources.numbers import list_numbers
+from controller.management.roles import Role
+from controller.store.tables import NumberState
+
+pages = Pages()
+
+FILTERS: Final = Form(
+    (
+        ACCOUNT,
+        Field("service", N_("Service"), "choice", choices=any_of(SERVICES)),
+        Field(
+            "active",
+            N_("State"),
+            "choice",
+            choices=(("", N_("any")), ("true", N_("switched on")), ("false", N_("switched off"))),
+        ),
+    )
+)
+_SETTINGS: Final = (
+    Field(
+        "recording",
+        N_("Callbacks may be recorded"),
+        "check",
+        heading=N_("Recording"),
+        help=N_("A request says for each call whether it is recorded."),
+    ),
+    Field(
+        "quality_inspection",
+        N_("The operator may listen to a sample of the recordings"),
+        "check",
+        help=N_("Consent to quality inspection; both parties hear the hint tone for it."),
+    ),
+    Field(
+        "status_url",
+        N_("Address for status pushes"),
+        heading=N_("Pushes"),
+        help=N_("For requests that name no address of their own."),
+        placeholder="https://",
+    ),
+    Field("fee_url", N_("Address for CDRs"), placeholder="https://"),
+    Field("push_profile", N_("How hard pushes are tried"), "choice", choices=one_of(PUSH_PROFILES)),
+    Field(
+        "ip_whitelist",
+        N_("Networks that requests come from"),
+        "lines",
+        heading=N_("Requests"),
+        help=N_("One a line, such as 192.0.2.0/24. Nothing: from anywhere."),
+    ),
+    Field(
+        "max_calls",
+        N_("Calls at a time"),
+        "number",
+        required=True,
+        heading=N_("Quotas"),
+    ),
+    Field("calls_per_second", N_("Calls per second"), "number", help=N_("Nothing: any number.")),
+)
+_QUOTAS: Final = ("max_calls", "calls_per_second")
+_NAME: Final = Field("name", N_("Name"), required=True, empty="")
+NEW: Final = Form(
+    (
+        ACCOUNT,
+        _NAME,
+        Field(
+            "service",
+            N_("Service"),
+            "choice",
+            required=True,
+            choices=one_of(SERVICES),
+            help=N_("The service whose API it may use. It stays with it for good."),
+        ),
+        *_SETTINGS,
+    )
+)
+EDIT: Final = Form(
+    (
+        _NAME,
+        Field("active", N_("Switched on"), "check", help=N_("Off: it can't start calls.")),
+        Field(
+            "bind_number",
+            N_("Business number"),
+            "choice",
+            help=N_("Shown when no other number can be; no other application's."),
+        ),
+        *_SETTINGS,
+    )
+)
+RENEWAL: Final = Form(
+    (
+        Field(
+            "grace_hours",
+            N_("Hours in which the old secret is taken as well"),
+            "number",
+            required=True,
+            help=N_("0: the old one is no good at once. 720 at most."),
+        ),
+        Field("again", N_("Type the application's name"), "confirm", required=True),
+    )
+)
+LOGIN: Final = Form(
+    (
+        Field("login.user", N_("User name"), required=True),
+        Field("login.password", N_("Password"), "password", required=True, help=N_("8 characters or more.")),
+    )
+)
+NOTHING: Final = Form(())
+
+
+@pages.get("/applications")
+async def applications(visit: Visit) -> web.StreamResponse:
+    """All that there are."""
+    return visit.render(
+        "applications.html",
+        title=visit.text("Applications"),
+        listing=await listed(visit, list_applications, FILTERS),
+        services=SERVICES,
+        may_create=visit.allows(create_application),
+    )
+
+
+@pages.get("/applications/new")
+async def new(visit: Visit) -> web.StreamResponse:
+    """The form for one more."""
+    visit.check(create_application)
+    return _new(visit, visit.blank(await _new_form(visit), push_profile="compat", max_calls="10"))
+
+
+@pages.post("/applications/new")
+async def create(visit: Visit) -> web.StreamResponse:
+    """One more, whose secret is shown now and never again."""
+    sent = await visit.sent(await _new_form(visit))
+    made = await sent.to(create_application)
+    if made is None:
+        return _new(visit, sent)
+    return visit.render(
+        "secret.html",
+        title=visit.text("The application is there"),
+        said=visit.text("Copy the secret now: it is not shown again. It can only be renewed."),
+        shown=[("app_key", made.app_key), ("app_secret", made.app_secret)],
+        then=_place(made.app_key),
+        button=visit.text("I have copied it"),
+    )
+
+
+@pages.get("/applications/{app_key}")
+async def application(visit: Visit) -> web.StreamResponse:
+    """One of them."""
+    return await _show(visit, await visit.run(get_application))
+
+
+@pages.get("/applications/{app_key}/edit")
+async def edit(visit: Visit) -> web.StreamResponse:
+    """Its settings as a form."""
+    visit.check(edit_application)
+    present = await visit.run(get_application)
+    return _edit(visit, visit.blank(await _edit_form(visit, present), present), present)
+
+
+@pages.post("/applications/{app_key}/edit")
+async def change(visit: Visit) -> web.StreamResponse:
+    """Other settings."""
+    present = await visit.run(get_application)
+    sent = await visit.sent(await _edit_form(visit, present))
+    await sent.to(edit_application, since=present)
+    if sent.is_refused:
+        return _edit(visit, sent, present)
+    return visit.go(_place(present.app_key), "The application is changed. It is in force within a second.")
+
+
+@pages.get("/applications/{app_key}/secret")
+async def renewal(visit: Visit) -> web.StreamResponse:
+    """What renewing the secret means, and the form for it."""
+    visit.check(renew_secret)
+    return _renewal(visit, visit.blank(RENEWAL, grace_hours="24"), await visit.run(get_application))
+
+
+@pages.post("/applications/{app_key}/secret")
+async def renew(visit: Visit) -> web.StreamResponse:
+    """Another secret, shown now and never again."""
+    present = await visit.run(get_application)
+    sent = await visit.sent(RENEWAL)
+    made = await sent.to(renew_secret) if sent.confirms(_called(present)) else None
+    if made is None:
+        return _renewal(visit, sent, present)
+    until = made.previous_secret_until
+    return visit.render(
+        "secret.html",
+        title=visit.text("The secret is renewed"),
+        said=visit.text("Copy the secret now: it is not shown again. The old one is no good any more.")
+        if until is None
+        else visit.text(
+            "Copy the secret now: it is not shown again. The old one is taken as well until %(until)s UTC.",
+            until=until.strftime("%Y-%m-%d %H:%M"),
+        ),
+        shown=[("app_key", present.app_key), ("app_secret", made.app_secret)],
+        then=_place(present.app_key),
+        button=visit.text("I have copied it"),
+    )
+
+
+@pages.post("/applications/{app_key}/webhook-secret")
+async def renew_webhook(visit: Visit) -> web.StreamResponse:
+    """Another secret that pushes are signed with, shown now and never again."""
+    sent = await visit.sent(NOTHING)
+    made = await sent.to(renew_webhook_secret)
+    if made is None:
+        return await _show(visit, await visit.run(get_application), sent)
+    return visit.render(
+        "secret.html",
+        title=visit.text("Pushes are signed with a new secret"),
+        said=visit.text(
+            "Copy the secret now: it is not shown again. Pushes carry a signature by the one before as well, "
+            "so that receivers can be changed over."
+        )
+        if made.webhook_keys > 1
+        else visit.text("Copy the secret now: it is not shown again."),
+        shown=[("webhook_secret", made.webhook_secret)],
+        then=_place(visit.path["app_key"]),
+        button=visit.text("I have copied it"),
+    )
+
+
+@pages.post("/applications/{app_key}/webhook-secret/remove")
+async def remove_webhook(visit: Visit) -> web.StreamResponse:
+    """No signatures any more."""
+    await visit.run(remove_webhook_secrets)
+    return visit.go(_place(visit.path["app_key"]), "Pushes are no longer signed.")
+
+
+@pages.post("/applications/{app_key}/login")
+async def login(visit: Visit) -> web.StreamResponse:
+    """With what programs of the oldest generation log in."""
+    sent = await visit.sent(LOGIN)
+    await sent.to(edit_application)
+    if sent.is_refused:
+        return await _show(visit, await visit.run(get_application), login=sent)
+    return visit.go(_place(visit.path["app_key"]), "Programs can log in with it now.")
+
+
+@pages.post("/applications/{app_key}/login/remove")
+async def remove_login(visit: Visit) -> web.StreamResponse:
+    """No login any more."""
+    sent = await visit.sent(NOTHING)
+    await sent.to(edit_application, also={"login": None})
+    if sent.is_refused:
+        return await _show(visit, await visit.run(get_application), sent)
+    return visit.go(_place(visit.path["app_key"]), "Programs can't log in any more.")
+
+
+async def _show(
+    visit: Visit, present: ApplicationView, done: Sent | None = None, login: Sent | None = None
+) -> web.Response:
+    numbers = await visit.all_of(list_numbers, query={"account_id": present.account_id})
+    return visit.render(
+        "application.html",
+        app=present,
+        done=done or visit.blank(NOTHING),
+        login=login or visit.blank(LOGIN, **{"login.user": present.login_user or ""}),
+        numbers=[
+            number
+            for number in numbers
+            if number.state != NumberState.RELEASED
+            and (number.app_keys is None or present.app_key in number.app_keys)
+        ],
+        services=SERVICES,
+        push_profiles=PUSH_PROFILES,
+        may_edit=visit.allows(edit_application),
+        status=(done or login or visit.blank(Form(()))).status,
+    )
+
+
+async def _new_form(visit: Visit) -> Form:
+    form = await for_whom(visit, NEW)
+    return form if visit.may(Role.OPERATOR) else form.without(*_QUOTAS)
+
+
+async def _edit_form(visit: Visit, present: ApplicationView) -> Form:
+    numbers = await visit.all_of(list_numbers, query={"account_id": present.account_id})
+    usable = [number.number for number in numbers if number.state in ("active", "suspended")]
+    form = EDIT.offering(bind_number=[("", N_("none")), *((number, number) for number in usable)])
+    return form if visit.may(Role.OPERATOR) else form.without(*_QUOTAS)
+
+
+def _new(visit: Visit, form: Sent) -> web.Response:
+    return visit.render(
+        "form.html",
+        title=visit.text("New application"),
+        form=form,
+        action="/applications/new",
+        button=visit.text("Create"),
+        back="/applications",
+        back_title=visit.text("Applications"),
+        status=form.status,
+    )
+
+
+def _edit(visit: Visit, form: Sent, present: ApplicationView) -> web.Response:
+    return visit.render(
+        "form.html",
+        title=visit.text("Settings of %(name)s", name=_called(present)),
+        form=form,
+        action=_place(present.app_key) + "/edit",
+        button=visit.text("Save"),
+        back=_place(present.app_key),
+        back_title=_called(present),
+        version=visit.version_of(present),
+        status=form.status,
+    )
+
+
+def _renewal(visit: Visit, form: Sent, present: ApplicationView) -> web.Response:
+    return visit.render(
+        "form.html",
+        title=visit.text("Renew the secret of %(name)s", name=_called(present)),
+        before=[
+            visit.text(
+                "Programs that have the old secret are refused when its hours are over. There is no way back "
+                "to it, and the new one is shown once."
+            )
+        ],
+        form=form,
+        action=_place(present.app_key) + "/secret",
+        button=visit.text("Renew the secret"),
+        danger=True,
+        back=_place(present.app_key),
+        back_title=_called(present),
+        status=form.status,
+    )
+
+
+def _called(present: ApplicationView) -> str:
+    return present.name.strip() or present.app_key
+
+
+def _place(app_key: str) -> str:
+    return f"/applications/{quote(app_key)}"
