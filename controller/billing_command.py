@@ -9,14 +9,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 from sqlmodel import Session
 
-from controller.asterisk.simulated import is_free
 from controller.billing import ledger
 from controller.billing.calendar import Calendar
 from controller.billing.errors import BillingError
@@ -82,7 +80,7 @@ def _user() -> str:
 
 
 def _is_free(settings: Settings) -> Callable[[str], bool]:
-    return partial(is_free, prefix=settings.calls.simulated_prefix)
+    return settings.is_free
 
 
 @app.command()

@@ -58,7 +58,7 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
 
     Raises DeclarationError, DatabaseUnusable, OSError.
     """
-    declared = read_declaration(file, settings.calls.simulated_prefix)
+    declared = read_declaration(file, settings.reserved_prefixes)
     library = PromptLibrary(settings.prompt_dir)
     if dry_run:
         present, newest = await asyncio.to_thread(revisions, settings.database_url)

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import aiohttp
 
-from controller.accounts.declaration import simulated_clashes
+from controller.accounts.declaration import reserved_clashes
 from controller.accounts.dialling import DiallingPolicy
 from controller.accounts.directory import Directory, directory_of
 from controller.agi import answers
@@ -372,11 +372,13 @@ async def dialplan_door(settings: Settings, credentials: str) -> Finding:
 
 
 async def simulated_numbers(settings: Settings) -> Finding:
-    """Nothing that was declared lies in the prefix of simulated callees."""
-    prefix, declared = settings.calls.simulated_prefix, await _declared(settings)
-    clashes = simulated_clashes(prefix, declared.numbers, [route.prefix for route in declared.routes])
+    """Nothing that was declared lies in the prefixes of simulated callees and of phones in browsers."""
+    reserved, declared = settings.reserved_prefixes, await _declared(settings)
+    clashes = reserved_clashes(reserved, declared.numbers, [route.prefix for route in declared.routes])
     if clashes:
-        return _fault("simulated numbers", "\n".join(clashes), "set calls.simulated_prefix to another one")
+        remedy = f"set {' or '.join(reserved)} to another one"
+        return _fault("simulated numbers", "\n".join(clashes), remedy)
+    prefix = settings.calls.simulated_prefix
     return _ok("simulated numbers", f"begin with {prefix}" if prefix else "are switched off")
 
 

@@ -164,6 +164,18 @@ class CallSettings(_Section):
     drain_timeout: Seconds = Field(10, description="Seconds that calls may go on after SIGTERM or Ctrl-C.")
 
 
+class PhoneSettings(_Section):
+    """The phone in the browser."""
+
+    prefix: Annotated[str, AfterValidator(_prefix_or_off)] = Field(
+        "+990",
+        description="Test numbers of phones in browsers begin so, no trunk sees them; empty: there are none.",
+    )
+    minutes: Annotated[float, Field(gt=0, le=1440)] = Field(
+        120, description="Minutes until a phone that was switched on is switched off by itself."
+    )
+
+
 class PushSettings(_Section):
     """How the customer is told."""
 
@@ -323,6 +335,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     asterisk: AsteriskSettings = AsteriskSettings()
     calls: CallSettings = CallSettings()
+    phone: PhoneSettings = PhoneSettings()
     dialling: DiallingSettings = DiallingSettings()
     limits: LimitSettings = LimitSettings()
     pushes: PushSettings = PushSettings()
@@ -346,6 +359,23 @@ class Settings(BaseSettings):
                 f"{self.recordings.keep_days:g}: without its call nobody finds a recording"
             )
         return self
+
+    @model_validator(mode="after")
+    def _prefixes_apart(self) -> Self:
+        simulated, phones = self.calls.simulated_prefix, self.phone.prefix
+        if simulated and phones and (simulated.startswith(phones) or phones.startswith(simulated)):
+            raise ValueError(f"phone.prefix {phones} and calls.simulated_prefix {simulated} overlap")
+        return self
+
+    @property
+    def reserved_prefixes(self) -> dict[str, str]:
+        """Beginnings of numbers that no trunk sees, by setting."""
+        both = {"calls.simulated_prefix": self.calls.simulated_prefix, "phone.prefix": self.phone.prefix}
+        return {name: prefix for name, prefix in both.items() if prefix}
+
+    def is_free(self, number: str) -> bool:
+        """Whether calling a number (E.164 text) costs nothing, as no trunk sees it."""
+        return number.startswith(tuple(self.reserved_prefixes.values()))
 
     @property
     def database_url(self) -> str:

@@ -34,7 +34,6 @@ from controller.api.wire.plans import Planner
 from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
-from controller.asterisk.simulated import is_free
 from controller.billing.room import Billing
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
@@ -140,7 +139,13 @@ async def running_controller(
         observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
-        node = Node(settings.asterisk, simulated_prefix=settings.calls.simulated_prefix, random=random)
+        node = Node(
+            settings.asterisk,
+            simulated_prefix=settings.calls.simulated_prefix,
+            phone=settings.phone,
+            clock=clock,
+            random=random,
+        )
         content = await opened_content(
             settings,
             database,
@@ -186,7 +191,7 @@ async def running_controller(
             settings.billing,
             settings.alarms,
             SpendingTerms(directory, settings.limits.daily_cap),
-            partial(is_free, prefix=settings.calls.simulated_prefix),
+            settings.is_free,
             timedelta(seconds=settings.calls.minute),
         )
         await billing.open()
@@ -231,7 +236,9 @@ async def running_controller(
         library = PromptLibrary(settings.prompt_dir)
         key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
         shipped = ShippedPrompts(library, shared("sounds"), key)
-        admission = Admission(settings.dialling, settings.limits, clock, settings.calls.simulated_prefix)
+        admission = Admission(
+            settings.dialling, settings.limits, clock, settings.calls.simulated_prefix, node.phones
+        )
         door = Door(directory, admission, node, calls, library, shipped, settings.agi.language, random)
         agi_address = await stack.enter_async_context(_opened(door, settings.agi))
         node.global_variables[AGI_VARIABLE] = agi_address

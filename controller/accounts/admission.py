@@ -5,6 +5,7 @@ docs/reference/limits.md.
 """
 
 from collections.abc import Collection, Iterable
+from typing import Protocol
 
 from controller.accounts.dialling import DiallingPolicy, Verdict
 from controller.accounts.directory import Application, Directory
@@ -18,14 +19,32 @@ from controller.rules.number_classes import NumberClass
 from controller.store.limits import Limits
 
 
+class TestPhones(Protocol):
+    """Phones in browsers: numbers that the platform keeps for its users."""
+
+    def has(self, number: PhoneNumber) -> bool:
+        """Whether the number is one of theirs, whether it is anybody's or not."""
+        ...
+
+    def may_be_called(self, number: PhoneNumber, account_id: str) -> bool:
+        """Whether an account's calls may reach it."""
+        ...
+
+
 class Admission:
     """The operator's rules, and how they meet those of an account.
 
-    Numbers that begin with `simulated_prefix` may be dialled whatever the policy says: no trunk sees them.
+    Numbers that begin with `simulated_prefix` and those of `phones` may be dialled whatever the policy says:
+    no trunk sees them. A phone is called by its user's own account alone.
     """
 
     def __init__(
-        self, dialling: DiallingSettings, limits: LimitSettings, clock: Clock, simulated_prefix: str = ""
+        self,
+        dialling: DiallingSettings,
+        limits: LimitSettings,
+        clock: Clock,
+        simulated_prefix: str = "",
+        phones: TestPhones | None = None,
     ) -> None:
         self._policy = DiallingPolicy(
             dialling.allowed,
@@ -38,6 +57,7 @@ class Admission:
         self._filter = Filter(limits)
         self._clock = clock
         self._simulated_prefix = simulated_prefix
+        self._phones = phones
 
     def check_callee(self, callee: PhoneNumber) -> None:
         """Raise an AccountError unless the operator lets anybody at all call this number."""
@@ -58,6 +78,9 @@ class Admission:
         :param shown: the numbers that the phones will see.
         """
         account = directory.account(application)
+        if caller is not None:
+            self._check_phone(caller, Party.CALLER, application.account_id)
+        self._check_phone(callee, Party.CALLEE, application.account_id)
         filters = (self._filter, account.filter)
         if caller is not None:
             self._check_dialling(caller, Party.CALLER, account.rules.number_classes)
@@ -82,10 +105,17 @@ class Admission:
             frequency=frequency_of(self._limits, account.rules),
         )
 
+    def _check_phone(self, number: PhoneNumber, party: Party, account_id: str) -> None:
+        phones = self._phones
+        if phones is not None and phones.has(number) and not phones.may_be_called(number, account_id):
+            raise NotDiallable(party)
+
     def _check_dialling(
         self, number: PhoneNumber, party: Party, classes: Collection[NumberClass] | None = None
     ) -> None:
         if self._simulated_prefix and is_simulated(number, self._simulated_prefix):
+            return
+        if self._phones is not None and self._phones.has(number):
             return
         match self._policy.judge(number, classes):
             case Verdict.ABROAD:

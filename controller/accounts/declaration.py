@@ -36,10 +36,10 @@ class Change:
     """What was there and is there now, of columns that changed."""
 
 
-def read_declaration(path: Path, simulated_prefix: str = "") -> Declaration:
+def read_declaration(path: Path, reserved: Mapping[str, str] = {}) -> Declaration:
     """Read and check a declaration. Raises DeclarationError, OSError.
 
-    Numbers below `simulated_prefix` are kept for simulated callees; "" keeps none.
+    `reserved`: prefixes of numbers that the platform keeps for itself, by the setting that says so.
     """
     try:
         declaration = Declaration.model_validate(tomllib.loads(path.read_text("utf-8")))
@@ -51,11 +51,11 @@ def read_declaration(path: Path, simulated_prefix: str = "") -> Declaration:
             for fault in error.errors()
         ]
         raise DeclarationError("\n".join(faults)) from None
-    _check_whole(declaration, path, simulated_prefix)
+    _check_whole(declaration, path, reserved)
     return declaration
 
 
-def _check_whole(declaration: Declaration, path: Path, simulated_prefix: str) -> None:
+def _check_whole(declaration: Declaration, path: Path, reserved: Mapping[str, str]) -> None:
     """What no part can see alone. Raises DeclarationError with every fault."""
     faults: list[str] = []
 
@@ -82,17 +82,19 @@ def _check_whole(declaration: Declaration, path: Path, simulated_prefix: str) ->
     named = (("app", apps), ("number", numbers), ("template", voice_templates), ("route", prefixes))
     for kind, names in named:
         faults.extend(f"{path}: {kind} {name} stands twice" for name in _twice(names))
-    faults.extend(f"{path}: {fault}" for fault in simulated_clashes(simulated_prefix, numbers, prefixes))
+    faults.extend(f"{path}: {fault}" for fault in reserved_clashes(reserved, numbers, prefixes))
     if faults:
         raise DeclarationError("\n".join(faults))
 
 
-def simulated_clashes(prefix: str, numbers: Iterable[str], routes: Iterable[str]) -> list[str]:
-    """What is wrong with display numbers, and routes to numbers, that are kept for simulated callees."""
-    if not prefix:
-        return []
+_KEPT_FOR = {"calls.simulated_prefix": "simulated callees", "phone.prefix": "phones in browsers"}
+
+
+def reserved_clashes(reserved: Mapping[str, str], numbers: Iterable[str], routes: Iterable[str]) -> list[str]:
+    """What is wrong with display numbers, and routes to numbers, that the platform keeps for itself."""
     return [
-        f"{kind} {name} lies in calls.simulated_prefix {prefix}, which is kept for simulated callees"
+        f"{kind} {name} lies in {setting} {prefix}, which is kept for {_KEPT_FOR[setting]}"
+        for setting, prefix in reserved.items()
         for kind, names in (("number", numbers), ("route", routes))
         for name in names
         if name.startswith(prefix)

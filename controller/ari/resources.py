@@ -278,6 +278,11 @@ class Endpoints(_Resource):
         )
         return decode_body(body, Endpoint)
 
+    async def list(self, technology: str) -> list[Endpoint]:
+        """All endpoints of a technology."""
+        body = await self._connection.request("endpoints.listByTech", "GET", f"endpoints/{_id(technology)}")
+        return decode_body(body, list[Endpoint])
+
 
 class Asterisk(_Resource):
     """Asterisk itself."""
@@ -292,6 +297,28 @@ class Asterisk(_Resource):
         """Set a variable of the whole dialplan; it lasts until Asterisk ends."""
         await self._connection.request(
             "asterisk.setGlobalVar", "POST", "asterisk/variable", {"variable": name, "value": value}
+        )
+
+    async def put_object(self, module: str, kind: str, name: str, fields: Mapping[str, str]) -> None:
+        """Make a configuration object, such as ("res_pjsip", "endpoint", "phone"), or replace one.
+
+        Needs a place in sorcery.conf that can be written to. Raises ResponseError.
+        """
+        await self._connection.request(
+            "asterisk.updateObject",
+            "PUT",
+            f"asterisk/config/dynamic/{_id(module)}/{_id(kind)}/{_id(name)}",
+            body={
+                "fields": [{"attribute": attribute, "value": value} for attribute, value in fields.items()]
+            },
+        )
+
+    async def delete_object(self, module: str, kind: str, name: str) -> None:
+        """Take a configuration object away. Raises NotFound."""
+        await self._connection.request(
+            "asterisk.deleteObject",
+            "DELETE",
+            f"asterisk/config/dynamic/{_id(module)}/{_id(kind)}/{_id(name)}",
         )
 
     async def ping(self) -> None:

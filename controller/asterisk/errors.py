@@ -5,7 +5,8 @@
     FleetError
     ├── NodeUnavailable   no Asterisk takes calls now
     ├── NoRoute           no route leads to the number
-    └── CannotPlay        the node does not play a sound
+    ├── CannotPlay        the node does not play a sound
+    └── NoPhone           a phone in a browser can't be switched on
 """
 
 from controller.phone_number import PhoneNumber
@@ -25,6 +26,10 @@ class NoRoute(FleetError):
     def __init__(self, number: PhoneNumber, reason: str) -> None:
         super().__init__(reason)
         self.number = number
+
+
+class NoPhone(FleetError):
+    """A phone in a browser can't be switched on."""
 
 
 class CannotPlay(FleetError):

@@ -13,6 +13,7 @@ from controller.asterisk import simulated
 from controller.asterisk.ami import ami_session
 from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError, NodeUnavailable
+from controller.asterisk.phones import Phones
 from controller.asterisk.probe import check_plays
 from controller.asterisk.routing import (
     RouteConfiguration,
@@ -22,11 +23,13 @@ from controller.asterisk.routing import (
     render_trunks,
 )
 from controller.asterisk.trunk_states import TrunkStates
+from controller.clock import Clock, SystemClock
 from controller.phone_number import PhoneNumber
-from controller.settings import AsteriskSettings
+from controller.settings import AsteriskSettings, PhoneSettings
 
 log = logging.getLogger(__name__)
 
+_NO_PHONES = PhoneSettings(prefix="")
 TRUNKS_FILE = "pjsip_trunks.conf"
 
 _UNWANTED_EVENTS = (
@@ -65,6 +68,8 @@ class Node:
         *,
         on_snapshot: OnSnapshot | None = None,
         simulated_prefix: str = "",
+        phone: PhoneSettings = _NO_PHONES,
+        clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
         self.name = settings.name
@@ -87,6 +92,7 @@ class Node:
             random=random,
         )
         self.trunks = TrunkStates(settings, self.ari)
+        self.phones = Phones(self.ari, phone, settings.application, clock or SystemClock())
 
     @property
     def available(self) -> bool:
@@ -105,11 +111,14 @@ class Node:
 
     def ways(self, number: PhoneNumber) -> tuple[Way, ...]:
         """The ways to `number`, one at least, those that are known to be cut last. Raises NoRoute."""
+        if self.phones.has(number):
+            return (Way(self.phones.dial_string(number)),)
         return self.trunks.working_first(self.routing.ways(number))
 
     def sip_status(self, number: PhoneNumber, cause: int) -> int:
         """With which SIP status a callee without a phone says a Q.850 cause; 0 for every other callee."""
-        return simulated.sip_status(cause) if self.routing.is_simulated(number) else 0
+        is_played = self.routing.is_simulated(number) or self.phones.has(number)
+        return simulated.sip_status(cause) if is_played else 0
 
     async def check_plays(self, media: str, seconds: float) -> None:
         """Have a sound of this length played to its end, to nobody. Raises FleetError."""
@@ -168,6 +177,7 @@ class Node:
         except FleetError as error:
             log.warning("Trunks are not in force", extra={"node": self.name, "error": str(error)})
         await self._set_global_variables()
+        await self.phones.settle()
         if self.on_snapshot is not None:
             await self.on_snapshot(snapshot)
         log.info("Node takes calls", extra={"node": self.name})
@@ -208,12 +218,14 @@ class Node:
         self._running = [
             asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}"),
             asyncio.create_task(self.trunks.run(), name=f"watch trunks of {self.name}"),
+            asyncio.create_task(self.phones.run(), name=f"end phones of {self.name}"),
         ]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.phones.close()
         for task in self._running:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):

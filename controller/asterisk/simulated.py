@@ -109,9 +109,9 @@ def is_simulated(number: PhoneNumber, prefix: str) -> bool:
     return number.e164.startswith(prefix)
 
 
-def is_free(number: str, prefix: str) -> bool:
-    """Whether calling a number (E.164 text) costs nothing, as no trunk sees it; without a prefix none is."""
-    return bool(prefix) and number.startswith(prefix)
+def absent(seconds: int = 1) -> str:
+    """What Asterisk dials for a phone that is switched off: it says so, after a while of silence."""
+    return f"Local/020{seconds:02}002@simulated/n"
 
 
 def dial_string(number: PhoneNumber, prefix: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,15 +137,21 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def site(bench: StartBench, browser: Browser) -> AsyncIterator[Site]:
     """A platform of the test's own: declared account, prompts and phone as in the integration tests."""
-    made = await bench()
+    async with opened(await bench(), browser) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(made: Bench, browser: Browser) -> AsyncIterator[Site]:
+    """The console of a bench, with its administrator."""
     controller = made.controller
     settings = ManagementSettings(administrator_password=SecretStr(PASSWORD))
     await first_administrator(controller.database, settings, SystemClock())
-    opened = Site(made, browser)
-    yield opened
-    for context in opened.contexts:
+    site = Site(made, browser)
+    yield site
+    for context in site.contexts:
         await context.close()
-    complaints = [complaint for visitor in opened.visitors for complaint in visitor.complaints]
-    elsewhere = [address for visitor in opened.visitors for address in visitor.elsewhere]
+    complaints = [complaint for visitor in site.visitors for complaint in visitor.complaints]
+    elsewhere = [address for visitor in site.visitors for address in visitor.elsewhere]
     assert complaints == []
     assert elsewhere == []

@@ -14,7 +14,7 @@ from controller.clock import SystemClock
 from controller.management.first_run import first_administrator
 from controller.settings import ManagementSettings, SpeechSettings
 
-ACCOUNT = "account-1"
+ACCOUNT = "test"
 TEXT = "您好，您的快递${TXT_8}已到${XYZ}"
 
 
@@ -65,10 +65,12 @@ async def test_given_a_wrong_file_when_uploaded_converted_heard_and_approved_the
     box = await page.locator("[data-seek]").bounding_box()
     assert box is not None
     await page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + 10)
-    await page.wait_for_function("before => document.querySelector('.playhead').getAttribute('x1') > 300", arg=before)
+    await page.wait_for_function(
+        "before => document.querySelector('.playhead').getAttribute('x1') > 300", arg=before
+    )
     await visitor.shoot("content-sound")
     assert await visitor.accessibility() == []
-    await page.click(f"form[action$='/submit'] button")
+    await page.click("form[action$='/submit'] button")
 
     await visitor.go("/reviews")
     await expect(page.locator("tbody audio")).to_have_count(1)

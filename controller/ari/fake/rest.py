@@ -85,6 +85,8 @@ class Rest:
     ) -> None:
         self.startup_time = timestamp(now())
         self.global_variables: dict[str, str] = {}
+        self.objects: dict[tuple[str, ...], dict[str, str]] = {}
+        """Configuration put in over ARI, by module, kind and name."""
         self._switch = switch
         self._media = switch.media
         self._applications = applications
@@ -96,6 +98,9 @@ class Rest:
             ("asterisk.setGlobalVar", "POST", "asterisk/variable", self._set_global_variable),
             ("applications.get", "GET", "applications/*", self._application),
             ("applications.filter", "PUT", "applications/*/eventFilter", self._filter),
+            ("asterisk.updateObject", "PUT", "asterisk/config/dynamic/*/*/*", self._put_object),
+            ("asterisk.deleteObject", "DELETE", "asterisk/config/dynamic/*/*/*", self._delete_object),
+            ("endpoints.listByTech", "GET", "endpoints/*", self._endpoints_of),
             ("endpoints.get", "GET", "endpoints/*/*", self._endpoint),
             ("channels.list", "GET", "channels", self._channels),
             ("channels.create", "POST", "channels/create", self._create),
@@ -207,6 +212,23 @@ class Rest:
         using = [it.id for it in self._switch.channels.values() if it.name.startswith(f"{name}-")]
         body = {"technology": technology, "resource": resource, "state": self._endpoints[name]}
         return Answer(200, {**body, "channel_ids": using})
+
+    def _endpoints_of(self, _request: Request, ids: list[str]) -> Answer:
+        declared = [name.partition("/")[2] for name in self._endpoints if name.startswith(f"{ids[0]}/")]
+        dynamic = [name for _module, kind, name in self.objects if kind == "endpoint"]
+        return Answer(
+            200, [{"technology": ids[0], "resource": name, "channel_ids": []} for name in declared + dynamic]
+        )
+
+    def _put_object(self, request: Request, ids: list[str]) -> Answer:
+        fields = request.body.get("fields", [])
+        self.objects[tuple(ids)] = {field["attribute"]: field["value"] for field in fields}
+        return Answer(200, fields)
+
+    def _delete_object(self, _request: Request, ids: list[str]) -> Answer:
+        if self.objects.pop(tuple(ids), None) is None:
+            raise Refusal(404, "Object not found")
+        return _DONE
 
     # Channels
 

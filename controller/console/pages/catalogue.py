@@ -10,6 +10,7 @@ from controller.console.pages import (
     entrance,
     nodes,
     numbers,
+    phone,
     reviews,
     sounds,
     spending,
@@ -24,11 +25,6 @@ _MODULES = (
     entrance,
     applications,
     numbers,
-    sounds,
-    templates,
-    reviews,
-    billing,
-    spending,
     accounts,
     enterprises,
     contacts,
@@ -37,6 +33,12 @@ _MODULES = (
     trunks,
     nodes,
     audit,
+    sounds,
+    templates,
+    reviews,
+    billing,
+    spending,
+    phone,
 )
 
 PAGES: tuple[Page, ...] = tuple(page for module in _MODULES for page in module.pages)

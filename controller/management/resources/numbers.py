@@ -4,7 +4,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from controller.accounts.declaration import simulated_clashes
+from controller.accounts.declaration import reserved_clashes
 from controller.accounts.number_rules import NumberRuleBroken, check_numbers
 from controller.faults import E164
 from controller.management.context import Change, Context
@@ -106,7 +106,7 @@ async def order_number(ctx: Context, body: NewNumber) -> NumberView:
         PhoneNumber(body.number)
     except ValueError:
         raise wrong_field("number", "must be E.164 without a leading 0 in the area code") from None
-    clashes = simulated_clashes(ctx.services.settings.calls.simulated_prefix, [body.number], [])
+    clashes = reserved_clashes(ctx.services.settings.reserved_prefixes, [body.number], [])
     if clashes:
         raise wrong_field("number", f"can't be: {clashes[0]}")
 

@@ -1,12 +1,13 @@
 """Trunks and routes: over which carriers numbers are called, and how these are."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, SecretStr
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from controller.accounts.declaration import simulated_clashes
+from controller.accounts.declaration import reserved_clashes
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
 from controller.faults import NUMBER_START, TRUNK_NAME
 from controller.management.context import Change, Context
@@ -171,7 +172,7 @@ def _field(text: str) -> str:
     return "name"
 
 
-def _check_route(session: Session, row: Route, simulated_prefix: str) -> None:
+def _check_route(session: Session, row: Route, reserved: Mapping[str, str]) -> None:
     """Raises Invalid."""
     try:
         RouteConfiguration(row.prefix, tuple(row.trunks), row.contact)
@@ -180,7 +181,7 @@ def _check_route(session: Session, row: Route, simulated_prefix: str) -> None:
     for name in row.trunks:
         if session.get(Trunk, name) is None:
             raise wrong_field("trunks", f"there is no trunk {name}"[:200])
-    for clash in simulated_clashes(simulated_prefix, [], [row.prefix]):
+    for clash in reserved_clashes(reserved, [], [row.prefix]):
         raise wrong_field("prefix", clash)
 
 
@@ -324,7 +325,7 @@ async def create_route(ctx: Context, body: NewRoute) -> RouteView:
         if change.session.get(Route, body.prefix) is not None:
             raise Conflict(f"There is a route {body.prefix} already")
         row = Route(prefix=body.prefix, trunks=list(body.trunks), contact=body.contact)
-        _check_route(change.session, row, ctx.services.settings.calls.simulated_prefix)
+        _check_route(change.session, row, ctx.services.settings.reserved_prefixes)
         change.session.add(row)
         change.session.flush()
         made = _route(row)
@@ -360,7 +361,7 @@ async def edit_route(ctx: Context, body: RouteEdit) -> RouteView:
         change.expect(before)
         for name in body.model_fields_set:
             setattr(row, name, getattr(body, name))
-        _check_route(change.session, row, ctx.services.settings.calls.simulated_prefix)
+        _check_route(change.session, row, ctx.services.settings.reserved_prefixes)
         change.session.flush()
         after = _route(row)
         change.record("route", row.prefix, before=before, after=after)
