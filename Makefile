@@ -5,6 +5,9 @@
 
 BIN := .venv/bin
 
+# Tests are compiled once, not by every process of every run.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
@@ -18,7 +21,7 @@ test: setup ## All tests: unit, service, fuzz, simulation, integration on a real
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql
+	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
@@ -30,12 +33,12 @@ test: setup ## All tests: unit, service, fuzz, simulation, integration on a real
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
 
-service: setup ## Whole rooms with their database, over HTTP where they have it: no Asterisk
+service: setup ## Whole rooms with their database, over HTTP where they have it, or their processes: no Asterisk
 	@$(BIN)/pytest tests/service -n 2
 
 service-postgres: setup ## The store's and the rooms' tests on PostgreSQL, which they start themselves
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql
+	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
 
 fuzz: setup ## Requests made from the management API's document, held against it
 	@$(BIN)/pytest tests/fuzz -n 2
