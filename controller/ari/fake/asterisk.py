@@ -142,6 +142,11 @@ class FakeAsterisk:
         return self._rest.global_variables
 
     @property
+    def objects(self) -> dict[tuple[str, ...], dict[str, str]]:
+        """Configuration that was put in over ARI, by module, kind and name."""
+        return self._rest.objects
+
+    @property
     def connections(self) -> int:
         """WebSockets that are open."""
         return len(self._hub.sockets)
@@ -230,6 +235,7 @@ class FakeAsterisk:
         self._switch.clear()
         self._hub.applications.clear()
         self._rest.global_variables.clear()
+        self._rest.objects.clear()
         self._hub.changed()
 
     def start(self) -> None:

@@ -166,7 +166,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)
         await directory.refresh()
-        node = Node(settings.asterisk)
+        node = Node(settings.asterisk, phone=settings.phone, clock=clock)
         terms = SpendingTerms(directory, settings.limits.daily_cap)
         calendar = Calendar(settings.billing.zone_info)
         spending = Spending(clock, calendar, terms, lambda _number: False)
