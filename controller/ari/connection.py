@@ -31,6 +31,10 @@ _LARGEST_MESSAGE = 64 * 2**20
 """Bytes. A snapshot of 10,000 channels is some 10 MB."""
 
 
+_LATE_HANDSHAKES = 30.0
+"""Seconds of a connection in which handshakes that were given up before it may come through."""
+
+
 @dataclass(frozen=True)
 class Address:
     """Where an Asterisk answers ARI, and as whom to speak to it."""
@@ -88,6 +92,9 @@ class Connection:
         self._serial = 0
         self._http: aiohttp.ClientSession | None = None
         self._socket: _Socket | None = None
+        self._opened_at = 0.0
+        self._given_up = 0
+        """Handshakes without an answer that Asterisk may still come to, each of which takes the application."""
 
     @property
     def connected(self) -> bool:
@@ -140,8 +147,10 @@ class Connection:
                 )
         except TimeoutError:
             # An Asterisk that hangs still accepts connections and then says nothing.
+            self._given_up += 1
             raise ConnectionLost(f"no socket in {self._request_timeout} s") from None
         self._socket = socket
+        self._opened_at = asyncio.get_running_loop().time()
         try:
             yield socket
         finally:
@@ -178,11 +187,22 @@ class Connection:
                 if message.is_response:
                     self._answer(message)
                 elif message.type == "ApplicationReplaced":
-                    raise OwnershipLost(f"another connection took over the application {self.app}")
+                    raise self._replaced()
                 else:
                     self._on_event(message, frame.data)
             except ProtocolError as error:
                 log.warning("ARI message ignored", extra={"error": str(error)})
+
+    def _replaced(self) -> AriError:
+        """Why another connection has the application: somebody's, or a handshake of ours that came through late.
+
+        An Asterisk that was stopped does all that it was asked meanwhile, in any order.
+        """
+        is_new = asyncio.get_running_loop().time() - self._opened_at < _LATE_HANDSHAKES
+        if is_new and self._given_up:
+            self._given_up -= 1
+            return ConnectionLost("an earlier handshake came through late")
+        return OwnershipLost(f"another connection took over the application {self.app}")
 
     def _answer(self, message: Message) -> None:
         waiting = self._answers.get(message.request_id)

@@ -47,7 +47,9 @@ def faults(world: World) -> list[str]:
     for call, sequence, kind, leg in world.sql("select call_id, sequence, kind, leg from timeline_entry"):
         entries[call].append((sequence, kind, leg))
     sessions = {row[0] for row in rows}
-    wrong = [f"{what} was accepted and is not known" for s, what in world.accepted.items() if s not in sessions]
+    wrong = [
+        f"{what} was accepted and is not known" for s, what in world.accepted.items() if s not in sessions
+    ]
     wrong += _pushes_of_nobody(world, sessions)
     recordings = {row[0]: row[1:] for row in world.sql("select call_id, state, seconds from recording")}
     for session, call, ended_at, state_code in rows:
@@ -103,7 +105,9 @@ def _told(world: World, session: str) -> Iterable[str]:
 def _pushes_of_nobody(world: World, sessions: set[str]) -> list[str]:
     told = {str(status.info.get("sessionId")) for status in world.receiver.statuses()}
     billed = {str(cdr.get("sessionId")) for cdr in world.receiver.cdrs()}
-    return [f"pushes of a call that is not known: {session}" for session in sorted((told | billed) - sessions)]
+    return [
+        f"pushes of a call that is not known: {session}" for session in sorted((told | billed) - sessions)
+    ]
 
 
 def _recording(world: World, call: str, cdrs: list[dict], row: tuple | None) -> Iterable[str]:

@@ -60,7 +60,10 @@ class Link:
             except OSError:
                 return
             self._keep(stack, back)
-            ways = [asyncio.create_task(self._copy(reader, back)), asyncio.create_task(self._copy(there, writer))]
+            ways = [
+                asyncio.create_task(self._copy(reader, back)),
+                asyncio.create_task(self._copy(there, writer)),
+            ]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:

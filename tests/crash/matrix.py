@@ -35,7 +35,9 @@ class Row:
         return self.name
 
 
-def _for(fault: Callable[[World, float], Awaitable[None]], seconds: float) -> Callable[[World], Awaitable[None]]:
+def _for(
+    fault: Callable[[World, float], Awaitable[None]], seconds: float
+) -> Callable[[World], Awaitable[None]]:
     return partial(fault, seconds=seconds)
 
 
@@ -74,10 +76,14 @@ async def play(world: World, row: Row) -> list[str]:
         await row.strike(world)
     finally:
         world.link.release()
-        world.speech.may_answer.set()
         world.receiver.plan(Reply(), path="/fee")
     await world.ready()
-    wrong = [fault for session, place in scene.steady.items() for fault in await _gone_on(world, row, session, place)]
+    world.speech.may_answer.set()
+    wrong = [
+        fault
+        for session, place in scene.steady.items()
+        for fault in await _gone_on(world, row, session, place)
+    ]
     for session in scene.passing:
         await world.stop(session)
     await invariants.quiet(world)
@@ -95,5 +101,8 @@ async def _gone_on(world: World, row: Row, session: str, place: Place) -> list[s
         # It is called now, and ends by itself.
         await world.until(session, "disconnect", None)
     ended = world.sql("select state_code from call where session_id = ?", session)
-    return [] if place.stage == "accepted" and ended == [(0,)] else [f"{place} did not go on, but ended with {ended}"]
-
+    return (
+        []
+        if place.stage == "accepted" and ended == [(0,)]
+        else [f"{place} did not go on, but ended with {ended}"]
+    )

@@ -42,19 +42,29 @@ _DECLARED = f"""
 [[accounts]]
 id = "crash"
 numbers = ["{SHOWN}", "{SECOND_SHOWN}"]
-{"".join(f'''
+{
+    "".join(
+        f'''
 [[accounts.apps]]
 key = "{service}"
 secret = "{SECRET}"
 service = "{service}"
 max_calls = {LIMIT}
 recording = {str(service == "callback").lower()}
-''' for service in PATHS)}
-{"".join(f'''
+'''
+        for service in PATHS
+    )
+}
+{
+    "".join(
+        f'''
 [[accounts.sounds]]
 name = "{name}.wav"
 file = "{name}.wav"
-''' for name in _SOUNDS)}
+'''
+        for name in _SOUNDS
+    )
+}
 [[accounts.templates]]
 id = "words"
 text = "您的快递已到达${{TXT_8}}。"
