@@ -375,8 +375,8 @@ class Line:
 def call_of_channel(channel: ari.Channel) -> str | None:
     """The call that a channel belongs to; None: it isn't one of ours.
 
-    The variable is missing in a snapshot as long as Asterisk has heard nothing of a channel that it dials; the id
-    is of our own making.
+    The variable is missing in a snapshot as long as Asterisk has heard nothing of what it dials; the
+    id is of our own making.
     """
     known = _LINE_ID.fullmatch(channel.id)
     return known[1] if known else channel.channelvars.get(CALL_VARIABLE)

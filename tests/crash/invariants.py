@@ -13,7 +13,8 @@ _WAITING = {
     "live calls": "select id from call where ended_at is null",
     "CDRs not pushed": "select call_id from cdr_push where delivered_at is null and filed_at is null",
     "status pushes behind": "select call_id from call_push where given_up_at is null",
-    "recordings not fetched": "select call_id from recording where state in ('pending', 'fetched', 'discard')",
+    "recordings not fetched": "select call_id from recording where state in "
+    "('pending', 'fetched', 'discard')",
 }
 
 WRITTEN_AT_A_TIME = 4.3

@@ -1,4 +1,4 @@
-"""The network between controller and Asterisk: it can fall silent, as if packets were dropped, without closing."""
+"""The network between controller and Asterisk: it can fall silent without closing anything."""
 
 import asyncio
 import contextlib

@@ -58,7 +58,7 @@ class Scene:
         query = "select count(*) from cdr where call_id = ?"
         async with asyncio.timeout(10):
             for session in [s for s, place in self.passing.items() if place in places]:
-                while not self.world.sql(query, session.partition("@")[0])[0][0]:
+                while not self.world.sql(query, session.partition("@")[0])[0][0]:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
 
     async def while_nothing_passes(self, accepted: Sequence[Place], ending: Sequence[Place]) -> None:

@@ -1,4 +1,4 @@
-"""What faults happen to: an Asterisk, a controller in a process of its own, the link between them, a receiver."""
+"""What faults happen to: an Asterisk, a controller's process, the link between them, a receiver."""
 
 import asyncio
 import sqlite3

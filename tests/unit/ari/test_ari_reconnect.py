@@ -372,6 +372,20 @@ async def test_given_handshakes_that_were_given_up_when_they_come_through_late_t
                 await soon(client.wait_ended())
 
 
+@pytest.mark.requirement("E4")
+async def test_given_a_socket_that_answers_and_brings_no_events_when_noticed_then_the_client_connects_again(
+    asterisk: FakeAsterisk,
+) -> None:
+    async with client_of(asterisk, heartbeat=0.05, request_timeout=0.1) as client:
+        await soon(client.wait_ready())
+        asterisk.go_deaf()
+        await client.asterisk.ping()
+        await soon(client.wait_lost())
+        await soon(client.wait_ready())
+        phone = await soon(called(client, asterisk, "c1"))
+        assert phone is not None
+
+
 async def test_given_a_client_that_is_closed_when_it_is_not_ready_then_it_ends_at_once(
     asterisk: FakeAsterisk,
 ) -> None:
