@@ -7,9 +7,9 @@ the database had been away. Every controller's calls are in it, as all write to 
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -28,8 +28,8 @@ ALARMS: Final = timedelta(hours=24)
 _FRESH: Final = 0.2
 """Seconds for which a look is good."""
 _BACKLOG_FRESH: Final = 2.0
-_SHARE: Final = 0.05
-"""Of the time, at most, that goes to looking: a slow look is good for longer."""
+_REST: Final = 20
+"""How many times as long as a look at what waits has taken there is none: there may be very much of it."""
 _MOVING: Final = timedelta(seconds=3)
 """What every look counts anew."""
 _LATE: Final = timedelta(seconds=60)
@@ -37,8 +37,10 @@ _LATE: Final = timedelta(seconds=60)
 _LATE_INTERVAL: Final = 15.0
 """Seconds."""
 _SECOND: Final = timedelta(seconds=1)
+_NEVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
 Kind = TypeVar("Kind")
+Seen = TypeVar("Seen")
 
 
 class Window(Generic[Kind]):
@@ -100,77 +102,88 @@ class Figures:
         )
 
 
-@dataclass
-class CallFigures:
-    """The figures, looked for when somebody asks."""
+class _Shared(Generic[Seen]):
+    """What a look shows, good for a while and the same for all who ask meanwhile."""
 
-    database: Database
-    clock: Clock
-    _accepted: Window[str] = field(default_factory=lambda: Window(SERIES))
-    _ended: Window[End] = field(default_factory=lambda: Window(WINDOW))
-    _present: Figures | None = None
-    _good_until: float = 0.0
-    _backlog_good_until: float = 0.0
-    _late_at: float = 0.0
-    _looking: "asyncio.Task[Figures] | None" = None
+    def __init__(self, look: Callable[[], Awaitable[Seen]], fresh: float, *, waits: bool) -> None:
+        """`waits`: who asks when it is no longer good waits for the next look; else that comes later."""
+        self._look = look
+        self._fresh = fresh
+        self._waits = waits
+        self._present: Seen | None = None
+        self._good_until = 0.0
+        self._looking: asyncio.Task[Seen] | None = None
 
-    async def now(self) -> Figures:
-        """How it is, a fraction of a second ago at most; all who ask meanwhile share one look."""
+    async def get(self) -> Seen:
         present = self._present
         if present is not None and _time() < self._good_until:
             return present
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._again())
             self._looking.add_done_callback(self._looked)
+        if present is not None and not self._waits:
+            return present
         # Who leaves takes the look from nobody.
         return await asyncio.shield(self._looking)
 
-    def _looked(self, _task: "asyncio.Task[Figures]") -> None:
-        self._looking = None
-
-    async def _look(self) -> Figures:
+    async def _again(self) -> Seen:
         began = _time()
-        at = self.clock.now()
-        ended_since, accepted_since = self._since(at, began)
-        live, accepted, ended = await self.database.read(
+        found = await self._look()
+        rest = 0.0 if self._waits else _REST * (_time() - began)
+        self._good_until = _time() + max(self._fresh, rest)
+        return found
+
+    def _looked(self, looking: "asyncio.Task[Seen]") -> None:
+        self._looking = None
+        # After a failure nothing old is shown: whoever asks next learns of it.
+        failed = looking.cancelled() or looking.exception() is not None
+        self._present = None if failed else looking.result()
+
+
+class CallFigures:
+    """The figures, looked for when somebody asks."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._accepted: Window[str] = Window(SERIES)
+        self._ended: Window[End] = Window(WINDOW)
+        self._counted_at: datetime | None = None
+        self._late_at = 0.0
+        self._figures = _Shared(self._count, _FRESH, waits=True)
+        self._backlog = _Shared(self._look_at_backlog, _BACKLOG_FRESH, waits=False)
+
+    async def now(self) -> Figures:
+        """How it is, or was a fraction of a second ago; what waits, a few seconds ago at most."""
+        return await self._figures.get()
+
+    async def _count(self) -> Figures:
+        at = self._clock.now()
+        ended_since, accepted_since = self._since(at)
+        live, accepted, ended = await self._database.read(
             partial(_counted, accepted_since=accepted_since, ended_since=ended_since)
         )
         self._accepted.recount(accepted_since, accepted, at)
         self._ended.recount(ended_since, ended, at)
-        backlog = await self._backlog(at)
-        self._present = Figures(at, live, self._accepted, self._ended, backlog)
-        self._good_until = _good_until(began, _FRESH)
-        return self._present
+        self._counted_at = at
+        return Figures(at, live, self._accepted, self._ended, await self._backlog.get())
 
-    def _since(self, at: datetime, began: float) -> tuple[Second, Second]:
+    def _since(self, at: datetime) -> tuple[Second, Second]:
         """From when on calls that ended, and calls accepted, are counted anew."""
         whole = at.replace(microsecond=0)
-        if self._present is None or self._present.at < at - _LATE:
-            self._late_at = began
-            return whole - WINDOW, whole - SERIES
         back = _MOVING
-        if began - self._late_at > _LATE_INTERVAL:
-            back, self._late_at = _LATE, began
-        # From the last look on, if that is longer ago.
-        since = min(whole, self._present.at.replace(microsecond=0)) - back
-        return since, since
+        if _time() - self._late_at > _LATE_INTERVAL:
+            back, self._late_at = _LATE, _time()
+        last = min(whole, self._counted_at or _NEVER).replace(microsecond=0) - back
+        return max(last, whole - WINDOW), max(last, whole - SERIES)
 
-    async def _backlog(self, at: datetime) -> Backlog:
-        began = _time()
-        if self._present is not None and began < self._backlog_good_until:
-            return self._present.backlog
-        found = await self.database.read(partial(rows.backlog, alarms_since=at - ALARMS))
-        self._backlog_good_until = _good_until(began, _BACKLOG_FRESH)
-        return found
+    async def _look_at_backlog(self) -> Backlog:
+        since = self._clock.now() - ALARMS
+        return await self._database.read(partial(rows.backlog, alarms_since=since))
 
 
 def _time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _good_until(began: float, fresh: float) -> float:
-    now = _time()
-    return now + max(fresh, (now - began) / _SHARE)
 
 
 def _counted(session: Session, accepted_since: Second, ended_since: Second) -> tuple[Any, Any, Any]:

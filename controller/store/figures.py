@@ -94,9 +94,9 @@ class Backlog:
     filed: Mapping[str, int]
     """CDRs that were given up and stand in the CDR file."""
     failing: Mapping[str, int]
-    """Receivers that failed last."""
+    """Receivers that failed last and are tried again."""
     disabled: Mapping[str, int]
-    """Those of them that are sent nothing any more."""
+    """Receivers that are sent nothing any more."""
     reviews: Mapping[str, int]
     """Submissions without a decision."""
     alarms: Mapping[str, int]
@@ -106,30 +106,38 @@ class Backlog:
 def backlog(session: Session, alarms_since: datetime) -> Backlog:
     """What waits now."""
 
-    def by_app(table: type[CdrPush] | type[PushEndpoint], *conditions: Any) -> dict[str, int]:
+    def by_app(
+        table: type[CdrPush] | type[PushEndpoint], is_one: Any, *conditions: Any
+    ) -> list[Mapping[str, int]]:
+        """How many rows there are that are one thing, and how many that are not, by account."""
         found = session.execute(
-            select(col(App.account_id), func.count())
+            select(col(App.account_id), is_one, func.count())
             .select_from(table)
             .join(App, col(App.key) == cast(Any, table).app_key)
             .where(*conditions)
-            .group_by(col(App.account_id))
+            .group_by(col(App.account_id), is_one)
         )
-        return {owner: count for owner, count in found}  # noqa: C416 - rows, not pairs
+        counts: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        for account_id, it_is, count in found:
+            counts[not it_is][account_id] = count
+        return list(counts)
 
     def by_account(table: type[Review] | type[Alarm], condition: Any) -> dict[str, int]:
         account = cast(Any, table).account_id
         found = session.execute(select(account, func.count()).where(condition).group_by(account))
         return {owner: count for owner, count in found}  # noqa: C416 - rows, not pairs
 
-    undelivered = col(CdrPush.delivered_at).is_(None)
-    not_due = (undelivered, col(CdrPush.due_at).is_(None))
+    # Of what was delivered nothing is due: the index of due times leads to what waits.
+    waiting, _ = by_app(CdrPush, col(CdrPush.due_at).is_not(None), col(CdrPush.due_at).is_not(None))
+    stays = (col(CdrPush.delivered_at).is_(None), col(CdrPush.due_at).is_(None))
+    filed, held = by_app(CdrPush, col(CdrPush.filed_at).is_not(None), *stays)
+    disabled, failing = by_app(PushEndpoint, col(PushEndpoint.disabled_at).is_not(None))
     return Backlog(
-        # Of what is delivered nothing is due: the index of due times leads to these alone.
-        waiting=by_app(CdrPush, col(CdrPush.due_at).is_not(None)),
-        held=by_app(CdrPush, *not_due, col(CdrPush.filed_at).is_(None)),
-        filed=by_app(CdrPush, *not_due, col(CdrPush.filed_at).is_not(None)),
-        failing=by_app(PushEndpoint),
-        disabled=by_app(PushEndpoint, col(PushEndpoint.disabled_at).is_not(None)),
+        waiting=waiting,
+        held=held,
+        filed=filed,
+        failing=failing,
+        disabled=disabled,
         reviews=by_account(Review, col(Review.state) == QueueState.PENDING),
         alarms=by_account(Alarm, col(Alarm.at) >= alarms_since),
     )

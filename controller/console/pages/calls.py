@@ -32,7 +32,7 @@ class _Result(Field):
 
 FILTERS: Final = Form(
     (
-        Field("text", N_("Part of a number or sessionId")),
+        Field("text", N_("Number or sessionId")),
         Field(
             "service",
             N_("Service"),
@@ -45,8 +45,8 @@ FILTERS: Final = Form(
             "choice",
             choices=[("", ""), *((str(code), label) for code, (_kind, label) in RESULTS.items())],
         ),
-        Field("since", N_("Asked for since (UTC)"), "moment"),
-        Field("until", N_("Asked for before (UTC)"), "moment"),
+        Field("since", N_("Since (UTC)"), "moment"),
+        Field("until", N_("Until (UTC)"), "moment"),
         Field("caller", N_("Part of the caller's number")),
         Field("callee", N_("Part of the callee's number")),
         Field("app_key", N_("Application"), "suggest"),

@@ -87,9 +87,9 @@ class PushesView(View):
     filed: int
     """CDRs that were given up; they stand in the CDR file."""
     failing_receivers: int
-    """Receivers that failed last."""
+    """Receivers that failed last and are tried again."""
     disabled_receivers: int
-    """Those of them that are sent nothing any more."""
+    """Receivers that are sent nothing any more."""
 
 
 class MoneyView(View):
