@@ -30,14 +30,26 @@ async def stream(visitor: Browser, path: str) -> AsyncIterator[asyncio.StreamRea
         yield answer.content  # type: ignore[misc]  # aiohttp's own reader
 
 
+PATIENCE = 30.0
+"""Seconds: a look at the database that took long on a busy machine is good for twenty times as long."""
+
+
 async def event(reader: asyncio.StreamReader) -> str:
     """The next event."""
     lines = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while (line := (await reader.readline()).decode().rstrip("\n")) or not lines:
             if line.startswith("data: "):
                 lines.append(line.removeprefix("data: "))
     return "\n".join(lines)
+
+
+async def told(reader: asyncio.StreamReader, text: str) -> str:
+    """The next event that says this: what happens at once may come in several."""
+    async with asyncio.timeout(PATIENCE):
+        while text not in (said := await event(reader)):
+            pass
+    return said
 
 
 async def test_C9_given_calls_when_the_dashboard_is_opened_then_it_says_how_they_go_and_why_they_fail(
@@ -69,11 +81,10 @@ async def test_C9_given_the_dashboard_when_something_happens_then_its_stream_tel
     async with stream(admin, "/dashboard/events") as events:
         assert 'href="/console/live">0</a>' in await event(events)
         await made_call(here)
-        assert 'href="/console/live">1</a>' in await event(events)
+        await told(events, 'href="/console/live">1</a>')
         await here.write(lambda session: stop_calls(session, None, here.clock.now(), "<b>fraud</b>"))
-        told = await event(events)
-    assert "The kill switch is pulled." in told
-    assert "&lt;b&gt;fraud&lt;/b&gt;" in told
+        shown = await told(events, "The kill switch is pulled.")
+    assert "&lt;b&gt;fraud&lt;/b&gt;" in shown
 
 
 @pytest.mark.requirement("C1")
@@ -217,7 +228,7 @@ async def test_C9_given_the_live_page_when_calls_begin_and_end_then_its_stream_t
     async with stream(admin, "/live/events") as events:
         assert "No call goes on." in await event(events)
         name = await made_call(here)
-        assert f'id="call-{name}"' in await event(events)
+        await told(events, f'id="call-{name}"')
 
 
 async def test_C9_given_hostile_names_when_watched_then_they_are_text(here: World, admin: Browser) -> None:

@@ -3,9 +3,13 @@
 A new operation is tested here by being declared; a new kind of thing needs a specimen (specimens.py).
 """
 
+import dataclasses
+import io
 from typing import Any
 
+import numpy
 import pytest
+import soundfile
 from service.management.specimens import MISSING, SPECIMENS
 from service.management.world import ALPHA, BETA, OPERATOR, Reply, World, named
 from sqlalchemy import func, select
@@ -60,6 +64,20 @@ async def send(
     if not isinstance(body, dict) and account is not None:
         path += f"?account_id={account}"
     return await world.ask(operation.method, path, body, headers=headers, **who)
+
+
+async def refused_upload(world: World) -> str:
+    """Names a file of alpha's that was refused and can be converted."""
+    sound = io.BytesIO()
+    soundfile.write(sound, numpy.zeros(16_000), 16_000, format="WAV")
+    refused = await world.ask(
+        "POST",
+        f"/sounds?account_id={ALPHA}&name=hello.wav&keep=true",
+        sound.getvalue(),
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert refused.status == 422, refused.text
+    return str(refused.body["uses"][0]["id"])
 
 
 def same(one: Reply, other: Reply) -> bool:
@@ -198,6 +216,9 @@ async def test_C9_given_an_operations_example_when_sent_by_one_who_may_then_it_i
     shared: World, operation: Operation
 ) -> None:
     ids = await specimen(shared, operation)
+    if operation.example is not None and "upload" in operation.example:
+        example = {**operation.example, "upload": await refused_upload(shared)}
+        operation = dataclasses.replace(operation, example=example)
 
     reply = await send(
         shared,
