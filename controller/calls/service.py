@@ -39,7 +39,7 @@ from controller.settings import CallSettings
 from controller.store import calls as rows
 from controller.store.calls import CdrDelivery, KeyUse, NonceUse
 from controller.store.database import Database
-from controller.store.errors import Refused
+from controller.store.errors import Fenced, Refused
 from controller.store.journal import Journal
 from controller.store.limits import Limits, Place
 
@@ -90,7 +90,9 @@ class CallService:
         cdr_gathering: timedelta,
         speaker: Speaker | None = None,
         meter: Meter | None = None,
+        controller: str | None = None,
     ) -> None:
+        """`controller`: whose the calls are in the database; without it the host's."""
         self._database = database
         self._journal = journal
         self._node = node
@@ -100,6 +102,7 @@ class CallService:
         self._clock = clock
         self._settings = settings
         self._host_name = host_name
+        self._controller = controller or host_name
         self._cdr_gathering = cdr_gathering
         self._speaker = speaker
         self._meter = meter or NoMeter()
@@ -181,7 +184,9 @@ class CallService:
 
         def accept(session: Session) -> Place | Refused:
             try:
-                return rows.accept_call(session, row, nonce, limits, key)
+                place = rows.accept_call(session, row, nonce, limits, key)
+                self._meter.book(session, call.request.account_id)
+                return place
             except Refused as refused:
                 # Nothing was written: those that are committed with it need not be written again.
                 return refused
@@ -221,6 +226,8 @@ class CallService:
             self._running.discard(call.id)
         try:
             await asyncio.shield(self.close(call, outcome))
+        except Fenced:
+            log.warning("A call is another controller's now", extra={"call": call.id})
         finally:
             self._live.pop(call.id, None)
             self._tasks.pop(call.id, None)
@@ -353,6 +360,8 @@ class CallService:
         while True:
             try:
                 return await self._database.write(work, patience=_CLOSE_PATIENCE)
+            except Fenced:
+                raise
             except Exception:
                 log.exception("The end of a call can't be written; trying again")
                 await asyncio.sleep(pause)
@@ -366,7 +375,7 @@ class CallService:
             "account_id": request.account_id,
             "app_key": request.app_key,
             "service": request.service,
-            "controller": self._host_name,
+            "controller": self._controller,
             "node": self._node.name,
             "display_number": request.display_number.e164,
             "second_display_number": second.e164 if (second := request.second_display_number) else None,
