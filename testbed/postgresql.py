@@ -1,7 +1,7 @@
 """A PostgreSQL of one's own: a cluster in a temporary folder, reached over a Unix socket, gone at the end.
 
 It needs Debian's package `postgresql` (`scripts/setup postgresql`), but none of the clusters that the package
-makes. It is for tests, where nothing in it survives a power failure, and for benchmarks, where it writes as it
+makes. For tests nothing in it survives a power failure; for benchmarks it writes as it
 does in earnest.
 """
 
