@@ -245,11 +245,13 @@ def _percentile(values: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-class _Calls:
+class Calls:
     """Calls that begin and end, as far as the database sees it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, salt: str = "7") -> None:
+        """`salt` keeps the ids of several processes apart."""
         self._database = database
+        self._salt = salt
         self._made = int(time.time() * 1000) * 1000
         self.seconds: list[float] = []
 
@@ -279,7 +281,7 @@ class _Calls:
     async def one(self) -> None:
         self._made += 1
         now = datetime.now(UTC)
-        call_id = f"1200_{self._made}_7_{now:%Y%m%d%H%M%S}"
+        call_id = f"1200_{self._made}_{self._salt}_{now:%Y%m%d%H%M%S}"
         row = {
             "id": call_id,
             "session_id": f"{call_id}@host",
@@ -328,7 +330,7 @@ async def _writes(database: Database, index: CallIndex) -> dict[str, float]:
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for block in range(_BLOCKS):
         indexed = block % 2 == 1
-        calls = _Calls(database)
+        calls = Calls(database)
         async with contextlib.AsyncExitStack() as stack:
             if indexed:
                 await stack.enter_async_context(_archive(database, index))

@@ -238,6 +238,7 @@ async def running_controller(
             keeper.run(),
             archive.run(),
             observability.run(),
+            calls.hear_wishes(),
             _housekeeping(database, clock, attempts_kept),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
@@ -276,7 +277,7 @@ async def running_controller(
             reviews,
             search,
             CallDetails(database, settings, clock, signer),
-            calls.stop,
+            calls.stop_anywhere,
         )
         routes = _routes(
             settings,

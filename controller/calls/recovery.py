@@ -61,7 +61,8 @@ class Recovery:
             try:
                 await self(await self._node.ari.snapshot())
             except ari.AriError as error:
-                log.warning("A takeover waits for the node", extra={"error": str(error)})
+                log.warning("A takeover begins again after a reconnect", extra={"error": str(error)})
+                await self._node.ari.reconnect()
 
     async def close_all(self, call_ids: Collection[str]) -> None:
         """Close calls whose node can't be asked."""
@@ -70,7 +71,8 @@ class Recovery:
                 await asyncio.shield(self._service.close(call, INTERRUPTED))
 
     async def _recover(self, snapshot: ari.Snapshot) -> None:
-        for application in list(self._estates):
+        estates = list(self._estates)
+        for application in estates:
             # It may have been paused alone: it must hear that it has lost its calls, and not hear of them.
             await self._node.ari.applications.take(application)
         left = await self._left_behind()
@@ -82,7 +84,8 @@ class Recovery:
         for call in left:
             if call.id not in self._service.live_ids:
                 await self._close(call)
-        self._estates.clear()
+        for application in estates:
+            self._estates.pop(application, None)
 
     async def _hears_of(self, call: LiveCall) -> bool:
         """Have the events of an adopted call come to us; False if it ended just now."""

@@ -37,6 +37,7 @@ from controller.clock import Clock
 from controller.prompts.errors import SpeechError
 from controller.settings import CallSettings
 from controller.store import calls as rows
+from controller.store import controllers
 from controller.store.calls import CdrDelivery, KeyUse, NonceUse
 from controller.store.database import Database
 from controller.store.errors import Fenced, Refused
@@ -50,6 +51,11 @@ _CLOSE_PATIENCE = 0.02
 
 _CLOSE_RETRY = (0.05, 5.0)
 """Seconds before a call that could not be closed is closed again: the first time, and at most."""
+
+
+_WISHES_INTERVAL = 0.3
+"""Seconds from one look for calls that other controllers were asked to end to the next."""
+_WISHES_KEPT = timedelta(hours=1)
 
 
 class ShuttingDown(Exception):
@@ -240,6 +246,35 @@ class CallService:
         if call is None or call.session_id != session_id or call.request.app_key != app_key:
             return False
         return self._end(call.id, STOPPED)
+
+    async def stop_anywhere(self, session_id: str, app_key: str) -> bool:
+        """End a call of an app, whichever controller has it; False if there is none or it has ended."""
+        if self.stop(session_id, app_key):
+            return True
+        if not self._database.shared:
+            return False
+        now = self._clock.now()
+        return await self._database.write(
+            lambda session: controllers.wish_stop(session, session_id, app_key, now)
+        )
+
+    async def hear_wishes(self) -> None:
+        """End what other controllers were asked to end, until cancelled."""
+        while self._database.shared:
+            try:
+                await self._hear_wishes()
+            except Exception:
+                log.exception("What others were asked to end can't be read; trying again")
+            await asyncio.sleep(_WISHES_INTERVAL)
+
+    async def _hear_wishes(self) -> None:
+        wishes = await self._database.read(lambda session: controllers.stop_wishes(session, self._controller))
+        if not wishes:
+            return
+        for call_id in wishes:
+            self._end(call_id, STOPPED)
+        before = self._clock.now() - _WISHES_KEPT
+        await self._database.write(lambda session: controllers.forget_wishes(session, wishes, before))
 
     def cut_off(self, call_id: str) -> None:
         """End a call that its account may not go on with; nothing if it is ending."""

@@ -94,7 +94,12 @@ class Membership:
 
     async def leave(self) -> None:
         """Go, after everything else is done: others have what is left."""
-        await self._database.write(lambda session: controllers.leave(session, self.name, self._clock.now()))
+        try:
+            await self._database.write(
+                lambda session: controllers.leave(session, self.name, self._clock.now())
+            )
+        except Exception:
+            log.exception("The others will see by themselves that this controller is gone")
 
     def _check(self, session: Session) -> None:
         found = controllers.epoch_of(session, self.name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Column, bindparam, select, update
+from sqlalchemy import BigInteger, Column, bindparam, delete, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from controller.rules.amounts import from_units
@@ -34,6 +34,15 @@ class Controller(SQLModel, table=True):
     left_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     taken_by: str | None = None
     """Who has what it left."""
+
+
+class StopWish(SQLModel, table=True):
+    """A call that somebody asked another controller to end than the one that has it."""
+
+    __tablename__ = "stop_wish"
+
+    call_id: str = Field(primary_key=True, max_length=64)
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
 _CONTROLLER = cast(Any, Controller).__table__
@@ -161,3 +170,35 @@ def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate
         .execution_options(synchronize_session=False)
     )
     return estate
+
+
+def wish_stop(session: Session, session_id: str, app_key: str, now: datetime) -> bool:
+    """Have whoever has it end a call of an app; False if the app has no such call that goes on."""
+    found = session.execute(
+        select(col(Call.id)).where(
+            col(Call.session_id) == session_id, col(Call.app_key) == app_key, col(Call.ended_at).is_(None)
+        )
+    ).scalar_one_or_none()
+    if found is not None:
+        session.merge(StopWish(call_id=found, at=now))
+        session.flush()
+    return found is not None
+
+
+def stop_wishes(session: Session, name: str) -> list[str]:
+    """The calls of a controller that others were asked to end."""
+    found = session.execute(
+        select(col(StopWish.call_id))
+        .join(Call, col(Call.id) == col(StopWish.call_id))
+        .where(col(Call.controller) == name)
+    )
+    return list(found.scalars())
+
+
+def forget_wishes(session: Session, call_ids: list[str], before: datetime) -> None:
+    """These were heard; older ones than `before` nobody can hear any more."""
+    session.execute(
+        delete(StopWish)
+        .where(or_(col(StopWish.call_id).in_(call_ids), col(StopWish.at) < before))
+        .execution_options(synchronize_session=False)
+    )

@@ -20,7 +20,7 @@ from controller.settings import DatabaseSettings, Settings
 from controller.store import controllers
 from controller.store.database import make_engine
 from controller.store.tables import Call
-from testbed.client import CLICK2CALL, ApiClient, encoded_url
+from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url
 from testbed.controller_process import ControllerProcess, controller_process
 
 pytestmark = [pytest.mark.requirement("E2", "E4"), pytest.mark.engine("postgresql")]
@@ -222,3 +222,20 @@ async def test_E4_given_controllers_under_load_when_restarted_one_after_the_othe
     await group.all_over(sessions, 20)
     assert asked[False] == 0
     assert sorted(sessions) == sorted(group.accepted())
+
+
+async def test_E2_given_a_call_at_one_controller_when_stopped_at_another_then_it_ends(group: Group) -> None:
+    a, b = await asyncio.gather(group.start("a"), group.start("b"))
+    session = await group.call_back(a, talk=60)
+    await group.bench.receiver.wait_status(session, "answer")
+
+    body = {"sessionid": session, "signal": "call_stop"}
+    async with ApiClient.open(b.process.url, CALLBACK_KEY, SECRET) as client:
+        stopped = await client.post(CALLSTOP, body)
+        unknown = await client.post(CALLSTOP, {**body, "sessionid": f"x{session}"})
+    began = time.monotonic()
+    await group.bench.receiver.wait_cdr(session, 10)
+
+    assert stopped.code == "0"
+    assert unknown.code == "1020152"
+    assert time.monotonic() - began < 8

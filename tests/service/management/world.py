@@ -182,7 +182,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
         hung_up: list[str] = []
 
-        def hang_up(session_id: str, _app_key: str) -> bool:
+        async def hang_up(session_id: str, _app_key: str) -> bool:
             hung_up.append(session_id)
             return session_id.startswith("1200_live")
 

@@ -36,8 +36,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["account.id"]),
         sa.PrimaryKeyConstraint("account_id", "controller", "day"),
     )
+    op.create_table(
+        "stop_wish",
+        sa.Column("call_id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("call_id"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("stop_wish")
     op.drop_table("spent")
     op.drop_table("controller")
