@@ -18,7 +18,7 @@ from controller.clock import Clock
 from controller.store import controllers
 from controller.store.controllers import Estate, Pulse
 from controller.store.database import Database
-from controller.store.errors import Fenced
+from controller.store.errors import DatabaseUnusable, Fenced
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ GONE = 6.0
 
 _LONGEST_GAP = 3.0
 """Seconds between two looks; after more of them nobody is known to have been silent meanwhile."""
+
+_NAME_PATIENCE = 2.5
+"""Seconds in which a controller that lives gives a sign of it."""
 
 OnEstate = Callable[[Estate], Awaitable[None]]
 
@@ -82,7 +85,11 @@ class Membership:
             await self._beaten.wait()
 
     async def join(self) -> None:
-        """Be there, in the place of whoever had this name, before anything else is done in the database."""
+        """Be there, in the place of whoever had this name, before anything else is done in the database.
+
+        Raises DatabaseUnusable if whoever has it still lives.
+        """
+        await self._check_name()
         began = asyncio.get_running_loop().time()
         self._epoch = await self._database.write(
             lambda session: controllers.join(
@@ -91,6 +98,17 @@ class Membership:
         )
         self._database.fence = self._check
         self._has_beaten(began)
+
+    async def _check_name(self) -> None:
+        """One that has crashed has not left either; but it gives no more signs of life."""
+        before = await self._database.read(partial(controllers.pulse_of, name=self.name))
+        if before is None or before.left:
+            return
+        await asyncio.sleep(_NAME_PATIENCE)
+        if await self._database.read(partial(controllers.pulse_of, name=self.name)) != before:
+            raise DatabaseUnusable(
+                f"name: a controller called {self.name} is running on this database; give each its own"
+            )
 
     async def leave(self) -> None:
         """Go, after everything else is done: others have what is left."""

@@ -123,15 +123,19 @@ def leave(session: Session, name: str, now: datetime) -> None:
 def pulses(session: Session, name: str) -> list[Pulse]:
     """Every other controller whose estate nobody has."""
     found = session.execute(
-        select(
-            col(Controller.name),
-            col(Controller.epoch),
-            col(Controller.beat),
-            col(Controller.node),
-            col(Controller.left_at).is_not(None),
-        ).where(col(Controller.name) != name, col(Controller.taken_by).is_(None))
+        select(Controller).where(col(Controller.name) != name, col(Controller.taken_by).is_(None))
     )
-    return [Pulse(*row) for row in found]
+    return [_pulse(row) for row in found.scalars()]
+
+
+def pulse_of(session: Session, name: str) -> Pulse | None:
+    """What can be seen of whoever has a name; None: nobody ever had it."""
+    row = session.get(Controller, name)
+    return None if row is None else _pulse(row)
+
+
+def _pulse(row: Controller) -> Pulse:
+    return Pulse(row.name, row.epoch, row.beat, row.node, row.left_at is not None)
 
 
 def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate | None:

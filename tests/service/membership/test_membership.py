@@ -26,7 +26,7 @@ from controller.store import controllers
 from controller.store.billing_tables import Price
 from controller.store.controllers import Estate
 from controller.store.database import Database
-from controller.store.errors import Fenced, LimitReached
+from controller.store.errors import DatabaseUnusable, Fenced, LimitReached
 from controller.store.tables import Call, CdrPush
 
 pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
@@ -172,6 +172,19 @@ async def test_E2_given_a_controller_that_lives_when_two_would_take_over_at_once
     assert await b.database.write(take("b")) is None
     with pytest.raises(Fenced):
         await a.database.write(lambda _session: None)
+
+
+async def test_E2_given_a_controller_that_lives_when_another_is_started_under_its_name_then_it_is_refused(
+    group: Group,
+) -> None:
+    a = await group.member("a")
+    a.live()
+
+    with pytest.raises(DatabaseUnusable, match="a controller called a is running"):
+        await group.member("a")
+
+    await a.database.write(lambda session: call(session, "mine", "a"))
+    assert a.fenced == []
 
 
 async def test_E2_given_a_controller_that_ends_by_itself_when_others_look_then_they_have_its_outbox_at_once(
