@@ -27,6 +27,7 @@ test: setup ## All tests: unit, service, fuzz, simulation, integration on a real
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
 	@$(BIN)/pytest tests/crash -n 2 -m "not long"
+	@$(MAKE) --no-print-directory integration-postgres
 	@scripts/setup-browser
 	@$(BIN)/pytest tests/browser -n 2
 	@$(BIN)/pytest tests/conformance

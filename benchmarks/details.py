@@ -1,13 +1,14 @@
-"""Finding calls among a million on SQLite, and what keeping the index up costs calls. Prints one JSON line.
+"""Finding calls among a million, and what keeping the index up costs calls. Prints one JSON line.
 
-With a folder as argument the data stays there and is used again: the first run makes it (some minutes).
+With a folder as argument the data stays there and is used again: the first run makes it (some minutes). With
+`--postgresql` the calls are in a PostgreSQL that is started for this alone; `--calls` makes fewer or more.
 """
 
+import argparse
 import asyncio
 import contextlib
 import json
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from random import Random
 from statistics import median
 from typing import Any
 
+import psycopg
 import uvloop
 from sqlmodel import Session
 
@@ -31,6 +33,7 @@ from controller.store.database import Database
 from controller.store.limits import Limits
 from controller.store.schema import migrate
 from controller.store.tables import Service
+from testbed.postgresql import RunningPostgresql, running_postgresql
 
 CALLS = 1_000_000
 _DAYS = 62
@@ -54,6 +57,47 @@ def _account(app: int) -> str:
 
 def _service(app: int) -> str:
     return ("notification", "verification", "callback")[app % 3]
+
+
+_CALL_COLUMNS = (
+    "id, session_id, account_id, app_key, service, display_number, callee, addressee, accepted_at, ended_at, "
+    "state_code, controller, node, push_profile"
+)
+
+
+def generate_in_postgresql(server: RunningPostgresql, calls: int) -> str:
+    """The same calls as `generate` makes; returns the database's address."""
+    server.create("bench")
+    migrate(server.url("bench"))
+    with psycopg.connect(host=str(server.directory), dbname="bench", user="voicecall") as connection:
+        for app in range(_APPS):
+            connection.execute(
+                "INSERT INTO account (id, name, active) VALUES (%s, '', true) ON CONFLICT DO NOTHING",
+                (_account(app),),
+            )
+            connection.execute(
+                "INSERT INTO app (key, account_id, name, service, secret, active, recording, max_calls, "
+                "push_profile, webhook_secrets, quality_inspection) "
+                "VALUES (%s, %s, '', %s, 'secret', true, false, 100, 'compat', '[]', false)",
+                (f"app{app}", _account(app), _service(app)),
+            )
+        rows = _rows(calls)
+        cursor = connection.cursor()
+        while chunk := list(islice(rows, _CHUNK)):
+            with cursor.copy(f"COPY call ({_CALL_COLUMNS}) FROM STDIN") as copy:
+                for row in chunk:
+                    copy.write_row((*row, "host", "node1", "compat"))
+            with cursor.copy("COPY timeline_entry (call_id, sequence, at, kind, leg) FROM STDIN") as copy:
+                for row in chunk:
+                    for sequence, kind in enumerate(("accepted", "callout", "alerting", "disconnect")):
+                        copy.write_row((row[0], sequence, row[8], kind, "a"))
+            with cursor.copy("COPY cdr (call_id, app_key, ended_at, record) FROM STDIN") as copy:
+                for row in chunk:
+                    copy.write_row((row[0], row[3], row[9], _record(row)))
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("ANALYZE")
+    return server.url("bench")
 
 
 def generate(file: Path, calls: int) -> None:
@@ -201,11 +245,13 @@ def _percentile(values: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-class _Calls:
+class Calls:
     """Calls that begin and end, as far as the database sees it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, salt: str = "7") -> None:
+        """`salt` keeps the ids of several processes apart."""
         self._database = database
+        self._salt = salt
         self._made = int(time.time() * 1000) * 1000
         self.seconds: list[float] = []
 
@@ -235,7 +281,7 @@ class _Calls:
     async def one(self) -> None:
         self._made += 1
         now = datetime.now(UTC)
-        call_id = f"1200_{self._made}_7_{now:%Y%m%d%H%M%S}"
+        call_id = f"1200_{self._made}_{self._salt}_{now:%Y%m%d%H%M%S}"
         row = {
             "id": call_id,
             "session_id": f"{call_id}@host",
@@ -284,7 +330,7 @@ async def _writes(database: Database, index: CallIndex) -> dict[str, float]:
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for block in range(_BLOCKS):
         indexed = block % 2 == 1
-        calls = _Calls(database)
+        calls = Calls(database)
         async with contextlib.AsyncExitStack() as stack:
             if indexed:
                 await stack.enter_async_context(_archive(database, index))
@@ -313,13 +359,16 @@ async def _archive(database: Database, index: CallIndex) -> Any:
             await task
 
 
-async def measure(folder: Path, calls: int) -> dict[str, Any]:
+async def measure(folder: Path, calls: int, server: RunningPostgresql | None = None) -> dict[str, Any]:
     """Make the data if there is none, then search and write."""
     file, index_file = folder / "voicecall.db", folder / "call-index.db"
-    if not file.exists():
+    url = f"sqlite:///{file}"
+    if server is not None:
+        url = await asyncio.to_thread(generate_in_postgresql, server, calls)
+    elif not file.exists():
         await asyncio.to_thread(generate, file, calls)
     async with (
-        Database(f"sqlite:///{file}") as database,
+        Database(url) as database,
         opened_index(database, index_file) as index,
     ):
         began = time.perf_counter()
@@ -329,10 +378,11 @@ async def measure(folder: Path, calls: int) -> dict[str, Any]:
         written = await _writes(database, index)
     return {
         "bench": "details",
+        "engine": "sqlite" if server is None else "postgresql",
         "calls": calls,
         "indexed_per_s": round(taken / indexing) if taken else None,
         "index_mb": round(index_file.stat().st_size / 1e6),
-        "database_mb": round(file.stat().st_size / 1e6),
+        "database_mb": round(file.stat().st_size / 1e6) if server is None else None,
         "first_page_ms": found,
         "worst_p99_ms": max(its["p99"] for its in found.values()),
         **written,
@@ -340,13 +390,18 @@ async def measure(folder: Path, calls: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--calls", type=int, default=CALLS)
+    parser.add_argument("--postgresql", action="store_true")
+    asked = parser.parse_args()
     with contextlib.ExitStack() as stack:
-        if len(sys.argv) > 1:
-            folder = Path(sys.argv[1])
-        else:
+        folder = asked.folder
+        if folder is None or asked.postgresql:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-details-")))
         folder.mkdir(parents=True, exist_ok=True)
-        print(json.dumps(uvloop.run(measure(folder, CALLS))))
+        server = stack.enter_context(running_postgresql(durable=True)) if asked.postgresql else None
+        print(json.dumps(uvloop.run(measure(folder, asked.calls, server))))
 
 
 if __name__ == "__main__":

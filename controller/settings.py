@@ -105,7 +105,10 @@ class AsteriskSettings(_Section):
         "node1", pattern=r"[A-Za-z0-9-]+", description="Name of the node in logs and call details."
     )
     application: str = Field(
-        "voicecall", pattern=r"[A-Za-z0-9_-]+", description="Stasis application; one for each controller."
+        "voicecall",
+        pattern=r"[A-Za-z0-9_-]+",
+        description="Stasis application. A controller with a `name` adds that to it, so that each "
+        "has its own.",
     )
     ari_url: str = Field("http://127.0.0.1:8088", description="Address of Asterisk's HTTP server.")
     ari_user: str = Field("voicecall", description="User in ari.conf.")
@@ -327,7 +330,14 @@ class Settings(BaseSettings):
     host_name: str = Field(
         "callenabler1.voicecall.example",
         pattern=r"[A-Za-z0-9.-]{1,128}",
-        description="Name of this controller; the part of every sessionId after the @.",
+        description="The part of every sessionId after the @; controllers that share a database "
+        "may share it.",
+    )
+    name: str = Field(
+        "",
+        pattern=r"[A-Za-z0-9-]{0,64}",
+        description="Name of this controller among those that share its database, and the end of its Stasis "
+        "application's name; empty: there is no other one, and it goes by host_name.",
     )
     data_dir: Path = Field(Path("var"), description="Folder of everything that this controller keeps.")
     http: HttpSettings = HttpSettings()
@@ -407,6 +417,19 @@ class Settings(BaseSettings):
         return self.data_dir.absolute() / "uploads"
 
     @property
+    def controller(self) -> str:
+        """The name under which this controller has its calls."""
+        return self.name or self.host_name
+
+    @property
+    def own_asterisk(self) -> AsteriskSettings:
+        """The node, with the Stasis application that is this controller's alone."""
+        if not self.name:
+            return self.asterisk
+        own = f"{self.asterisk.application}-{self.name}"
+        return self.asterisk.model_copy(update={"application": own})
+
+    @property
     def recording_dir(self) -> Path:
         """Recordings that were fetched from their nodes."""
         return self.data_dir.absolute() / "recordings"
@@ -414,7 +437,7 @@ class Settings(BaseSettings):
     @property
     def call_index(self) -> Path:
         """What call details are searched by; made anew when it is missing."""
-        return self.data_dir.absolute() / "call-index.db"
+        return self.data_dir.absolute() / (f"call-index-{self.name}.db" if self.name else "call-index.db")
 
     @property
     def recording_key(self) -> Path:

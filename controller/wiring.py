@@ -49,6 +49,7 @@ from controller.management.catalogue import OPERATIONS
 from controller.management.context import management_services
 from controller.management.desk import Desk
 from controller.management.server import ManagementApi
+from controller.membership.membership import Membership
 from controller.notices.outbox import opened_outbox
 from controller.observability.endpoint import metrics_routes
 from controller.observability.room import opened_observability
@@ -58,7 +59,7 @@ from controller.prompts.speech.synthesiser import Synthesiser
 from controller.pushes.cdr_outbox import GATHERING
 from controller.pushes.guard import AddressGuard
 from controller.pushes.receiver import Sender
-from controller.pushes.room import opened_pushes
+from controller.pushes.room import Pushes, opened_pushes
 from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
@@ -69,6 +70,7 @@ from controller.sounds.distribution import Distributor
 from controller.sounds.room import REVIEWED, Content, opened_content
 from controller.speech import running_speech
 from controller.store.calls import forget_nonces
+from controller.store.controllers import Estate
 from controller.store.database import Database
 from controller.store.journal import Journal
 from controller.store.notices import purge_notices
@@ -125,8 +127,11 @@ async def running_controller(
     random: Random | None = None,
     sender: Sender | None = None,
     hurry: asyncio.Event | None = None,
+    on_fenced: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Controller]:
     """A controller that takes requests until the end of the block, where it drains; `hurry` cuts that short.
+
+    `on_fenced` is called when another controller has taken over; without it the process ends on the spot.
 
     Raises DatabaseUnusable, OSError.
     """
@@ -136,15 +141,17 @@ async def running_controller(
         database = await stack.enter_async_context(
             Database(settings.database_url, synchronous=settings.database.synchronous)
         )
+        membership = await _joined(settings, database, clock, on_fenced or die, stack)
         observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
         node = Node(
-            settings.asterisk,
+            settings.own_asterisk,
             simulated_prefix=settings.calls.simulated_prefix,
             phone=settings.phone,
             clock=clock,
             random=random,
+            permission=membership,
         )
         content = await opened_content(
             settings,
@@ -172,6 +179,7 @@ async def running_controller(
                 random,
                 sender,
                 observability,
+                membership,
             )
         )
         notices = await stack.enter_async_context(
@@ -193,6 +201,7 @@ async def running_controller(
             SpendingTerms(directory, settings.limits.daily_cap),
             settings.is_free,
             timedelta(seconds=settings.calls.minute),
+            settings.controller if database.shared else None,
         )
         await billing.open()
         calls = CallService(
@@ -209,6 +218,7 @@ async def running_controller(
             GATHERING,
             speech,
             billing.spending,
+            settings.controller,
         )
         observability.look_at(
             live_calls=lambda: calls.live,
@@ -219,7 +229,7 @@ async def running_controller(
             pushes_inside=lambda: pushes.courier.inside,
             speech=_speech_figures(speech),
         )
-        node.on_snapshot = Recovery(database, node, calls, clock, settings.host_name)
+        recovery = node.on_snapshot = Recovery(database, node, calls, clock, settings.controller)
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
         archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
@@ -228,6 +238,7 @@ async def running_controller(
             keeper.run(),
             archive.run(),
             observability.run(),
+            calls.hear_wishes(),
             _housekeeping(database, clock, attempts_kept),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
@@ -244,6 +255,9 @@ async def running_controller(
         node.global_variables[AGI_VARIABLE] = agi_address
         guard.protect_url(agi_address)
         await stack.enter_async_context(node)
+        if membership is not None:
+            heir = partial(_take_over, node=node, recovery=recovery, pushes=pushes, clock=clock)
+            await stack.enter_async_context(_background(membership.watch(heir)))
         stack.push_async_callback(
             _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event()
         )
@@ -263,7 +277,7 @@ async def running_controller(
             reviews,
             search,
             CallDetails(database, settings, clock, signer),
-            calls.stop,
+            calls.stop_anywhere,
         )
         routes = _routes(
             settings,
@@ -291,6 +305,47 @@ async def running_controller(
         yield Controller(
             settings, listener, node, calls, database, directory, billing, search, content, reviews
         )
+
+
+async def _joined(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    on_fenced: Callable[[str], None],
+    stack: AsyncExitStack,
+) -> Membership | None:
+    """This controller among those of its database, which it leaves at the end; None: it has no others."""
+    if not database.shared:
+        return None
+    node = settings.own_asterisk
+    membership = Membership(database, settings.controller, node.application, node.name, clock, on_fenced)
+    await membership.join()
+    stack.push_async_callback(membership.leave)
+    await stack.enter_async_context(_background(membership.live()))
+    return membership
+
+
+def die(reason: str) -> None:
+    """End the process at once: whatever it still did would be done to another controller's calls."""
+    log.critical("This controller ends at once", extra={"reason": reason})
+    logging.shutdown()
+    os._exit(os.EX_TEMPFAIL)
+
+
+async def _take_over(estate: Estate, *, node: Node, recovery: Recovery, pushes: Pushes, clock: Clock) -> None:
+    """Go on with what another controller has left."""
+    pushes.adopt(estate.behind, clock.now())
+    # The dialplan may have been told to ask the other one.
+    await node.announce()
+    if estate.node != node.name:
+        if estate.live:
+            log.error(
+                "Calls are closed whose node this controller doesn't know",
+                extra={"node": estate.node, "calls": len(estate.live)},
+            )
+        await recovery.close_all(estate.live)
+        return
+    await recovery.take_over(estate.application)
 
 
 async def _readiness(node: Node, database: Database) -> Readiness:

@@ -1,7 +1,8 @@
 """A PostgreSQL of one's own: a cluster in a temporary folder, reached over a Unix socket, gone at the end.
 
 It needs Debian's package `postgresql` (`scripts/setup postgresql`), but none of the clusters that the package
-makes. Nothing in it survives a power failure: it is for tests and benchmarks.
+makes. For tests nothing in it survives a power failure; for benchmarks it writes as it
+does in earnest.
 """
 
 import ctypes
@@ -24,10 +25,9 @@ from psycopg import sql
 _SERVER_USERS = ("postgres", "nobody")
 """PostgreSQL refuses to run as root: as the first of these instead."""
 
+_CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
 _SETTINGS = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "listen_addresses": "",
     "max_connections": "200",
     "log_min_messages": "warning",
@@ -82,7 +82,7 @@ def server_programs() -> Path:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[RunningPostgresql]:
+def running_postgresql(*, durable: bool = False) -> Iterator[RunningPostgresql]:
     """A new cluster until the end of the block, as another user where this one is root."""
     programs = server_programs()
     user = _server_user()
@@ -102,7 +102,8 @@ def running_postgresql() -> Iterator[RunningPostgresql]:
         )  # fmt: skip
         if made.returncode:
             raise PostgresqlMissing(f"initdb failed: {made.stderr.strip()}")
-        options = [option for name, value in _SETTINGS.items() for option in ("-c", f"{name}={value}")]
+        settings = _SETTINGS | ({} if durable else _CARELESS)
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         with (directory / "log").open("wb") as log:
             server = subprocess.Popen(
                 [programs / "postgres", "-D", data, "-k", directory, *options],

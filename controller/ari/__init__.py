@@ -15,7 +15,7 @@ its objects (`ObjectPresent`, `ObjectGone`), since Asterisk does not repeat the 
 """
 
 from controller.ari.client import Client
-from controller.ari.connection import Address, Connection, retry_unless_refused
+from controller.ari.connection import Address, Connection, Permission, retry_unless_refused
 from controller.ari.errors import (
     AriError,
     Conflict,
@@ -79,6 +79,7 @@ __all__ = [
     "ObjectGone",
     "ObjectPresent",
     "OwnershipLost",
+    "Permission",
     "Playback",
     "PlaybackFinished",
     "PlaybackStarted",

@@ -8,7 +8,13 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from controller.ari.connection import Address, Connection, RetryDecision, retry_unless_refused
+from controller.ari.connection import (
+    Address,
+    Connection,
+    Permission,
+    RetryDecision,
+    retry_unless_refused,
+)
 from controller.ari.errors import NotConnected, NotFound, ProtocolError
 from controller.ari.events import ObjectGone, ObjectPresent
 from controller.ari.models import Snapshot
@@ -53,6 +59,7 @@ class Client:
         request_timeout: float = 5.0,
         heartbeat: float = 4.0,
         random: Random | None = None,
+        permission: Permission | None = None,
     ) -> None:
         self.app = app
         self._on_ready = on_ready
@@ -73,6 +80,7 @@ class Client:
             request_timeout=request_timeout,
             heartbeat=heartbeat,
             random=random,
+            permission=permission,
         )
         self.channels = Channels(self._connection)
         self.bridges = Bridges(self._connection)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import aiohttp
 
@@ -68,6 +68,15 @@ def retry_unless_refused(error: BaseException, attempt: int, random: Random) -> 
     return random.uniform(0.02, min(5.0, 0.1 * 2 ** min(attempt, 10)))
 
 
+class Permission(Protocol):
+    """Whether this program may act: another one may have taken its place."""
+
+    @property
+    def certain(self) -> bool: ...
+
+    async def wait_certain(self) -> None: ...
+
+
 class Connection:
     """The socket and the requests in flight on it."""
 
@@ -84,6 +93,7 @@ class Connection:
         request_timeout: float = 5.0,
         heartbeat: float = 4.0,
         random: Random | None = None,
+        permission: Permission | None = None,
     ) -> None:
         """`request_timeout` and `heartbeat` in seconds; a silent socket is dead after 1.5 heartbeats.
 
@@ -98,6 +108,7 @@ class Connection:
         self._request_timeout = request_timeout
         self._heartbeat = heartbeat
         self._random = random or Random()  # noqa: S311
+        self._permission = permission
         self._places = asyncio.Semaphore(max_in_flight)
         self._answers: dict[str, asyncio.Future[Message]] = {}
         self._attempt = 0
@@ -279,6 +290,8 @@ class Connection:
         ResponseError.
         """
         socket = self._socket
+        if self._permission is not None and not self._permission.certain:
+            await self._permission.wait_certain()
         async with self._places:
             if socket is None or socket.closed or socket is not self._socket:
                 raise NotConnected(f"{operation}: no connection to Asterisk")
@@ -307,6 +320,22 @@ class Connection:
                 operation, message.status_code, message.message_body or message.reason_phrase
             )
         return message.message_body
+
+    async def take(self, app: str) -> None:
+        """Take an application from whoever has it, who loses it for good, and let go of it.
+
+        Raises NotConnected or ConnectionLost.
+        """
+        if self._http is None or self._http.closed:
+            raise NotConnected(f"{app}: no connection to Asterisk")
+        try:
+            async with (
+                asyncio.timeout(self._request_timeout),
+                self._http.ws_connect("/ari/events", params={"app": app, "subscribeAll": "false"}),
+            ):
+                pass
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionLost(f"{app}: {error}") from error
 
     async def download(self, operation: str, uri: str) -> AsyncIterator[bytes]:
         """A binary body, in pieces, over HTTP: the socket carries none. Raises like `request`."""

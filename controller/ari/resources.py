@@ -336,6 +336,19 @@ class Applications(_Resource):
         )
         return decode_body(body, Application)
 
+    async def subscribe(self, *sources: str) -> None:
+        """Get the events of objects that other applications made, such as `channel:ID`. Raises NotFound."""
+        await self._connection.request(
+            "applications.subscribe",
+            "POST",
+            f"applications/{_id(self._connection.app)}/subscription",
+            {"eventSource": ",".join(sources)},
+        )
+
+    async def take(self, app: str) -> None:
+        """Take an application from whoever has it, who loses it for good. Raises AriError."""
+        await self._connection.take(app)
+
     async def filter_events(self, *, disallowed: list[str]) -> None:
         """Have Asterisk not send these types of events at all."""
         await self._connection.request(

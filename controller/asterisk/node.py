@@ -71,6 +71,7 @@ class Node:
         phone: PhoneSettings = _NO_PHONES,
         clock: Clock | None = None,
         random: Random | None = None,
+        permission: ari.Permission | None = None,
     ) -> None:
         self.name = settings.name
         self.settings = settings
@@ -90,6 +91,7 @@ class Node:
             request_timeout=settings.command_timeout,
             heartbeat=settings.heartbeat,
             random=random,
+            permission=permission,
         )
         self.trunks = TrunkStates(settings, self.ari)
         self.phones = Phones(self.ari, phone, settings.application, clock or SystemClock())
@@ -181,6 +183,12 @@ class Node:
         if self.on_snapshot is not None:
             await self.on_snapshot(snapshot)
         log.info("Node takes calls", extra={"node": self.name})
+
+    async def announce(self) -> None:
+        """Have the dialplan ask this controller, if the node can be told now."""
+        if self.available:
+            with contextlib.suppress(ari.AriError):
+                await self._set_global_variables()
 
     async def _set_global_variables(self) -> None:
         for name, value in self.global_variables.items():

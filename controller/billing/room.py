@@ -4,7 +4,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+
+from sqlmodel import Session
 
 from controller.billing import prices
 from controller.billing.alarms import AnswerRates, neighbour_alarms, spending_alarms
@@ -16,8 +19,10 @@ from controller.billing.settlement import Settling
 from controller.billing.spending import Spending, Terms
 from controller.billing_settings import AlarmSettings, BillingSettings
 from controller.clock import Clock
+from controller.rules.amounts import from_units
 from controller.store.alarms import Raised, raise_alarms
 from controller.store.database import Database
+from controller.store.spent import elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +47,9 @@ class Billing:
         terms: Terms,
         is_free: Callable[[str], bool],
         minute: timedelta,
+        controller: str | None = None,
     ) -> None:
+        """`controller`: its name where several share the database."""
         self._database = database
         self._clock = clock
         self._settings = settings
@@ -56,7 +63,8 @@ class Billing:
         self._neighbours_at = clock.now()
         self._revision: int | None = None
         self.settling = Settling(database, clock, settings, is_free, minute)
-        self.spending = Spending(clock, self._calendar, terms, is_free, minute)
+        self.spending = Spending(clock, self._calendar, terms, is_free, minute, controller)
+        self._controller = controller
 
     async def open(self) -> None:
         """Note the prices of the settings, and what was spent today already."""
@@ -64,11 +72,22 @@ class Billing:
         now = self._clock.now()
         await self._database.write(lambda session: prices.set_price(session, None, tariff, now))
         await self._read_prices()
-        self.spending.start_from(
-            await self._database.read(
-                lambda session: spent_today(session, now, self._calendar, self._is_free, self._minute)
-            )
-        )
+        self.spending.start_from(await self._database.read(lambda session: self._spent_here(session, now)))
+        await self._exchange()
+
+    def _spent_here(self, session: Session, now: datetime) -> dict[str, Decimal]:
+        """What the day's ended calls cost, but what other controllers count already."""
+        spent = dict(spent_today(session, now, self._calendar, self._is_free, self._minute))
+        if self._controller is not None:
+            day = self._calendar.day(now).isoformat()
+            for account, (ended, _live) in elsewhere(session, self._controller, day).items():
+                spent[account] = max(spent.get(account, from_units(0)) - ended, from_units(0))
+        return spent
+
+    async def _exchange(self) -> None:
+        """Let other controllers know, and be told, what calls cost today."""
+        if self._controller is not None:
+            self.spending.others_spent(await self._database.write(self.spending.exchange))
 
     def works(self, cut_off: Callable[[str], object]) -> tuple[Coroutine[Any, Any, None], ...]:
         """What goes on in the background; `cut_off` ends the call with this id."""
@@ -90,6 +109,7 @@ class Billing:
 
     async def look(self, cut_off: Callable[[str], object]) -> None:
         """End calls that can't be paid or must end, and raise alarms."""
+        await self._exchange()
         for call_id in self.spending.overdrawn():
             log.warning("A call is ended: the day's cap is reached", extra={"call": call_id})
             cut_off(call_id)

@@ -3,21 +3,27 @@
 Counted are calls that have ended today, and of live ones every minute that has started, from the first moment
 on: a call holds a minute of each leg before anything is dialled. Once a second it is looked whether a call
 comes to a further minute; one for which nothing is left is ended before that minute begins. So no day costs
-more than its cap, whatever the calls do. Nothing here waits or asks the database while a call is let in;
-after a start the figures are made again from the records of the day.
+more than its cap, whatever the calls do. Nothing here waits while a call is
+let in; after a start the figures are made again from the records of the day.
+
+Controllers that share a database let each other know what their calls cost: in the transaction that accepts a
+call, and once a second. Only minutes that begin at two of them within one second may together exceed a cap.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
+
+from sqlmodel import Session
 
 from controller.billing.calendar import Calendar
 from controller.billing.prices import PriceBook
 from controller.billing.rating import MINUTE, Legs, rate, started_minutes
 from controller.clock import Clock
 from controller.rules.amounts import amount_text, from_units
+from controller.store import spent as rows
 from controller.store.errors import Limit, LimitReached
 
 _ZERO = from_units(0)
@@ -86,13 +92,18 @@ class Spending:
         terms: Terms,
         is_free: Callable[[str], bool],
         minute: timedelta = MINUTE,
+        controller: str | None = None,
     ) -> None:
+        """`controller`: the name under which others are told; None: there are no others."""
         self.prices = PriceBook()
         self._clock = clock
         self._calendar = calendar
         self._terms = terms
         self._is_free = is_free
         self._minute = minute
+        self._controller = controller
+        self._elsewhere: dict[str, Decimal] = {}
+        """What calls of other controllers cost, as of the last look."""
         self._live: dict[str, _Live] = {}
         self._spent: dict[str, Spent] = {}
         self._day_begins, self._day_ends = calendar.span_of_day(clock.now())
@@ -110,11 +121,49 @@ class Spending:
         live = self._made(account_id, legs, now)
         spent = self._of(account_id)
         cap = self._terms.cap_of(account_id)
-        if cap is not None and live.counted and spent.total + live.counted > cap:
-            spent.refused += 1
-            reason = f"{amount_text(spent.total)} of {amount_text(cap)} are spent or held by live calls"
-            raise LimitReached(Limit.SPENDING, reason, self._day_ends - now)
+        total = spent.total + self._elsewhere.get(account_id, _ZERO)
+        if cap is not None and live.counted and total + live.counted > cap:
+            raise self._refused(spent, total, cap, now)
         self._hold(call_id, live)
+
+    def _refused(self, spent: Spent, total: Decimal, cap: Decimal, now: datetime) -> LimitReached:
+        spent.refused += 1
+        reason = f"{amount_text(total)} of {amount_text(cap)} are spent or held by live calls"
+        return LimitReached(Limit.SPENDING, reason, self._day_ends - now)
+
+    def book(self, session: Session, account_id: str) -> None:
+        """In the transaction that accepts a call that `begin` let in: together with all others' calls.
+
+        Raises LimitReached.
+        """
+        cap = self._terms.cap_of(account_id)
+        if self._controller is None or cap is None:
+            return
+        now = self._clock.now()
+        spent, day = self._of(account_id), self._calendar.day(now).isoformat()
+        others = rows.elsewhere(session, self._controller, day, account_id)
+        total = spent.total + sum(others.get(account_id, (_ZERO, _ZERO)), _ZERO)
+        if total > cap:
+            raise self._refused(spent, total, cap, now)
+        rows.note(session, self._controller, day, {account_id: (spent.ended, spent.live)})
+
+    def exchange(self, session: Session) -> dict[str, Decimal]:
+        """Let the others know what calls cost here; returns what theirs cost, for `others_spent`."""
+        if self._controller is None:
+            return {}
+        day = self._calendar.day(self._clock.now()).isoformat()
+        rows.note(
+            session,
+            self._controller,
+            day,
+            {account: (its.ended, its.live) for account, its in list(self._spent.items())},
+        )
+        others = rows.elsewhere(session, self._controller, day)
+        return {account: ended + live for account, (ended, live) in others.items()}
+
+    def others_spent(self, amounts: dict[str, Decimal]) -> None:
+        """Note what calls of other controllers cost today."""
+        self._elsewhere = amounts
 
     def go_on(self, call_id: str, account_id: str, legs: Legs) -> None:
         """Count a call that was let in by a controller before."""
@@ -159,7 +208,8 @@ class Spending:
                 continue
             spent = self._of(live.account_id)
             cap = self._terms.cap_of(live.account_id)
-            if cap is not None and spent.total + more > cap:
+            others = self._elsewhere.get(live.account_id, _ZERO)
+            if cap is not None and spent.total + others + more > cap:
                 spent.refused += 1
                 out.append(call_id)
                 continue
@@ -178,12 +228,19 @@ class Spending:
     def spent(self, account_id: str) -> Spent:
         """What an account has spent today."""
         self._turn_day(self._clock.now())
-        return self._spent.get(account_id, Spent())
+        return self._with_others(account_id, self._spent.get(account_id, Spent()))
 
     def all_spent(self) -> Mapping[str, Spent]:
         """What each account has spent today that has spent anything."""
         self._turn_day(self._clock.now())
-        return self._spent
+        return {
+            account_id: self._with_others(account_id, self._spent.get(account_id, Spent()))
+            for account_id in {*self._spent, *self._elsewhere}
+        }
+
+    def _with_others(self, account_id: str, spent: Spent) -> Spent:
+        elsewhere = self._elsewhere.get(account_id)
+        return spent if elsewhere is None else replace(spent, live=spent.live + elsewhere)
 
     def take_ended(self) -> list[EndedCall]:
         """The calls that have ended since this was asked last."""
@@ -217,6 +274,6 @@ class Spending:
             return
         # What a live call has cost until midnight counts for the new day as well: rather too much.
         self._day_begins, self._day_ends = self._calendar.span_of_day(now)
-        self._spent = {}
+        self._spent, self._elsewhere = {}, {}
         for live in self._live.values():
             self._of(live.account_id).live += live.counted

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
+from sqlmodel import Session
+
 Legs = Mapping[str, tuple[str, datetime | None]]
 """Of each leg: the number that it calls, and when it answered."""
 
@@ -13,6 +15,13 @@ class Meter(Protocol):
 
     def begin(self, call_id: str, account_id: str, legs: Legs) -> None:
         """Let a call in. Raises store.errors.LimitReached."""
+        ...
+
+    def book(self, session: Session, account_id: str) -> None:
+        """In the transaction that accepts a call: what other controllers' calls cost counts too.
+
+        Raises store.errors.LimitReached.
+        """
         ...
 
     def go_on(self, call_id: str, account_id: str, legs: Legs) -> None:
@@ -36,6 +45,8 @@ class NoMeter:
     """Calls cost nothing."""
 
     def begin(self, call_id: str, account_id: str, legs: Legs) -> None: ...
+
+    def book(self, session: Session, account_id: str) -> None: ...
 
     def go_on(self, call_id: str, account_id: str, legs: Legs) -> None: ...
 

@@ -7,6 +7,7 @@ Channels of calls that nobody runs are hung up.
 
 import asyncio
 import logging
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from controller import ari
@@ -33,50 +34,121 @@ class Recovery:
     """Puts the database and Asterisk in order again; the same path after every kind of trouble."""
 
     def __init__(
-        self, database: Database, node: Node, service: CallService, clock: Clock, host_name: str
+        self, database: Database, node: Node, service: CallService, clock: Clock, controller: str
     ) -> None:
+        """`controller`: whose calls in the database these are."""
         self._database = database
         self._node = node
         self._service = service
         self._clock = clock
-        self._host_name = host_name
+        self._controller = controller
+        self._estates: dict[str, None] = {}
+        """Applications of controllers that are gone, to be taken from them if they are not."""
+        self._turn = asyncio.Lock()
 
     async def __call__(self, snapshot: ari.Snapshot) -> None:
         """Bring everything up to date with what Asterisk has."""
+        async with self._turn:
+            await self._recover(snapshot)
+
+    async def take_over(self, application: str) -> None:
+        """Go on with what a controller left that is gone, whose calls are ours in the database already.
+
+        Whatever goes wrong is made good after the next connect.
+        """
+        self._estates[application] = None
+        if self._node.available:
+            try:
+                await self(await self._node.ari.snapshot())
+            except ari.AriError as error:
+                log.warning("A takeover begins again after a reconnect", extra={"error": str(error)})
+                await self._node.ari.reconnect()
+
+    async def close_all(self, call_ids: Collection[str]) -> None:
+        """Close calls whose node can't be asked."""
+        for call in await self._left_behind():
+            if call.id in call_ids:
+                await asyncio.shield(self._service.close(call, INTERRUPTED))
+
+    async def _recover(self, snapshot: ari.Snapshot) -> None:
+        estates = list(self._estates)
+        for application in estates:
+            # It may have been paused alone: it must hear that it has lost its calls, and not hear of them.
+            await self._node.ari.applications.take(application)
         left = await self._left_behind()
         for call in left:
-            if talks(call, snapshot):
+            if talks(call, snapshot) and await self._hears_of(call):
                 self._service.resume(call)
         await self._hang_up_left_behind(snapshot)
         await self._destroy_left_behind(snapshot)
         for call in left:
             if call.id not in self._service.live_ids:
                 await self._close(call)
+        for application in estates:
+            self._estates.pop(application, None)
+
+    async def _hears_of(self, call: LiveCall) -> bool:
+        """Have the events of an adopted call come to us; False if it ended just now."""
+        if not self._estates:
+            return True
+        sources = (f"channel:{call.id}.a", f"channel:{call.id}.b", f"bridge:{bridge_id(call.id)}")
+        try:
+            await self._node.ari.applications.subscribe(*sources)
+        except ari.ResponseError:
+            return False
+        return True
 
     async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
         # One at a time: Asterisk has had trouble with many at once after a reconnect.
-        for channel in snapshot.channels.values():
-            call_id = call_of_channel(channel)
-            if call_id is None or call_id in self._service.running_ids:
-                continue
+        found = {
+            channel.id: call_id
+            for channel in snapshot.channels.values()
+            if (call_id := call_of_channel(channel)) is not None
+        }
+        for channel_id, call_id in (await self._orphans(found)).items():
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})
             # One that Asterisk can't end all the same must not keep the node from taking calls.
-            await insist(partial(self._node.ari.channels.hang_up, channel.id))
+            await insist(partial(self._node.ari.channels.hang_up, channel_id))
 
     async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
         # Also of calls that were closed: they may have ended while Asterisk could not be told.
-        for bridge in snapshot.bridges:
-            call_id = call_of_bridge(bridge)
-            if call_id is None or call_id in self._service.running_ids:
-                continue
+        found = {
+            bridge: call_id for bridge in snapshot.bridges if (call_id := call_of_bridge(bridge)) is not None
+        }
+        bridges = snapshot.bridges.values()
+        for bridge, call_id in (await self._orphans(found, bridges)).items():
             log.warning("A bridge was left behind and is destroyed", extra={"call": call_id})
             await insist(partial(self._node.ari.bridges.destroy, bridge))
+
+    async def _orphans(
+        self, found: Mapping[str, str], bridges: Collection[ari.Bridge] = ()
+    ) -> dict[str, str]:
+        """Of these channels or bridges with their calls those that nobody runs.
+
+        What goes on at another controller is that one's. A call that the database doesn't know is ours if it
+        is in our application: else it is another platform's on the same Asterisk.
+        """
+        idle = {key: call_id for key, call_id in found.items() if call_id not in self._service.running_ids}
+        if not idle:
+            return {}
+        owners = await self._database.read(lambda session: rows.owners(session, set(idle.values())))
+        if idle.values() - owners.keys():
+            application = await self._node.ari.applications.get()
+            # A bridge leaves its application with its last channel.
+            empty = (bridge.id for bridge in bridges if not bridge.channels)
+            ours = {*application.channel_ids, *application.bridge_ids, *empty}
+            idle = {key: call_id for key, call_id in idle.items() if call_id in owners or key in ours}
+        return {
+            key: call_id
+            for key, call_id in idle.items()
+            if owners.get(call_id) in (None, self._controller) and call_id not in self._service.running_ids
+        }
 
     async def _left_behind(self) -> list[LiveCall]:
         """What the database has as live and nobody runs."""
         found = await self._database.read(
             lambda session: [
-                (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._host_name)
+                (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._controller)
             ]
         )
         return [

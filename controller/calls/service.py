@@ -37,9 +37,10 @@ from controller.clock import Clock
 from controller.prompts.errors import SpeechError
 from controller.settings import CallSettings
 from controller.store import calls as rows
+from controller.store import controllers
 from controller.store.calls import CdrDelivery, KeyUse, NonceUse
 from controller.store.database import Database
-from controller.store.errors import Refused
+from controller.store.errors import Fenced, Refused
 from controller.store.journal import Journal
 from controller.store.limits import Limits, Place
 
@@ -50,6 +51,11 @@ _CLOSE_PATIENCE = 0.02
 
 _CLOSE_RETRY = (0.05, 5.0)
 """Seconds before a call that could not be closed is closed again: the first time, and at most."""
+
+
+_WISHES_INTERVAL = 0.3
+"""Seconds from one look for calls that other controllers were asked to end to the next."""
+_WISHES_KEPT = timedelta(hours=1)
 
 
 class ShuttingDown(Exception):
@@ -90,7 +96,9 @@ class CallService:
         cdr_gathering: timedelta,
         speaker: Speaker | None = None,
         meter: Meter | None = None,
+        controller: str | None = None,
     ) -> None:
+        """`controller`: whose the calls are in the database; without it the host's."""
         self._database = database
         self._journal = journal
         self._node = node
@@ -100,6 +108,7 @@ class CallService:
         self._clock = clock
         self._settings = settings
         self._host_name = host_name
+        self._controller = controller or host_name
         self._cdr_gathering = cdr_gathering
         self._speaker = speaker
         self._meter = meter or NoMeter()
@@ -181,7 +190,9 @@ class CallService:
 
         def accept(session: Session) -> Place | Refused:
             try:
-                return rows.accept_call(session, row, nonce, limits, key)
+                place = rows.accept_call(session, row, nonce, limits, key)
+                self._meter.book(session, call.request.account_id)
+                return place
             except Refused as refused:
                 # Nothing was written: those that are committed with it need not be written again.
                 return refused
@@ -221,6 +232,8 @@ class CallService:
             self._running.discard(call.id)
         try:
             await asyncio.shield(self.close(call, outcome))
+        except Fenced:
+            log.warning("A call is another controller's now", extra={"call": call.id})
         finally:
             self._live.pop(call.id, None)
             self._tasks.pop(call.id, None)
@@ -233,6 +246,35 @@ class CallService:
         if call is None or call.session_id != session_id or call.request.app_key != app_key:
             return False
         return self._end(call.id, STOPPED)
+
+    async def stop_anywhere(self, session_id: str, app_key: str) -> bool:
+        """End a call of an app, whichever controller has it; False if there is none or it has ended."""
+        if self.stop(session_id, app_key):
+            return True
+        if not self._database.shared:
+            return False
+        now = self._clock.now()
+        return await self._database.write(
+            lambda session: controllers.wish_stop(session, session_id, app_key, now)
+        )
+
+    async def hear_wishes(self) -> None:
+        """End what other controllers were asked to end, until cancelled."""
+        while self._database.shared:
+            try:
+                await self._hear_wishes()
+            except Exception:
+                log.exception("What others were asked to end can't be read; trying again")
+            await asyncio.sleep(_WISHES_INTERVAL)
+
+    async def _hear_wishes(self) -> None:
+        wishes = await self._database.read(lambda session: controllers.stop_wishes(session, self._controller))
+        if not wishes:
+            return
+        for call_id in wishes:
+            self._end(call_id, STOPPED)
+        before = self._clock.now() - _WISHES_KEPT
+        await self._database.write(lambda session: controllers.forget_wishes(session, wishes, before))
 
     def cut_off(self, call_id: str) -> None:
         """End a call that its account may not go on with; nothing if it is ending."""
@@ -353,6 +395,8 @@ class CallService:
         while True:
             try:
                 return await self._database.write(work, patience=_CLOSE_PATIENCE)
+            except Fenced:
+                raise
             except Exception:
                 log.exception("The end of a call can't be written; trying again")
                 await asyncio.sleep(pause)
@@ -366,7 +410,7 @@ class CallService:
             "account_id": request.account_id,
             "app_key": request.app_key,
             "service": request.service,
-            "controller": self._host_name,
+            "controller": self._controller,
             "node": self._node.name,
             "display_number": request.display_number.e164,
             "second_display_number": second.e164 if (second := request.second_display_number) else None,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -59,8 +59,8 @@ class Services:
     search: CallSearch
     details: CallDetails
     figures: CallFigures
-    hang_up: Callable[[str, str], bool]
-    """Ends a call (session id, key of its app); False if it is not under way here."""
+    hang_up: Callable[[str, str], Awaitable[bool]]
+    """Ends a call (session id, key of its app); False if it is not under way."""
 
     @property
     def calendar(self) -> Calendar:
@@ -79,7 +79,7 @@ def management_services(
     reviews: ReviewQueue,
     search: CallSearch,
     details: CallDetails,
-    hang_up: Callable[[str, str], bool],
+    hang_up: Callable[[str, str], Awaitable[bool]],
 ) -> Services:
     """The services, with those that the management API has for itself."""
     management = settings.management

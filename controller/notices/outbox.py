@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = {Channel.EMAIL: 2, Channel.WEBHOOK: 20}
 """Attempts under way; a mail server likes few connections."""
+
+CLAIMED = timedelta(minutes=2)
+"""For how long a notice is one controller's; if that one ends meanwhile it is any other's again."""
 
 
 class NoticeOutbox:
@@ -62,6 +65,8 @@ class NoticeOutbox:
 
     async def _start_due(self, now: datetime) -> datetime | None:
         due = await self._database.read(lambda session: rows.due_notices(session, now))
+        if due and self._database.shared:
+            due = await self._database.write(partial(rows.claim_due, now=now, until=now + CLAIMED))
         for notice in due:
             if notice.id not in self._under_way:
                 task = asyncio.create_task(self._deliver(notice), name=f"notice {notice.id}")

@@ -46,7 +46,9 @@ class CdrOutbox:
         policy: RetryPolicy,
         batch_size: int,
         file_dir: Path,
+        controller: str | None = None,
     ) -> None:
+        """`controller`: whose calls' records these are; None: everybody's, as there is one controller."""
         self._database = database
         self._courier = courier
         self._application = application
@@ -54,6 +56,7 @@ class CdrOutbox:
         self._policy = policy
         self._batch_size = batch_size
         self._file_dir = file_dir
+        self._controller = controller
         self._loop = DueLoop(clock, self._start_due)
         self._under_way: set[str] = set()
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -68,7 +71,9 @@ class CdrOutbox:
 
     async def _start_due(self, now: datetime) -> datetime | None:
         """Start pushing what is due; returns when the next is."""
-        due = await self._database.read(lambda session: outbox.due_pushes(session, now))
+        due = await self._database.read(
+            lambda session: outbox.due_pushes(session, now, controller=self._controller)
+        )
         for batch in batches([push for push in due if push.call_id not in self._under_way], self._batch_size):
             self._under_way.update(push.call_id for push in batch)
             delivery = asyncio.create_task(self._deliver(batch))

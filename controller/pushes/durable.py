@@ -9,7 +9,7 @@ everything that was under way is due.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -72,6 +72,11 @@ class DurableStatuses:
         now = self._clock.now()
         live = await self._database.write(lambda session: rows.take_over(session, self._controller, now))
         self._behind = dict.fromkeys(live)
+
+    def adopt(self, behind: Iterable[str]) -> None:
+        """Go on with these live calls of a controller that is gone."""
+        self._behind |= dict.fromkeys(behind)
+        self._loop.wake(self._clock.now())
 
     async def run(self) -> None:
         """Tell again what is due, until cancelled."""
@@ -149,7 +154,10 @@ class DurableStatuses:
             return None
         free = _AT_ONCE - len(self._under_way)
         due, next_due = await self._database.read(
-            lambda session: (rows.due_calls(session, now, _AT_ONCE), rows.next_due_call(session, now))
+            lambda session: (
+                rows.due_calls(session, now, _AT_ONCE, self._controller if self._database.shared else None),
+                rows.next_due_call(session, now),
+            )
         )
         # Of those that are over everything was told; only that is not written yet.
         waiting = [call_id for call_id in due if call_id not in self._under_way | self._over]

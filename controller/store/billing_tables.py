@@ -41,7 +41,8 @@ class Amount(TypeDecorator[Decimal]):
         return None if value is None else from_units(int(value))
 
 
-def _amount(*, nullable: bool = False) -> Any:
+def amount_column(*, nullable: bool = False) -> Any:
+    """The column of an amount, as a field."""
     return Field(default=None, sa_column=Column(Amount, nullable=nullable))
 
 
@@ -57,9 +58,9 @@ class Price(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     account_id: str | None = Field(default=None, foreign_key="account.id", index=True)
     valid_from: datetime = _time()
-    minute: Decimal | None = _amount(nullable=True)
+    minute: Decimal | None = amount_column(nullable=True)
     """Of one leg, each started minute; None: the platform's."""
-    number_month: Decimal | None = _amount(nullable=True)
+    number_month: Decimal | None = amount_column(nullable=True)
     """Of one number; None: the platform's."""
 
 
@@ -97,8 +98,8 @@ class RatedCall(SQLModel, table=True):
     seconds: int
     minutes: int
     """Started ones, of all legs that cost something."""
-    minute_price: Decimal = _amount()
-    amount: Decimal = _amount()
+    minute_price: Decimal = amount_column()
+    amount: Decimal = amount_column()
 
 
 class LedgerTransfer(SQLModel, table=True):
@@ -118,7 +119,7 @@ class LedgerTransfer(SQLModel, table=True):
     kind: str
     debit: str
     credit: str
-    amount: Decimal = _amount()
+    amount: Decimal = amount_column()
     text: str = ""
     reference: str = Field(unique=True, max_length=200)
     """What makes it the same transaction when it is posted again."""

@@ -3,7 +3,7 @@
 Quota places are the live rows themselves, so that none can leak; all three writes are one transaction each.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -143,6 +143,14 @@ def live_calls(session: Session, controller: str) -> list[Call]:
         select(Call).where(col(Call.controller) == controller, col(Call.ended_at).is_(None))
     )
     return list(found.scalars())
+
+
+def owners(session: Session, call_ids: Collection[str]) -> dict[str, str | None]:
+    """Which controller has each of these calls; None: it has ended. Those that are unknown are left out."""
+    found = session.execute(
+        select(col(Call.id), col(Call.controller), col(Call.ended_at)).where(col(Call.id).in_(call_ids))
+    )
+    return {call_id: controller if ended is None else None for call_id, controller, ended in found}
 
 
 def timeline(session: Session, call_id: str) -> list[TimelineEntry]:

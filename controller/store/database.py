@@ -71,8 +71,15 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._connection: Connection | None = None
         """Belongs to the thread."""
+        self.fence: Callable[[Session], None] | None = None
+        """Begins every transaction that writes; raises Fenced if nothing may be written any more."""
         self._readers = Condition()
         self._reads = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether several controllers may use it."""
+        return self._engine.dialect.name == "postgresql"
 
     @property
     def waiting(self) -> int:
@@ -163,6 +170,8 @@ class Database:
             self._connection = self._engine.connect().execution_options(writes=True)
         try:
             with self._connection.begin(), Session(self._connection) as session:
+                if self.fence is not None:
+                    self.fence(session)
                 results = [work(session) for work in group]
                 session.flush()
         except BaseException:

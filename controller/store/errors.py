@@ -6,6 +6,7 @@
     ├── LimitReached   there are as many calls as there may be
     ├── Replayed       the nonce has already started a call
     └── AskedBefore    the Idempotency-Key has already started a call
+    Fenced             this controller's calls are another's now
     DatabaseUnusable   address, file, server or schema are at fault
 """
 
@@ -45,6 +46,10 @@ class Replayed(Refused):
 
 class AskedBefore(Refused):
     """The Idempotency-Key has already started a call."""
+
+
+class Fenced(Exception):
+    """Another controller has taken over: this one may write nothing more."""
 
 
 class DatabaseUnusable(Exception):

@@ -113,6 +113,18 @@ def due_notices(session: Session, now: datetime, limit: int = 200) -> list[DueNo
     return [_due(notice, contact) for notice, contact in rows]
 
 
+def claim_due(session: Session, now: datetime, until: datetime) -> list[DueNotice]:
+    """What is due, which no other controller takes for due until then."""
+    due = due_notices(session, now)
+    session.execute(
+        update(Notice)
+        .where(col(Notice.id).in_([notice.id for notice in due]))
+        .values(due_at=until)
+        .execution_options(synchronize_session=False)
+    )
+    return due
+
+
 def _due(notice: Notice, contact: Contact) -> DueNotice:
     assert notice.id is not None
     channel = Channel(notice.channel)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlmodel import Session, col
 
-from controller.store.tables import Cdr, CdrPush, PushEndpoint
+from controller.store.tables import Call, Cdr, CdrPush, PushEndpoint
 
 _AT_ONCE = 500
 """Rows named in one statement."""
@@ -27,9 +27,11 @@ class DuePush:
     message_id: str | None = None
 
 
-def due_pushes(session: Session, now: datetime, limit: int = 1000) -> list[DuePush]:
-    """CDRs whose time has come, oldest first."""
-    rows = session.execute(
+def due_pushes(
+    session: Session, now: datetime, limit: int = 1000, controller: str | None = None
+) -> list[DuePush]:
+    """CDRs whose time has come, oldest first; of one controller's calls or of all."""
+    query = (
         select(
             col(CdrPush.call_id),
             col(CdrPush.app_key),
@@ -44,7 +46,11 @@ def due_pushes(session: Session, now: datetime, limit: int = 1000) -> list[DuePu
         .order_by(col(CdrPush.due_at), col(CdrPush.call_id))
         .limit(limit)
     )
-    return [DuePush(*row) for row in rows]
+    if controller is not None:
+        query = query.join(Call, col(Call.id) == col(CdrPush.call_id)).where(
+            col(Call.controller) == controller
+        )
+    return [DuePush(*row) for row in session.execute(query)]
 
 
 def next_due(session: Session, after: datetime) -> datetime | None:

@@ -130,15 +130,19 @@ def take_over(session: Session, controller: str, now: datetime) -> list[str]:
     return list(found.scalars())
 
 
-def due_calls(session: Session, now: datetime, limit: int = 200) -> list[str]:
-    """Calls of which something is to be told again."""
-    found = session.execute(
+def due_calls(session: Session, now: datetime, limit: int = 200, controller: str | None = None) -> list[str]:
+    """Calls of which something is to be told again; of one controller or of all."""
+    query = (
         select(col(CallPush.call_id))
         .where(col(CallPush.due_at) <= now)
         .order_by(col(CallPush.due_at))
         .limit(limit)
     )
-    return list(found.scalars())
+    if controller is not None:
+        query = query.join(Call, col(Call.id) == col(CallPush.call_id)).where(
+            col(Call.controller) == controller
+        )
+    return list(session.execute(query).scalars())
 
 
 def next_due_call(session: Session, after: datetime) -> datetime | None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import Session, SQLModel
 
-from controller.store import billing_tables, enterprise_tables, management_tables, tables
+from controller.store import (
+    billing_tables,
+    controllers,
+    enterprise_tables,
+    management_tables,
+    spent,
+    tables,
+)
 from controller.store.database import faults_in_one_line, make_engine
 from controller.store.errors import DatabaseUnusable
 
@@ -21,7 +28,17 @@ if TYPE_CHECKING:
 METADATA = SQLModel.metadata
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
-__all__ = ["METADATA", "billing_tables", "enterprise_tables", "management_tables", "migrate", "tables"]
+__all__ = [
+    "METADATA",
+    "billing_tables",
+    "controllers",
+    "downgrade",
+    "enterprise_tables",
+    "management_tables",
+    "migrate",
+    "spent",
+    "tables",
+]
 
 
 def _config(connection: Connection) -> "Config":

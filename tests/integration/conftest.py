@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import database_at, engine_name
 from integration.speaking import TEMPLATES, StartSpeaking
 from integration.support import CALLED, QUICK, Bench, StartBench
 
-from controller.settings import SpeechSettings
+from controller.settings import DatabaseSettings, SpeechSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 from testbed.ear import Ear
 from testbed.platform import platform
@@ -45,7 +46,13 @@ async def bench(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Start
             controller: bool = True,
         ) -> Bench:
             home = await stack.enter_async_context(
-                platform(tmp_path, program, {"calls": QUICK, **(sections or {})}, node, files)
+                platform(
+                    tmp_path,
+                    program,
+                    {**_database(tmp_path), "calls": QUICK, **(sections or {})},
+                    node,
+                    files,
+                )
             )
             plans: dict[str, Any] = {CALLED: plan or Answer(), **(phones or {})}
             running = {
@@ -62,6 +69,13 @@ async def bench(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Start
             return made
 
         yield start
+
+
+def _database(directory: Path) -> dict[str, DatabaseSettings]:
+    """Where the engine that tests run on keeps a platform's data; SQLite where it always does."""
+    if engine_name() == "sqlite":
+        return {}
+    return {"database": DatabaseSettings(url=database_at(directory / "platform.db"))}
 
 
 @pytest.fixture

@@ -207,7 +207,7 @@ class WireApi:
         """End a call at any stage."""
         who = await self._who(request, self._directory.now)
         body = parse_body(await read_body(request), CallStopRequest)
-        if not self._calls.stop(body.sessionid, who.application.key):
+        if not await self._calls.stop_anywhere(body.sessionid, who.application.key):
             raise WireError("1020152")
         return web.json_response({"resultcode": "0", "resultdesc": "Success"})
 

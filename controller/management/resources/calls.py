@@ -159,5 +159,5 @@ async def hang_up_call(ctx: Context) -> None:
     call = await ctx.services.search.one(ctx.path["call_id"], of_account=ctx.account_id)
     if call is None:
         raise NotFound
-    if not ctx.services.hang_up(call.session_id, call.app_key):
+    if not await ctx.services.hang_up(call.session_id, call.app_key):
         raise Conflict("The call is over, or about to be")

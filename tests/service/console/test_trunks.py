@@ -5,8 +5,7 @@ import re
 import pytest
 from service.console.conftest import Browser, Shown, browser
 from service.management.specimens import SPECIMENS
-from service.management.world import ALPHA, World
-from sqlalchemy import text
+from service.management.world import ALPHA, World, tamper
 
 from controller.console.pages.audit import differences
 from controller.management.roles import Role
@@ -165,11 +164,7 @@ async def test_given_an_audit_trail_when_verified_then_the_page_says_whether_it_
     await here.ask("POST", "/accounts", {"id": "acme"})
     assert "nothing was changed, moved or removed" in (await admin.get("/audit/verification")).text
 
-    def tamper(session: object) -> None:
-        session.execute(text("DROP TRIGGER audit_entry_no_update"))  # type: ignore[attr-defined]
-        session.execute(text("UPDATE audit_entry SET login = 'somebody else'"))  # type: ignore[attr-defined]
-
-    await here.write(tamper)
+    await here.write(lambda session: tamper(session, "UPDATE audit_entry SET login = 'somebody else'"))
     assert "was tampered with" in (await admin.get("/audit/verification")).text
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from engine import copy_database, database_at, engine_name
-from service.management.world import ALPHA, BETA, World, user_id
+from engine import copy_database, database_at
+from service.management.world import ALPHA, BETA, World, tamper, user_id
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, delete, select, update
 from typer.testing import CliRunner
@@ -119,16 +119,7 @@ async def test_C9_given_a_trail_that_was_tampered_with_when_verified_then_it_say
 ) -> None:
     await some_entries(here)
     assert (await here.ask("GET", "/audit/verification")).body["intact"] is True
-    dropped = {
-        "sqlite": ["DROP TRIGGER audit_entry_no_update", "DROP TRIGGER audit_entry_no_delete"],
-        "postgresql": ["DROP TRIGGER audit_entry_no_change ON audit_entry"],
-    }
-
-    def tamper(session: Session) -> None:
-        for statement in (*dropped[engine_name()], tampering):
-            session.connection().exec_driver_sql(statement)
-
-    await here.write(tamper)
+    await here.write(lambda session: tamper(session, tampering))
 
     state = (await here.ask("GET", "/audit/verification")).body
 

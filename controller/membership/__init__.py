@@ -1,0 +1,1 @@
+"""Several controllers on one database: who lives, who may act, who takes over."""

@@ -1,0 +1,186 @@
+"""A controller among others: it says that it lives, sees who no longer does, and takes over.
+
+Clocks are not compared. Who takes over has seen by its own clock that the other's count stood still, look
+after look; and a controller acts only while its own last sign of life is younger than that. So one that was
+paused does nothing until it knows that it still has its calls - or that it has not, and then it ends on the
+spot, like one that was killed: what it has in memory is no longer true.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sqlmodel import Session
+
+from controller.clock import Clock
+from controller.store import controllers
+from controller.store.controllers import Estate, Pulse
+from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable, Fenced
+
+log = logging.getLogger(__name__)
+
+BEAT = 1.0
+"""Seconds from one sign of life to the next, and from one look at the others to the next."""
+
+CERTAIN = 4.0
+"""Seconds from a sign of life for which a controller may act."""
+
+GONE = 6.0
+"""Seconds without a sign of life after which a controller is taken over."""
+
+_LONGEST_GAP = 3.0
+"""Seconds between two looks; after more of them nobody is known to have been silent meanwhile."""
+
+_NAME_PATIENCE = 2.5
+"""Seconds in which a controller that lives gives a sign of it."""
+
+OnEstate = Callable[[Estate], Awaitable[None]]
+
+
+@dataclass
+class _Seen:
+    """Since when, by our clock, another controller has been as it is."""
+
+    pulse: Pulse
+    since: float
+
+
+class Membership:
+    """This controller's place among those of its database."""
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        application: str,
+        node: str,
+        clock: Clock,
+        on_fenced: Callable[[str], None],
+    ) -> None:
+        """`on_fenced` is told, in whatever thread finds it out, why this controller must end at once."""
+        self.name = name
+        self._database = database
+        self._application = application
+        self._node = node
+        self._clock = clock
+        self._on_fenced = on_fenced
+        self._epoch = 0
+        self._beaten = asyncio.Event()
+        self._beat_at = float("-inf")
+        self._seen: dict[str, _Seen] = {}
+        self._looked_at = float("-inf")
+
+    @property
+    def certain(self) -> bool:
+        """Nobody can have taken over."""
+        return asyncio.get_running_loop().time() - self._beat_at < CERTAIN
+
+    async def wait_certain(self) -> None:
+        """Wait until nobody can have taken over."""
+        while not self.certain:
+            self._beaten.clear()
+            await self._beaten.wait()
+
+    async def join(self) -> None:
+        """Be there, in the place of whoever had this name, before anything else is done in the database.
+
+        Raises DatabaseUnusable if whoever has it still lives.
+        """
+        await self._check_name()
+        began = asyncio.get_running_loop().time()
+        self._epoch = await self._database.write(
+            lambda session: controllers.join(
+                session, self.name, self._application, self._node, self._clock.now()
+            )
+        )
+        self._database.fence = self._check
+        self._has_beaten(began)
+
+    async def _check_name(self) -> None:
+        """One that has crashed has not left either; but it gives no more signs of life."""
+        before = await self._database.read(partial(controllers.pulse_of, name=self.name))
+        if before is None or before.left:
+            return
+        await asyncio.sleep(_NAME_PATIENCE)
+        if await self._database.read(partial(controllers.pulse_of, name=self.name)) != before:
+            raise DatabaseUnusable(
+                f"name: a controller called {self.name} is running on this database; give each its own"
+            )
+
+    async def leave(self) -> None:
+        """Go, after everything else is done: others have what is left."""
+        try:
+            await self._database.write(
+                lambda session: controllers.leave(session, self.name, self._clock.now())
+            )
+        except Exception:
+            log.exception("The others will see by themselves that this controller is gone")
+
+    def _check(self, session: Session) -> None:
+        found = controllers.epoch_of(session, self.name)
+        if found != self._epoch:
+            reason = f"another controller has taken over from {self.name}, or was started under its name"
+            self._on_fenced(reason)
+            raise Fenced(reason)
+
+    def _has_beaten(self, began: float) -> None:
+        self._beat_at = began
+        self._beaten.set()
+
+    async def live(self) -> None:
+        """Give signs of life until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await self._database.write(partial(controllers.beat, name=self.name))
+                self._has_beaten(began)
+            except Exception:
+                log.exception("No sign of life can be given; trying again")
+            await asyncio.sleep(max(0.0, began + BEAT - loop.time()))
+
+    async def watch(self, on_estate: OnEstate) -> None:
+        """Take over what others leave, until cancelled; `on_estate` is awaited for each."""
+        while True:
+            try:
+                for gone in await self._silent():
+                    await self._take_over(gone, on_estate)
+            except Exception:
+                log.exception("Other controllers can't be watched; trying again")
+            await asyncio.sleep(BEAT)
+
+    async def _silent(self) -> list[Pulse]:
+        """Those that left, and those that have given no sign of life for long enough."""
+        found = await self._database.read(partial(controllers.pulses, name=self.name))
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at > _LONGEST_GAP:
+            # We or the database were away: the others had no chance either.
+            self._seen = {}
+        self._looked_at = now
+        before, self._seen = self._seen, {}
+        for pulse in found:
+            known = before.get(pulse.name)
+            self._seen[pulse.name] = known if known and known.pulse == pulse else _Seen(pulse, now)
+        silent = {
+            seen.pulse.name: seen.pulse
+            for seen in self._seen.values()
+            if seen.pulse.left or now - seen.since >= GONE
+        }
+        # Who uses the same Asterisk can do more for its calls, and goes first.
+        near = {pulse.node for pulse in found if pulse.name not in silent} - {self._node}
+        return [pulse for pulse in silent.values() if pulse.node not in near]
+
+    async def _take_over(self, gone: Pulse, on_estate: OnEstate) -> None:
+        estate = await self._database.write(
+            lambda session: controllers.take_over(session, gone, self.name, self._clock.now())
+        )
+        if estate is None:
+            return
+        log.warning(
+            "A controller is gone and is taken over",
+            extra={"controller": gone.name, "live_calls": len(estate.live), "left": gone.left},
+        )
+        await on_estate(estate)

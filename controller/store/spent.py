@@ -1,0 +1,59 @@
+"""What each controller has its accounts' calls cost today, where several share a day's cap."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql
+from sqlmodel import Field, Session, SQLModel, col
+
+from controller.rules.amounts import from_units
+from controller.store.billing_tables import amount_column
+
+
+class Spent(SQLModel, table=True):
+    """A day of an account at one controller."""
+
+    account_id: str = Field(primary_key=True, foreign_key="account.id")
+    controller: str = Field(primary_key=True, max_length=128)
+    day: str = Field(primary_key=True, max_length=10)
+    ended: Decimal = amount_column()
+    """Calls that it has ended."""
+    live: Decimal = amount_column()
+    """What its live calls hold."""
+
+
+_SPENT = cast(Any, Spent).__table__
+_INSERT = postgresql.insert(_SPENT)
+_NOTE = _INSERT.on_conflict_do_update(
+    index_elements=[_SPENT.c.account_id, _SPENT.c.controller, _SPENT.c.day],
+    set_={"ended": _INSERT.excluded.ended, "live": _INSERT.excluded.live},
+)
+
+Sums = tuple[Decimal, Decimal]
+"""(ended, live)"""
+
+
+def note(session: Session, controller: str, day: str, spent: Mapping[str, Sums]) -> None:
+    """Let the others know what this controller's calls cost, by account; yesterday's is forgotten."""
+    session.execute(delete(Spent).where(col(Spent.controller) == controller, col(Spent.day) < day))
+    if spent:
+        rows = [
+            {"account_id": account, "controller": controller, "day": day, "ended": ended, "live": live}
+            for account, (ended, live) in sorted(spent.items())
+        ]
+        session.connection().execute(_NOTE, rows)
+
+
+def elsewhere(session: Session, controller: str, day: str, account_id: str | None = None) -> dict[str, Sums]:
+    """What calls of all other controllers cost, of one account or of all."""
+    query = (
+        select(col(Spent.account_id), func.sum(col(Spent.ended)), func.sum(col(Spent.live)))
+        .where(col(Spent.day) == day, col(Spent.controller) != controller)
+        .group_by(col(Spent.account_id))
+    )
+    if account_id is not None:
+        query = query.where(col(Spent.account_id) == account_id)
+    zero = from_units(0)
+    return {account: (ended or zero, live or zero) for account, ended, live in session.execute(query)}

@@ -1,0 +1,290 @@
+"""Controllers that share a PostgreSQL: signs of life, takeovers, the fence, and what they count together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from engine import copy_database
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlmodel import Session, select
+from unit.calls.support import ACCOUNT, APP
+
+from controller.billing.calendar import Calendar
+from controller.billing.prices import PriceBook
+from controller.billing.spending import Spending
+from controller.membership.membership import BEAT, GONE, Membership
+from controller.rules.amounts import from_units
+from controller.store import controllers
+from controller.store.billing_tables import Price
+from controller.store.controllers import Estate
+from controller.store.database import Database
+from controller.store.errors import DatabaseUnusable, Fenced, LimitReached
+from controller.store.tables import Call, CdrPush
+
+pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
+
+NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass
+class Member:
+    """A controller's place, and what happened to it."""
+
+    database: Database
+    membership: Membership
+    fenced: list[str]
+    estates: list[Estate] = field(default_factory=list)
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    def live(self) -> None:
+        self.tasks.append(asyncio.create_task(self.membership.live()))
+
+    def watch(self) -> asyncio.Event:
+        came = asyncio.Event()
+
+        async def inherit(estate: Estate) -> None:
+            self.estates.append(estate)
+            came.set()
+
+        self.tasks.append(asyncio.create_task(self.membership.watch(inherit)))
+        return came
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+
+
+@pytest.fixture
+async def group(template: Path, tmp_path: Path) -> AsyncIterator["Group"]:
+    async with AsyncExitStack() as stack:
+        yield Group(copy_database(template, tmp_path / "shared.db"), stack)
+
+
+@dataclass
+class Group:
+    """The database, and who opens it."""
+
+    url: str
+    stack: AsyncExitStack
+
+    async def member(self, name: str, node: str = "node1") -> Member:
+        database = await self.stack.enter_async_context(Database(self.url))
+        fenced: list[str] = []
+        membership = Membership(database, name, f"voicecall-{name}", node, Clock(), fenced.append)
+        await membership.join()
+        member = Member(database, membership, fenced)
+        self.stack.push_async_callback(member.stop)
+        return member
+
+
+def call(session: Session, name: str, controller: str, *, ended: bool = False) -> None:
+    row = Call(
+        id=name,
+        session_id=name,
+        account_id=ACCOUNT,
+        app_key=APP,
+        service="notification",
+        controller=controller,
+        node="node1",
+        display_number="+861",
+        callee="+862",
+        accepted_at=NOW,
+        ended_at=NOW if ended else None,
+    )
+    session.add(row)
+    session.flush()
+
+
+def owners(session: Session) -> dict[str, str]:
+    return {row.id: row.controller for row in session.exec(select(Call)).all()}
+
+
+async def test_E2_given_a_controller_that_falls_silent_when_seen_then_another_has_its_calls_in_ten_seconds(
+    group: Group,
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    await a.database.write(lambda session: call(session, "live", "a"))
+    await a.database.write(lambda session: call(session, "over", "a", ended=True))
+    a.live()
+    b.live()
+    came = b.watch()
+    await asyncio.sleep(2 * BEAT)
+    assert b.estates == []
+
+    loop = asyncio.get_running_loop()
+    await a.stop()
+    silent = loop.time()
+    await asyncio.wait_for(came.wait(), 15)
+
+    assert GONE - 2 * BEAT < loop.time() - silent < 10
+    (estate,) = b.estates
+    assert (estate.name, estate.application, estate.live) == ("a", "voicecall-a", ("live",))
+    assert await b.database.read(owners) == {"live": "b", "over": "a"}
+
+
+async def test_E2_given_a_controller_that_was_taken_over_when_it_writes_then_nothing_is_and_it_knows(
+    group: Group,
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    (seen,) = await b.database.read(lambda session: controllers.pulses(session, "b"))
+    assert await b.database.write(lambda session: controllers.take_over(session, seen, "b", NOW)) is not None
+
+    with pytest.raises(Fenced):
+        await a.database.write(lambda session: call(session, "late", "a"))
+
+    assert len(a.fenced) == 1
+    assert await b.database.read(owners) == {}
+    assert b.fenced == []
+
+
+async def test_E2_given_a_controller_that_lives_when_two_would_take_over_at_once_then_nobody_or_one_does(
+    group: Group,
+) -> None:
+    a, b, c = [await group.member(name) for name in "abc"]
+    seen = await b.database.read(lambda session: controllers.pulses(session, "b"))
+    of_a = next(pulse for pulse in seen if pulse.name == "a")
+
+    def take(name: str) -> object:
+        return lambda session: controllers.take_over(session, of_a, name, NOW)
+
+    both = await asyncio.gather(b.database.write(take("b")), c.database.write(take("c")))
+    again = await group.member("a")
+    alive = await b.database.read(lambda session: controllers.pulses(session, "b"))
+    of_a = next(pulse for pulse in alive if pulse.name == "a")
+    await again.database.write(lambda session: controllers.beat(session, "a"))
+
+    assert sorted(estate is None for estate in both) == [False, True]
+    assert await b.database.write(take("b")) is None
+    with pytest.raises(Fenced):
+        await a.database.write(lambda _session: None)
+
+
+async def test_E2_given_a_controller_that_lives_when_another_is_started_under_its_name_then_it_is_refused(
+    group: Group,
+) -> None:
+    a = await group.member("a")
+    a.live()
+
+    with pytest.raises(DatabaseUnusable, match="a controller called a is running"):
+        await group.member("a")
+
+    await a.database.write(lambda session: call(session, "mine", "a"))
+    assert a.fenced == []
+
+
+async def test_E2_given_a_controller_that_ends_by_itself_when_others_look_then_they_have_its_outbox_at_once(
+    group: Group,
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+
+    def work(session: Session) -> None:
+        call(session, "over", "a", ended=True)
+        session.connection().execute(
+            text("INSERT INTO cdr (call_id, app_key, ended_at, record) VALUES ('over', 'app', now(), '{}')")
+        )
+        session.add(CdrPush(call_id="over", app_key=APP, url="u", ended_at=NOW, attempts=0, due_at=NOW))
+
+    await a.database.write(work)
+    await a.membership.leave()
+    await asyncio.wait_for(b.watch().wait(), GONE - BEAT)
+
+    assert await b.database.read(owners) == {"over": "b"}
+
+
+async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_writes_then_it_soon_can(
+    group: Group,
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    stuck = asyncio.create_task(a.database.write(_hang))
+    await asyncio.sleep(0.5)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    await b.database.write(lambda session: call(session, "mine", "b"))
+
+    assert loop.time() - began < 5
+    with pytest.raises(Exception, match=r"idle|closed|terminat"):
+        await stuck
+
+
+def _hang(session: Session) -> None:
+    import time
+
+    session.execute(text("SELECT 1"))
+    time.sleep(5.5)
+    session.execute(text("SELECT 1"))
+
+
+class Terms:
+    """A cap of ten calls of a minute."""
+
+    revision = 1
+
+    def cap_of(self, account_id: str) -> Decimal | None:
+        del account_id
+        return from_units(10_000)
+
+    def must_end(self) -> tuple[str, ...]:
+        return ()
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wishes=st.lists(st.booleans(), min_size=8, max_size=24))
+def test_E2_given_a_cap_when_two_controllers_let_calls_in_at_once_then_never_over_and_never_leaked(
+    template: Path, tmp_path: Path, wishes: list[bool]
+) -> None:
+    url = copy_database(template, tmp_path / "cap.db")
+
+    async def let_in(meter: Spending, database: Database, call_id: str) -> bool:
+        try:
+            meter.begin(call_id, ACCOUNT, {"a": ("+861", None)})
+        except LimitReached:
+            return False
+        try:
+            await database.write(lambda session: meter.book(session, ACCOUNT))
+        except LimitReached:
+            meter.forget(call_id)
+            return False
+        return True
+
+    async def run() -> tuple[int, int]:
+        async with Database(url) as one, Database(url) as other:
+            places = [(meter("a"), one), (meter("b"), other)]
+            at_once = await asyncio.gather(
+                *(let_in(*places[here], f"c{index}") for index, here in enumerate(wishes))
+            )
+            for at, database in (*places, *places):
+                at.others_spent(await database.write(at.exchange))
+            later = [await let_in(*places[index % 2], f"d{index}") for index in range(20)]
+            return sum(at_once), sum(later)
+
+    at_once, later = asyncio.run(run())
+
+    assert at_once <= MOST
+    assert at_once + later == MOST
+
+
+MOST = 10
+
+
+def meter(name: str) -> Spending:
+    """A call costs a tenth of the cap."""
+    made = Spending(Clock(), Calendar(ZoneInfo("UTC")), Terms(), lambda _number: False, controller=name)
+    price = Price(account_id=None, valid_from=NOW, minute=from_units(1_000), number_month=from_units(0))
+    made.prices = PriceBook([price])
+    return made
