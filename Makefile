@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser conformance listening run check
+.PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
 .PHONY: service-postgres bench requirements migration format
 
@@ -30,6 +30,8 @@ test: setup ## All tests: unit, service, fuzz, simulation, integration on a real
 	@$(MAKE) --no-print-directory integration-postgres
 	@scripts/setup-browser
 	@$(BIN)/pytest tests/browser -n 2
+	@scripts/setup-docker
+	@$(BIN)/pytest tests/compose
 	@$(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
@@ -48,6 +50,13 @@ fuzz: setup ## Requests made from the management API's document, held against it
 
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 2
+
+compose: setup ## docker-compose.yml for real: its images are built, its bench makes three calls
+	@scripts/setup-docker
+	@$(BIN)/pytest tests/compose
+
+demo-compose: setup ## Three calls on the bench of docker-compose.yml, which must be up
+	@$(BIN)/python -m testbed.demo.compose
 
 browser: setup ## The console in a real browser, as people use it
 	@scripts/setup-browser

@@ -18,6 +18,7 @@ from controller import (
     call_command,
     content_command,
     declare_command,
+    node_command,
     process,
     push_command,
     speech_command,
@@ -77,6 +78,7 @@ app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
 app.command()(call_command.calls)
 app.command()(call_command.call)
+app.command("node-files")(node_command.node_files)
 app.command("apply")(declare_command.apply_command)
 app.command("export")(declare_command.export_command)
 app.command("stop-calls")(billing_command.stop)
@@ -298,11 +300,34 @@ def phone(
     press: Annotated[str, typer.Option(help="Keys to press while listening.")] = "",
     after: Annotated[float, typer.Option(help="Seconds from the answer to the first key.")] = 5.0,
     directory: Annotated[Path, typer.Option(help="Where what it hears is recorded.")] = Path("var/phone"),
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    say: Annotated[
+        Path | None, typer.Option(help="WAV file that it plays once it has answered.", exists=True)
+    ] = None,
+    say_after: Annotated[float, typer.Option(help="Seconds of silence before that.")] = 0.0,
+    hang_up_after: Annotated[
+        float, typer.Option(help="Seconds from the answer after which it hangs up; 0: never.")
+    ] = 0.0,
 ) -> None:
     """Be a softphone that answers every call, records what it hears and presses keys, until Ctrl-C."""
-    from testbed.phone_command import run_phone
+    from testbed.phone_command import PhoneHabits, run_phone
 
-    asyncio.run(run_phone(port, press, after, directory))
+    habits = PhoneHabits(press, after, say, say_after, hang_up_after or None)
+    asyncio.run(run_phone(address, port, habits, directory))
+
+
+@app.command()
+def listen(
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 9000,
+    address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    file: Annotated[
+        Path | None, typer.Option(help="Also append each push to this file, a JSON object a line.")
+    ] = None,
+) -> None:
+    """Be a customer's push receiver that shows every push, until Ctrl-C."""
+    from testbed.listen_command import run_receiver
+
+    asyncio.run(run_receiver(address, port, file))
 
 
 @app.command()

@@ -2,23 +2,46 @@
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from controller.cli import stop_signal
 from testbed.softphone import PhoneCall, Softphone
-from testbed.softphone_plan import Answer, Digits
+from testbed.softphone_plan import Answer, Digits, Play
+from testbed.sounds import as_pcm
 
 _LONGEST_CALL = 24 * 3600.0
 """Seconds."""
 
 
-async def run_phone(port: int, press: str, after: float, directory: Path) -> None:
+@dataclass(frozen=True)
+class PhoneHabits:
+    """What the phone does once it has answered; times in seconds."""
+
+    press: str = ""
+    press_after: float = 5.0
+    say: Path | None = None
+    """A WAV file."""
+    say_after: float = 0.0
+    hang_up_after: float | None = None
+
+    def plan(self, directory: Path) -> Answer:
+        """The plan of every call; what is said is made fit for the phone in `directory`."""
+        play = None
+        if self.say is not None:
+            play = Play(str(as_pcm(self.say, directory / "says", silence=self.say_after)))
+        digits = (Digits(self.press, after=self.press_after),) if self.press else ()
+        return Answer(after=1.0, digits=digits, play=play, hang_up_after=self.hang_up_after)
+
+
+async def run_phone(address: str, port: int, habits: PhoneHabits, directory: Path) -> None:
     """Answer calls until SIGTERM or Ctrl-C, saying what happens."""
-    stop = stop_signal()
-    plan = Answer(after=1.0, digits=(Digits(press, after=after),) if press else ())
-    async with Softphone.start(plan=plan, directory=directory.absolute(), port=port) as phone:
+    stop, directory = stop_signal(), directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    plan = habits.plan(directory)
+    async with Softphone.start(plan=plan, directory=directory, address=address, port=port) as phone:
         typer.echo(f"The phone is at {phone.contact}. Ctrl-C ends it.")
         answering = asyncio.create_task(_answer(phone))
         await stop.asked.wait()

@@ -102,6 +102,7 @@ class PushReceiver:
         self.pushes: list[Push] = []
         self.port = 0
         self._address = ""
+        self._on_push: Callable[[Push], None] | None = None
         self._plans: dict[str | None, list[Behaviour]] = {None: [Reply()]}
         self._news = asyncio.Condition()
         self._closing = asyncio.Event()
@@ -109,10 +110,15 @@ class PushReceiver:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, *behaviours: Behaviour, address: str = "127.0.0.1", port: int = 0
+        cls,
+        *behaviours: Behaviour,
+        address: str = "127.0.0.1",
+        port: int = 0,
+        on_push: Callable[[Push], None] | None = None,
     ) -> AsyncIterator["PushReceiver"]:
-        """Serve on a free port (or `port`) until the end of the block."""
+        """Serve on a free port (or `port`) until the end of the block; `on_push` is told of every push."""
         receiver = cls()
+        receiver._on_push = on_push
         if behaviours:
             receiver.plan(*behaviours)
         application = web.Application(client_max_size=64 << 20)
@@ -207,6 +213,8 @@ class PushReceiver:
         body = await request.read()
         headers = [(name, value) for name, value in request.headers.items()]
         push = Push(request.method, request.path_qs, headers, body, _parsed(body), time.monotonic())
+        if self._on_push is not None:
+            self._on_push(push)
         async with self._news:
             self.pushes.append(push)
             behaviour = self._next_behaviour(request.path)

@@ -22,11 +22,12 @@ def distinct_prompt(seed: int, seconds: float = 1.0) -> bytes:
     return wav.write(alaw.encode(scaled.astype(np.int16)))
 
 
-def as_pcm(sound_file: Path, directory: Path) -> Path:
-    """A sound file of the platform as a softphone plays it: 16-bit PCM, in `directory`."""
+def as_pcm(sound_file: Path, directory: Path, *, silence: float = 0.0) -> Path:
+    """A sound file of the platform as a softphone plays it: 16-bit PCM, in `directory`, after `silence` s."""
     directory.mkdir(exist_ok=True)
     path = directory / sound_file.name
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, wav.RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * round(silence * wav.RATE)))
         file.writeframes(alaw.decode(wav.read(sound_file.read_bytes())).astype("<i2").tobytes())
     return path

@@ -49,7 +49,6 @@ def render_node(configuration: NodeConfiguration, templates: Path | None = None)
 
     Raises KeyError when a template names a value that `NodeConfiguration` lacks.
     """
-    values = {value.name: str(getattr(configuration, value.name)) for value in fields(configuration)}
     for directory in (
         configuration.etc_dir,
         configuration.lib_dir / "keys",
@@ -58,8 +57,17 @@ def render_node(configuration: NodeConfiguration, templates: Path | None = None)
         configuration.recording_dir,
     ):
         directory.mkdir(parents=True, exist_ok=True)
+    write_files(configuration, configuration.etc_dir, templates)
+
+
+def write_files(configuration: NodeConfiguration, directory: Path, templates: Path | None = None) -> None:
+    """Write the node's configuration files into a folder, whatever folder that is on the node.
+
+    Raises KeyError when a template names a value that `NodeConfiguration` lacks.
+    """
+    values = {value.name: str(getattr(configuration, value.name)) for value in fields(configuration)}
     for template in sorted((templates or shared("asterisk_conf")).glob("*.conf")):
-        write_private(configuration.etc_dir / template.name, fill(template.read_text("utf-8"), values))
+        write_private(directory / template.name, fill(template.read_text("utf-8"), values))
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

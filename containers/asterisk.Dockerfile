@@ -1,0 +1,17 @@
+# An Asterisk node. Its configuration comes from `voicecall node-files`, on a volume.
+FROM debian:forky-slim
+RUN groupadd --gid 10001 voicecall \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/asterisk --shell /usr/sbin/nologin voicecall \
+ && apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+        asterisk asterisk-modules asterisk-core-sounds-en \
+ && rm -rf /var/lib/apt/lists/* /etc/asterisk/* \
+ && dpkg --compare-versions "$(dpkg-query -f '${Version}' -W asterisk)" ge 1:22.10 \
+ && mkdir -p /var/spool/asterisk/recording /var/lib/asterisk/keys /run/asterisk /var/log/asterisk \
+        /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \
+ && chown -R voicecall:voicecall /etc/asterisk /var/spool/asterisk /var/lib/asterisk /run/asterisk \
+        /var/log/asterisk /var/lib/voicecall
+USER voicecall
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=6 \
+    CMD ["asterisk", "-rx", "core waitfullybooted"]
+ENTRYPOINT ["asterisk", "-f", "-C", "/etc/asterisk/asterisk.conf"]

@@ -1,0 +1,34 @@
+# The controller, and the `voicecall` command. Made in two steps, so that no tool for making stays in it.
+FROM debian:bookworm-slim AS made
+RUN apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+RUN python3 -m venv /opt/voicecall && /opt/voicecall/bin/pip install --quiet --no-cache-dir "pip>=25.1"
+COPY pyproject.toml README.md ./
+COPY asterisk_conf asterisk_conf
+COPY dialplan dialplan
+COPY sounds sounds
+COPY testbed testbed
+COPY controller controller
+RUN python3 -m controller.console.libraries \
+ && /opt/voicecall/bin/pip install --quiet --no-cache-dir '.[speech]' \
+ && /opt/voicecall/bin/voicecall speech fetch --into /opt/voicecall/speech-models
+
+FROM debian:bookworm-slim
+RUN groupadd --gid 10001 voicecall \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/voicecall --shell /usr/sbin/nologin voicecall \
+ && apt-get update -qq \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3 ca-certificates \
+ && rm -rf /var/lib/apt/lists/* \
+ && mkdir -p /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \
+        /var/spool/asterisk/recording /etc/asterisk /etc/voicecall \
+ && chown -R voicecall:voicecall /var/lib/voicecall /var/spool/asterisk /etc/asterisk
+COPY --from=made /opt/voicecall /opt/voicecall
+ENV PATH=/opt/voicecall/bin:$PATH PYTHONUNBUFFERED=1 VOICECALL_CONFIG=/etc/voicecall/voicecall.toml
+USER voicecall
+WORKDIR /var/lib/voicecall
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
+    CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+ENTRYPOINT ["voicecall"]
+CMD ["serve"]

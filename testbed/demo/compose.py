@@ -1,0 +1,217 @@
+"""Three calls on the bench of docker-compose.yml: asked for from outside, judged by what is in its containers."""
+
+import asyncio
+import io
+import json
+import os
+import sys
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import DockerException
+from docker.models.containers import Container
+from rich.console import Console
+
+from testbed.client import CALLNOTIFY, CALLVERIFY, CLICK2CALL, ApiClient
+from testbed.demo.report import Report
+from testbed.demo.stage import TEMPLATE_ID, sound
+from testbed.listening import find, load_wav, share_heard
+
+URL = os.environ.get("VOICECALL_URL", "http://127.0.0.1:8080")
+PROJECT = os.environ.get("COMPOSE_PROJECT_NAME") or Path.cwd().name
+SECRET = "bench-app-secret"
+PHONE_A, PHONE_B = "+8613900001111", "+8613900002222"
+SHOWN, SHOWN_TO_CALLEE = "+8657126880001", "+8657126880002"
+_CALL_LIMIT = 60.0
+"""Seconds."""
+_HEARD_AT_LEAST = 0.8
+_SAYS = {"phone-a": sound("code_intro"), "phone-b": sound("code_intro", "en")}
+"""What the bench's phones say, as docker-compose.yml tells them."""
+
+
+class BenchMissing(Exception):
+    """The bench isn't up; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The containers, by service."""
+
+    containers: Mapping[str, Container]
+
+    @classmethod
+    def found(cls) -> "Bench":
+        """Raises BenchMissing."""
+        try:
+            client = docker.from_env()
+            running = client.containers.list(filters={"label": f"com.docker.compose.project={PROJECT}"})
+        except DockerException as error:
+            raise BenchMissing(f"No Docker engine answers: {error}") from None
+        by_service = {one.labels["com.docker.compose.service"]: one for one in running}
+        missing = {"asterisk", "controller", "phone-a", "phone-b", "receiver"} - set(by_service)
+        if missing:
+            raise BenchMissing(
+                f"Of the bench {', '.join(sorted(missing))} do not run: docker-compose up --build -d"
+            )
+        return cls(by_service)
+
+    def run(self, service: str, command: Sequence[str]) -> str:
+        """What a command in a container prints. Raises BenchMissing if it fails."""
+        status, output = self.containers[service].exec_run(list(command))
+        text = output.decode("utf-8", "replace")
+        if status:
+            raise BenchMissing(f"{' '.join(command)} failed in {service}: {text.strip()[-500:]}")
+        return str(text)
+
+    def pushes(self, session_id: str) -> list[dict[str, Any]]:
+        """Bodies of the pushes of a call, in the order in which they arrived."""
+        lines = self.run("receiver", ["sh", "-c", "cat /var/bench/pushes.jsonl 2>/dev/null || true"])
+        bodies = [json.loads(line)["body"] for line in lines.splitlines()]
+        return [body for body in bodies if session_id in json.dumps(body)]
+
+    def sounds(self, phone: str) -> list[str]:
+        """What a phone has recorded so far, oldest first."""
+        return sorted(
+            self.run(
+                "receiver", ["sh", "-c", f"ls -tr /var/bench/{phone}/*.wav 2>/dev/null || true"]
+            ).split(),
+        )
+
+    def fetch(self, service: str, path: str, into: Path) -> Path:
+        """A file of a container's, here."""
+        pieces, _facts = self.containers[service].get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+            content = archive.extractfile(archive.getmembers()[0])
+            assert content is not None
+            into.write_bytes(content.read())
+        return into
+
+
+@dataclass
+class Part:
+    """One call."""
+
+    bench: Bench
+    report: Report
+    service: str
+    directory: Path
+
+    def check(self, name: str, passed: bool, shown: str) -> None:
+        self.report.check(self.service, name, passed, shown)
+
+    async def call(self, path: str, body: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+        """Make a call and wait for its end: the kinds of its status pushes, and its CDR."""
+        self.report.step(f"[bold]POST {path}[/] (X-AKSK)", self.service)
+        async with ApiClient.open(URL, f"bench-{self.service}", SECRET) as client:
+            answer = await client.post(path, body)
+        self.report.step(f"[bold]HTTP {answer.status}[/] {answer.text}", self.service)
+        self.check("request accepted", answer.code == "0", f"resultcode {answer.code}")
+        if answer.code != "0":
+            raise BenchMissing(f"The platform refused the call: {answer.text}")
+        told: list[str] = []
+        async with asyncio.timeout(_CALL_LIMIT):
+            while True:
+                pushes = await asyncio.to_thread(self.bench.pushes, answer.session_id)
+                for push in pushes[len(told) :]:
+                    told.append(push["eventType"])
+                    self.report.step(f"[blue]push[/] {told[-1]}", self.service)
+                if "fee" in told and "disconnect" in told:
+                    break
+                # Nothing tells from outside when the file grows.
+                await asyncio.sleep(0.3)
+        record = next(push for push in pushes if push["eventType"] == "fee")["feeLst"][0]
+        return [kind for kind in told if kind != "fee"], record
+
+    def heard(self, phone: str, before: Sequence[str]) -> Path:
+        """What a phone recorded since."""
+        new = [path for path in self.bench.sounds(phone) if path not in before]
+        if not new:
+            raise BenchMissing(f"{phone} recorded nothing")
+        path = self.bench.fetch("receiver", new[-1], self.directory / f"{self.service}-{phone}.wav")
+        self.report.listen(f"{self.service}: what {phone} heard", path)
+        return path
+
+    def check_heard(self, name: str, source: Path, heard: Path) -> None:
+        prompt, recording = load_wav(source), load_wav(heard)
+        match, share = find(prompt, recording), share_heard(prompt, recording)
+        self.check(name, share >= _HEARD_AT_LEAST, f"correlation {match.correlation:.3f}; {share:.0%} of it")
+
+
+async def notification(part: Part) -> None:
+    """A spoken template; the phone presses 1."""
+    before = part.bench.sounds("phone-a")
+    item = {"templateId": TEMPLATE_ID, "templateParas": ["308615", "东门"], "collectInd": 1}
+    kinds, record = await part.call(
+        CALLNOTIFY, {"displayNbr": SHOWN, "calleeNbr": PHONE_A, "playInfoList": [item]}
+    )
+    expected = ["callout", "alerting", "answer", "collectInfo", "disconnect"]
+    part.check("status pushes, in order", kinds == expected, " ".join(kinds))
+    part.check("the digit came back", record.get("dynIVRPath") == "1", f"{record.get('dynIVRPath')}")
+    part.check("the text was synthesised", record.get("ttsPlayTimes") == 1, f"{record.get('ttsPlayTimes')}")
+    heard = load_wav(part.heard("phone-a", before))
+    part.check("the phone heard something", heard.seconds > 3, f"{heard.seconds:.1f} s")
+
+
+async def verification(part: Part) -> None:
+    """A code between its introduction and its end."""
+    before = part.bench.sounds("phone-b")
+    kinds, _record = await part.call(
+        CALLVERIFY,
+        {
+            "displayNbr": SHOWN,
+            "calleeNbr": PHONE_B,
+            "languageType": 2,
+            "preTone": "code_intro.wav",
+            "verifyCode": "308615",
+            "times": 1,
+        },
+    )
+    part.check("status pushes, in order", kinds[:3] == ["callout", "alerting", "answer"], " ".join(kinds))
+    part.check_heard("the introduction was heard", sound("code_intro"), part.heard("phone-b", before))
+
+
+async def callback(part: Part) -> None:
+    """Two phones that hear each other."""
+    before = {phone: part.bench.sounds(phone) for phone in _SAYS}
+    kinds, record = await part.call(
+        CLICK2CALL,
+        {
+            "displayNbr": SHOWN,
+            "callerNbr": PHONE_A,
+            "displayCalleeNbr": SHOWN_TO_CALLEE,
+            "calleeNbr": PHONE_B,
+            "recordFlag": "true",
+        },
+    )
+    expected = ["callout", "alerting", "answer", "callout", "alerting", "answer", "disconnect"]
+    part.check("status pushes, in order", kinds == expected, " ".join(kinds))
+    part.check("it was recorded", bool(record.get("recordObjectName")), f"{record.get('recordObjectName')}")
+    part.check_heard("A heard B", _SAYS["phone-b"], part.heard("phone-a", before["phone-a"]))
+    part.check_heard("B heard A", _SAYS["phone-a"], part.heard("phone-b", before["phone-b"]))
+
+
+async def run(console: Console, directory: Path) -> int:
+    """Make the calls, one after the other, as there are two phones; returns the exit status."""
+    report = Report(console)
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        bench = Bench.found()
+        report.step(f"The bench is up; the API is at {URL}")
+        for line in bench.run("controller", ["voicecall", "apply", "/etc/voicecall/bench.toml"]).splitlines():
+            report.step(line)
+        for make in (notification, verification, callback):
+            await make(Part(bench, report, make.__name__, directory))
+    except (BenchMissing, TimeoutError, OSError) as error:
+        report.summary()
+        console.print(f"[red]The calls could not be completed:[/] {error or type(error).__name__}")
+        return 1
+    report.summary()
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run(Console(), Path("var/compose"))))
