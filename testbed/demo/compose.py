@@ -1,4 +1,4 @@
-"""Three calls on the bench of docker-compose.yml: asked for from outside, judged by what is in its containers."""
+"""Three calls on the bench of docker-compose.yml, judged by what its containers hold."""
 
 import asyncio
 import io
@@ -47,6 +47,7 @@ class Bench:
     def found(cls) -> "Bench":
         """Raises BenchMissing."""
         try:
+            # It lives as long as the program.
             client = docker.from_env()
             running = client.containers.list(filters={"label": f"com.docker.compose.project={PROJECT}"})
         except DockerException as error:

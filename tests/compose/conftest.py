@@ -1,5 +1,6 @@
 """A Docker engine: the one that runs here, else one of the tests' own; and what images are made from."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -51,18 +52,23 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     compose = _compose_command()
     if compose is None:
         pytest.skip("neither `docker compose` nor docker-compose is here")
+    client = None
     try:
         client = docker.from_env()
         client.ping()
     except DockerException:
+        if client is not None:
+            client.close()
         if os.geteuid() != 0 or shutil.which("dockerd") is None:
             pytest.skip("no Docker engine runs here, and none can be started (dockerd and root)")
-        with _own_engine(tmp_path_factory.mktemp("docker")) as address:
-            yield Engine(
-                docker.DockerClient(base_url=address), {**os.environ, "DOCKER_HOST": address}, compose
-            )
+        with (
+            _own_engine(tmp_path_factory.mktemp("docker")) as address,
+            contextlib.closing(docker.DockerClient(base_url=address)) as client,
+        ):
+            yield Engine(client, {**os.environ, "DOCKER_HOST": address}, compose)
     else:
-        yield Engine(client, dict(os.environ), compose)
+        with contextlib.closing(client):
+            yield Engine(client, dict(os.environ), compose)
 
 
 def _compose_command() -> tuple[str, ...] | None:
@@ -94,7 +100,8 @@ def _own_engine(folder: Path) -> Iterator[str]:
         end = time.monotonic() + _START_LIMIT
         while True:
             try:
-                docker.DockerClient(base_url=address).ping()
+                with contextlib.closing(docker.DockerClient(base_url=address)) as client:
+                    client.ping()
                 break
             except DockerException:
                 if process.poll() is not None or time.monotonic() > end:

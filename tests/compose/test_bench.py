@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from compose.conftest import PROJECT, ROOT, Engine
 
-SERVICES = {"asterisk", "controller", "phone-a", "phone-b", "receiver"}
+SERVICES = {"asterisk", "controller", "database", "phone-a", "phone-b", "receiver"}
 LARGEST = {"voicecall-controller": 900_000_000, "voicecall-asterisk": 600_000_000}
 """Bytes; the embedded voice's model is 130 MB of the first."""
 
@@ -50,7 +50,7 @@ def test_E5_given_the_containers_when_looked_at_then_they_are_neither_root_nor_w
         _status, who = container.exec_run(["id", "-u"])
         assert who.strip() == b"10001", name
         assert "no-new-privileges:true" in container.attrs["HostConfig"]["SecurityOpt"], name
-    for name in ("asterisk", "controller"):
+    for name in ("asterisk", "controller", "database"):
         assert by_service[name].attrs["HostConfig"]["ReadonlyRootfs"], name
         assert by_service[name].attrs["State"]["Health"]["Status"] == "healthy", name
 

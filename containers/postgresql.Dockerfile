@@ -1,0 +1,17 @@
+# The database of the bench. Any PostgreSQL from 15 on serves as well: docs/how-to/postgresql.md.
+FROM debian:bookworm-slim
+RUN apt-get update -qq \
+ && mkdir -p /etc/postgresql-common/createcluster.d \
+ && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.d/none.conf \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql-15 \
+ && rm -rf /var/lib/apt/lists/* \
+ && groupadd --gid 10001 voicecall \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/database --shell /usr/sbin/nologin voicecall \
+ && mkdir -p /var/lib/database /run/postgresql \
+ && chown voicecall:voicecall /var/lib/database /run/postgresql
+COPY containers/postgresql.sh /usr/local/bin/serve-database
+ENV PATH=/usr/lib/postgresql/15/bin:$PATH
+USER voicecall
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
+    CMD ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "voicecall", "-d", "voicecall"]
+ENTRYPOINT ["sh", "/usr/local/bin/serve-database"]
