@@ -280,7 +280,7 @@ def settle(config: ConfigOption = None) -> None:
 
 async def _settle(settings: Settings) -> Settled:
     minute = timedelta(seconds=settings.calls.minute)
-    async with Database(settings.database_url) as database:
+    async with Database.of(settings) as database:
         return await Settling(database, SystemClock(), settings.billing, _is_free(settings), minute).settle()
 
 

@@ -27,7 +27,8 @@ from controller.details.one_call import CallDetails
 from controller.details.picture import timeline_svg
 from controller.details.report import CallReport
 from controller.details.search import MOST, CallSearch, Page
-from controller.recordings.links import LinkSigner, load_or_make_key
+from controller.key_file import load_or_make_key
+from controller.recordings.links import LinkSigner
 from controller.store.call_filter import CallFilter, FilterError
 from controller.store.database import Database
 from controller.store.tables import Service

@@ -58,7 +58,7 @@ def with_database(settings: Settings, work: Callable[[Database], Coroutine[Any, 
         present, newest = await asyncio.to_thread(revisions, settings.database_url)
         if present != newest:
             raise failure("the database is not at the newest schema: start the controller once")
-        async with Database(settings.database_url) as database:
+        async with Database.of(settings) as database:
             return await work(database)
 
     try:

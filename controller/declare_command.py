@@ -76,7 +76,7 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
             raise _Foreseen(changes)
         return changes
 
-    async with Database(settings.database_url) as database:
+    async with Database.of(settings) as database:
         try:
             return await database.write(work)
         except _Foreseen as foreseen:

@@ -413,7 +413,7 @@ async def _read(settings: Settings, work: Work[T]) -> T | None:
         present, newest = await asyncio.to_thread(revisions, settings.database_url)
         if present != newest:
             return None
-        async with Database(settings.database_url) as base:
+        async with Database.of(settings) as base:
             return await base.read(work)
     except DatabaseUnusable:
         return None

@@ -96,6 +96,11 @@ class DatabaseSettings(_Section):
         "FULL",
         description="SQLite: FULL survives a power failure, NORMAL only a crash of the program.",
     )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Base64 of 32 bytes that seal the secrets in the database; best from the environment. "
+        "Empty: a key is made in {data_dir}/secrets.key. Controllers of one database need the same.",
+    )
 
 
 class AsteriskSettings(_Section):
@@ -390,6 +395,11 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self._placed(self.database.url)
+
+    @property
+    def secret_key_file(self) -> Path:
+        """The key that seals secrets in the database, unless `database.secret_key` is set."""
+        return self.data_dir.absolute() / "secrets.key"
 
     @property
     def speech_model_dir(self) -> Path:

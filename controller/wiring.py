@@ -45,6 +45,7 @@ from controller.details.index import opened_index
 from controller.details.one_call import CallDetails
 from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
+from controller.key_file import load_or_make_key
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import management_services
 from controller.management.desk import Desk
@@ -62,7 +63,7 @@ from controller.pushes.receiver import Sender
 from controller.pushes.room import Pushes, opened_pushes
 from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
-from controller.recordings.links import LinkSigner, load_or_make_key
+from controller.recordings.links import LinkSigner
 from controller.review.queue import ReviewQueue
 from controller.settings import AgiSettings, AuthenticationSettings, Settings
 from controller.share import shared
@@ -77,6 +78,8 @@ from controller.store.notices import purge_notices
 from controller.store.people import forget_expired
 from controller.store.pushes import purge_pushes
 from controller.store.schema import migrate
+from controller.store.sealing import seal_what_is_open
+from controller.store.tables import App, Contact, Trunk
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +141,8 @@ async def running_controller(
     clock, random = clock or SystemClock(), random or SystemRandom()
     await asyncio.to_thread(migrate, settings.database_url)
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(
-            Database(settings.database_url, synchronous=settings.database.synchronous)
-        )
+        database = await stack.enter_async_context(Database.of(settings))
+        await database.write(lambda session: seal_what_is_open(session, (App, Contact, Trunk)))
         membership = await _joined(settings, database, clock, on_fenced or die, stack)
         observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))

@@ -6,8 +6,7 @@
     ├── RecordingUnknown    nobody may have it: no such name, of another account, failed or purged
     ├── RecordingNotReady   it is still on its way from Asterisk; later it may be had
     ├── RecordingLost       Asterisk doesn't have it: it can't be kept
-    ├── RecordingUnderWay   Asterisk has not finished writing it; it is fetched later
-    └── LinkKeyUnusable     the file with the key of the links can't be made, read, or is damaged
+    └── RecordingUnderWay   Asterisk has not finished writing it; it is fetched later
 """
 
 
@@ -29,7 +28,3 @@ class RecordingLost(RecordingError):
 
 class RecordingUnderWay(RecordingError):
     """Asterisk has not finished writing it."""
-
-
-class LinkKeyUnusable(RecordingError):
-    """The file with the key of the links can't be made, read, or is damaged."""

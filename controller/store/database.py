@@ -31,7 +31,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlmodel import Session
 
+from controller.settings import Settings
 from controller.store.errors import DatabaseUnusable
+from controller.store.sealing import Seal, put_seal, seal_of
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -62,8 +64,8 @@ class _Job:
 class Database:
     """Reads and group-committed writes. Raises DatabaseUnusable when the address is no database's."""
 
-    def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
-        self._engine = make_engine(url, synchronous=synchronous)
+    def __init__(self, url: str, *, synchronous: str = "FULL", seal: Seal | None = None) -> None:
+        self._engine = make_engine(url, synchronous=synchronous, seal=seal)
         self._jobs: list[_Job] = []
         self._due = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -85,6 +87,12 @@ class Database:
     def waiting(self) -> int:
         """Writes that were handed over and not begun."""
         return len(self._jobs)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The database that the settings name, with their key. Raises DatabaseUnusable."""
+        seal = seal_of(settings.database.secret_key.get_secret_value(), settings.secret_key_file)
+        return cls(settings.database_url, synchronous=settings.database.synchronous, seal=seal)
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own that sees what was committed."""
@@ -217,7 +225,7 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
+def make_engine(url: str, *, synchronous: str = "FULL", seal: Seal | None = None) -> Engine:
     """An engine for SQLite (WAL, real transactions) or PostgreSQL.
 
     Connections with the option `writes` wait for their turn when they begin; those with `reads` see one
@@ -229,12 +237,14 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
     address = _address(url)
     match address.get_backend_name():
         case "sqlite":
-            return _sqlite(address, synchronous)
+            engine = _sqlite(address, synchronous)
         case "postgresql":
-            return _postgresql(address)
+            engine = _postgresql(address)
         case other:
             _engine(address)
             raise DatabaseUnusable(f"database.url: {other} is not supported, only sqlite and postgresql are")
+    put_seal(engine, seal)
+    return engine
 
 
 def _sqlite(address: URL, synchronous: str) -> Engine:

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, DateTime, Dialect, ForeignKey, Index, TypeDecorator, text
 from sqlmodel import Field, SQLModel
 
+from controller.store.sealing import SealedText, SealedTexts
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """Times that come back as they went in: UTC and aware of it, on every engine."""
@@ -82,8 +84,8 @@ class App(SQLModel, table=True):
     account_id: str = Field(foreign_key="account.id", index=True)
     name: str = ""
     service: str
-    secret: str
-    previous_secret: str | None = None
+    secret: str = Field(sa_type=SealedText)
+    previous_secret: str | None = Field(default=None, sa_type=SealedText)
     """Taken beside `secret` until its time, so that programs can be changed over one by one."""
     previous_secret_until: datetime | None = _time(nullable=True)
     active: bool = True
@@ -96,10 +98,10 @@ class App(SQLModel, table=True):
     status_url: str | None = None
     fee_url: str | None = None
     login_user: str | None = None
-    login_password: str | None = None
+    login_password: str | None = Field(default=None, sa_type=SealedText)
     bind_number: str | None = Field(default=None, max_length=32)
     push_profile: str = "compat"
-    webhook_secrets: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    webhook_secrets: list[str] = Field(default_factory=list, sa_column=Column(SealedTexts, nullable=False))
 
 
 class AccessToken(SQLModel, table=True):
@@ -204,7 +206,7 @@ class Contact(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     webhook_url: str | None = None
-    webhook_secret: str | None = None
+    webhook_secret: str | None = Field(default=None, sa_type=SealedText)
 
 
 class Notice(SQLModel, table=True):
@@ -233,7 +235,7 @@ class Trunk(SQLModel, table=True):
     host: str
     port: int = 5060
     user: str | None = None
-    password: str | None = None
+    password: str | None = Field(default=None, sa_type=SealedText)
     register_: bool = Field(default=False, sa_column_kwargs={"name": "register"})
     qualify_seconds: int = 30
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from controller.cli import app
 from controller.store.database import make_engine
 from controller.store.directory import revision
+from controller.store.sealing import seal_of
 from controller.store.tables import Account, Number, NumberState, ReviewState, SoundFile, Template
 from testbed.sounds import distinct_prompt
 
@@ -137,7 +138,9 @@ class Command:
         return self.run("export", str(self.folder / file))
 
     def in_database(self, work: Callable[[Session], Any]) -> Any:
-        engine = make_engine(database_at(self._data / "voicecall.db"))
+        engine = make_engine(
+            database_at(self._data / "voicecall.db"), seal=seal_of("", self._data / "secrets.key")
+        )
         with Session(engine) as session, session.begin():
             found = work(session)
         engine.dispose()

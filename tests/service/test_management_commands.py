@@ -20,6 +20,7 @@ from controller.store.audit import verify
 from controller.store.database import make_engine
 from controller.store.directory import revision
 from controller.store.management_tables import AuditEntry, User
+from controller.store.sealing import seal_of
 from controller.store.tables import Account
 from controller.store.tables import App as AppRow
 
@@ -33,6 +34,7 @@ class Command:
 
     def __init__(self, folder: Path) -> None:
         self._database = database_at(folder / "voicecall.db")
+        self._key = folder / "secrets.key"
 
     def run(self, *words: str, sent: str | None = None, status: int = 0) -> str:
         """What it says; on standard error if it fails."""
@@ -44,7 +46,7 @@ class Command:
         return json.loads(self.run(*words, "--json"))
 
     def read(self, work: Callable[[Session], Any]) -> Any:
-        engine = make_engine(self._database)
+        engine = make_engine(self._database, seal=seal_of("", self._key))
         with Session(engine) as session:
             found = work(session)
         engine.dispose()

@@ -8,8 +8,8 @@ import pytest
 from service.recordings.support import SetClock
 from yarl import URL
 
-from controller.recordings.errors import LinkKeyUnusable
-from controller.recordings.links import LinkSigner, load_or_make_key
+from controller.key_file import KeyUnusable, load_or_make_key
+from controller.recordings.links import LinkSigner
 
 pytestmark = pytest.mark.requirement("A1.5")
 
@@ -99,11 +99,11 @@ def test_given_another_process_makes_the_key_meanwhile_when_loaded_then_that_one
 def test_given_a_damaged_key_when_loaded_then_that_is_said(tmp_path: Path) -> None:
     path = tmp_path / "links.key"
     path.write_bytes(b"short")
-    with pytest.raises(LinkKeyUnusable, match="32 bytes"):
+    with pytest.raises(KeyUnusable, match="32 bytes"):
         load_or_make_key(path)
 
 
 def test_given_a_place_that_can_not_be_written_when_loaded_then_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LinkKeyUnusable):
+    with pytest.raises(KeyUnusable):
         load_or_make_key(tmp_path / "file" / "links.key")
