@@ -1,7 +1,7 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser conformance listening run check
-.PHONY: bench requirements migration format
+.PHONY: service-postgres bench requirements migration format
 
 BIN := .venv/bin
 
@@ -17,6 +17,8 @@ demo: setup ## Make a real call to a real softphone and judge it
 test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, the console in a browser, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
+	@scripts/setup postgresql
+	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
@@ -30,6 +32,10 @@ unit: setup ## Unit tests alone: at most 30 s on 2 cores
 
 service: setup ## Whole rooms with their database, over HTTP where they have it: no Asterisk
 	@$(BIN)/pytest tests/service -n 2
+
+service-postgres: setup ## The store's and the rooms' tests on PostgreSQL, which they start themselves
+	@scripts/setup postgresql
+	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql
 
 fuzz: setup ## Requests made from the management API's document, held against it
 	@$(BIN)/pytest tests/fuzz -n 2

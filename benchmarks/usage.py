@@ -19,7 +19,7 @@ class Usage:
     @classmethod
     def now(cls, roles: Mapping[str, Iterable[int]]) -> "Usage":
         """`roles` names the processes that belong together."""
-        seconds = {role: sum(_process_seconds(pid) for pid in pids) for role, pids in roles.items()}
+        seconds = {role: sum(process_seconds(pid) for pid in pids) for role, pids in roles.items()}
         return cls(seconds, _machine_seconds())
 
     def since(self, before: "Usage") -> "Usage":
@@ -38,7 +38,8 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _process_seconds(pid: int) -> float:
+def process_seconds(pid: int) -> float:
+    """What a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -1,5 +1,14 @@
-"""`python -m controller` is `voicecall`."""
+"""The `voicecall` command, which is `python -m controller` too."""
 
-from controller.cli import main
+from controller import process
 
-main()
+
+def main() -> None:
+    """Run what the command line says."""
+    with process.loading():
+        from controller.cli import app
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 """`voicecall audit`: check the audit trail, and take it elsewhere."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -60,11 +61,17 @@ def _print(lines: Iterator[str]) -> None:
         typer.echo(line)
 
 
-def _session(settings: Settings) -> Session:
+@contextmanager
+def _session(settings: Settings) -> Iterator[Session]:
     try:
         present, newest = revisions(settings.database_url)
         if present != newest:
             raise failure("the database is not at the newest schema: start the controller once")
-        return Session(make_engine(settings.database_url))
+        engine = make_engine(settings.database_url)
     except DatabaseUnusable as error:
         raise failure(str(error)) from None
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()

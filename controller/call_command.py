@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from controller.clock import SystemClock
 from controller.command import (
@@ -113,6 +112,8 @@ def call(
 
 
 def _print(report: CallReport) -> None:
+    from rich.console import Console
+
     console = Console(highlight=False)
     console.print(report.verdict, markup=False, soft_wrap=True)
     console.print()

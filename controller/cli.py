@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import uvloop
-from rich.console import Console
-from rich.table import Table
 from typer.core import TyperGroup
 
 from controller import (
@@ -87,11 +85,6 @@ app.add_typer(content_command.sound, name="sound")
 app.add_typer(content_command.review, name="review")
 
 
-def main() -> None:
-    """Entry of the `voicecall` command."""
-    app()
-
-
 @app.command()
 def serve(config: ConfigOption = None) -> None:
     """Run the controller in the foreground until SIGTERM or Ctrl-C; running calls may end first."""
@@ -104,7 +97,8 @@ def serve(config: ConfigOption = None) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from controller.wiring import running_controller
+    with process.loading():
+        from controller.wiring import running_controller
 
     stop = stop_signal()
     async with running_controller(settings, hurry=stop.insisted) as controller:
@@ -282,6 +276,9 @@ def reference(
 @app.command()
 def doctor(config: ConfigOption = None) -> None:
     """Look for the usual misconfigurations; exit status 1 if something is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
     from controller.doctor import Level, examine
 
     findings = asyncio.run(examine(read_settings(config)))
@@ -315,6 +312,8 @@ def demo(
     ] = Path("var/demo"),
 ) -> None:
     """Make a real call to a real softphone and show what happens; exit status 0 only if all was right."""
+    from rich.console import Console
+
     from testbed.demo.run import run_demo
 
     sys.exit(uvloop.run(run_demo(Console(highlight=False), directory.absolute())))

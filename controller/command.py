@@ -10,9 +10,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from sqlmodel import Session
 
 from controller.faults import in_words
@@ -82,6 +79,10 @@ def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
 
 def show_table(columns: list[str], lines: list[list[object]]) -> None:
     """Print a table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(*columns, box=None, pad_edge=False)
     for line in lines:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in line))

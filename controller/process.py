@@ -1,10 +1,22 @@
 """What a controller asks of its own process: no long pauses, and as many connections as it is allowed."""
 
+import contextlib
 import gc
 import resource
+from collections.abc import Iterator
 
 _NEW_OBJECTS = 20_000
 """How many gather before they are searched for garbage: a call makes thousands, and hardly any in cycles."""
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """While modules are imported nothing is garbage; looking for it would take a quarter of a second."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def settle_memory() -> None:

@@ -362,7 +362,7 @@ def _routes(
         ).routes(),
         *TokenApi(directory, tokens, authenticator, remote).routes(),
         *RecordingDownloads(database, signer, settings.recording_dir).routes(),
-        *documentation_routes(document()),
+        *documentation_routes(document),
         *management.routes(),
         *console.routes(),
     ]

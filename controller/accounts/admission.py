@@ -19,7 +19,7 @@ from controller.rules.number_classes import NumberClass
 from controller.store.limits import Limits
 
 
-class TestPhones(Protocol):
+class PhoneBook(Protocol):
     """Phones in browsers: numbers that the platform keeps for its users."""
 
     def has(self, number: PhoneNumber) -> bool:
@@ -44,7 +44,7 @@ class Admission:
         limits: LimitSettings,
         clock: Clock,
         simulated_prefix: str = "",
-        phones: TestPhones | None = None,
+        phones: PhoneBook | None = None,
     ) -> None:
         self._policy = DiallingPolicy(
             dialling.allowed,

@@ -114,7 +114,7 @@ def post(session: Session, posting: Posting, now: datetime, low_balance: Decimal
     session.flush()
     left = balance(session, account.id)
     _judge(session, account, left, now)
-    low = _low_balance_of(account, low_balance)
+    low = low_balance_of(account, low_balance)
     if account.prepaid and not gives and left < low <= left - posting.amount:
         _tell_low(session, account.id, left, transfer, now)
     return Posted(transfer, left, is_new=True)
@@ -147,7 +147,8 @@ def review(session: Session, account_id: str, now: datetime) -> None:
     _judge(session, account, balance(session, account_id), now)
 
 
-def _low_balance_of(account: Account, shipped: Decimal) -> Decimal:
+def low_balance_of(account: Account, shipped: Decimal) -> Decimal:
+    """Below this balance the contacts of an account are told; `shipped`: unless it says otherwise."""
     own = (account.rules or {}).get("low_balance")
     return shipped if own is None else Decimal(own)
 

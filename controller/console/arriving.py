@@ -25,7 +25,18 @@ class Arriving:
     typed: dict[str, str] = field(default_factory=dict)
     file_name: str = ""
     """As it is called where it comes from, without folders; empty: no file was chosen."""
+    media_type: str = ""
+    """What the browser takes it for."""
     pieces: AsyncIterator[bytes] = field(default_factory=lambda: _nothing())
+
+    async def beginning(self, most: int) -> bytes:
+        """The whole file, of one that is small; of others as much as shows that they aren't."""
+        content = bytearray()
+        async for piece in self.pieces:
+            content += piece
+            if len(content) > most:
+                break
+        return bytes(content)
 
 
 async def arriving(request: web.Request, patience: float) -> Arriving:
@@ -43,6 +54,7 @@ async def arriving(request: web.Request, patience: float) -> Arriving:
                 raise Malformed("The form has parts that are not expected")
             if part.filename is not None:
                 form.file_name = _base_name(part.filename)
+                form.media_type = part.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 form.pieces = paced(lambda: part.read_chunk(_PIECE), patience)
                 break
             form.typed[part.name or ""] = await _text(part)

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,17 @@ class Asset:
 
 
 class Assets:
-    """All files, in memory. Their addresses carry a digest, so that browsers keep them for ever."""
+    """All files, in memory from the first page on. Browsers keep them for ever: addresses carry a digest.
+
+    Raises FileNotFoundError if the libraries aren't installed.
+    """
 
     def __init__(self) -> None:
-        paths = [*sorted(_OURS.iterdir()), *bundled()]
-        self._assets = {path.name: _asset(path) for path in paths if path.suffix in _TYPES}
+        self._paths = [*sorted(_OURS.iterdir()), *bundled()]
+
+    @cached_property
+    def _assets(self) -> dict[str, Asset]:
+        return {path.name: _asset(path) for path in self._paths if path.suffix in _TYPES}
 
     def address(self, name: str) -> str:
         """Where a page finds the file. Raises KeyError."""

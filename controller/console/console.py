@@ -57,8 +57,6 @@ class Console:
 
     def _handler(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            if page.max_body is not None:
-                request = request.clone(client_max_size=page.max_body)
             visit = await self._visit(request)
             try:
                 if visit.actor is None and not page.is_open:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 
 _HOLE: Final = re.compile(r"%\((\w+)\)s")
+_CHOICES: Final = re.compile(r"(, | or )")
 
 
 def translated_fault(words: gettext.NullTranslations, detail: str) -> str:
@@ -23,9 +24,10 @@ def translated_fault(words: gettext.NullTranslations, detail: str) -> str:
 
 def _value(words: gettext.NullTranslations, value: str) -> str:
     """What stands in a hole: as it is, unless it is one word of ours, or several to choose from."""
-    parts = value.split(" or ")
+    parts = _CHOICES.split(value)
     said = [words.gettext(part) for part in parts]
-    return words.gettext(" or ").join(said) if all(map(str.__ne__, parts, said)) else value
+    known = (part != word or part[:1] == "'" for part, word in zip(parts, said, strict=True))
+    return "".join(said) if all(known) else value
 
 
 @cache

@@ -18,7 +18,6 @@ from controller.console.snippets import curl
 from controller.management.context import Context, Services, etag
 from controller.management.desk import Desk
 from controller.management.idempotency import Attempt
-from controller.management.operations import Upload
 from controller.management.problems import Forbidden, NotAuthenticated, Problem
 from controller.management.roles import Actor, Role
 
@@ -162,13 +161,6 @@ class Visit:
             if asked.kind == "several":
                 typed[asked.name] = "\n".join(map(str, data.getall(asked.name, ())))
         return Sent(form, self, typed)
-
-    async def uploaded(self, name: str) -> Upload | None:
-        """The file that was chosen in a form; None: none was."""
-        found = (await self.request.post()).get(name)
-        if not isinstance(found, web.FileField) or not found.filename:
-            return None
-        return Upload(found.file.read(), found.content_type)
 
     def blank(self, form: Form, present: Any = None, **values: str) -> Sent:
         """A form to be filled in; with what there is now, if that is given."""

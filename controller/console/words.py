@@ -6,10 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-
 FOLDER: Final = Path(__file__).parent / "translations"
 LANGUAGES: Final = {"en": "English", "zh-CN": "中文"}
 """By tag, in their own words."""
@@ -23,6 +19,10 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's name
 @cache
 def translations(language: str) -> gettext.NullTranslations:
     """The messages of a language; each page's are in a file of their own."""
+    from babel.messages.catalog import Catalog
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
     folder = FOLDER / language.replace("-", "_")
     if not folder.is_dir():
         return gettext.NullTranslations()

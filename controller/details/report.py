@@ -13,7 +13,7 @@ Amount = Annotated[Decimal, PlainSerializer(amount_text, return_type=str)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
 
 
 class Request(_Part):

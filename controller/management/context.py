@@ -17,6 +17,7 @@ from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
 from controller.clock import Clock
+from controller.details.figures import CallFigures
 from controller.details.one_call import CallDetails
 from controller.details.search import CallSearch
 from controller.management.idempotency import Attempt
@@ -57,6 +58,7 @@ class Services:
     contacts: Contacts
     search: CallSearch
     details: CallDetails
+    figures: CallFigures
     hang_up: Callable[[str, str], bool]
     """Ends a call (session id, key of its app); False if it is not under way here."""
 
@@ -96,6 +98,7 @@ def management_services(
         Contacts(database, clock),
         search,
         details,
+        CallFigures(database, clock),
         hang_up,
     )
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from base64 import b64encode
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -15,7 +16,19 @@ SHORTEST: Final = 12
 LONGEST: Final = 256
 
 _hasher = PasswordHasher()
-_NOBODY: Final = _hasher.hash(secrets.token_hex())
+
+
+def _nobodys() -> str:
+    """A kept password of the same costs whose digest no password has."""
+    salt, made = (
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (_hasher.salt_len, _hasher.hash_len)
+    )
+    costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${made}"
+
+
+_NOBODYS: Final = _nobodys()
 """What the password of an unknown login is compared with: it takes as long as that of a known one."""
 # Each needs 64 MiB: a burst of logins must not need a gigabyte.
 _PARALLEL: Final = 2
@@ -35,7 +48,7 @@ class Passwords:
     async def matches(self, kept: str | None, password: str) -> bool:
         """Whether it is the password; `kept` is None for an unknown login, which takes as long."""
         async with self._turn:
-            right = await asyncio.to_thread(_is_right, kept or _NOBODY, password)
+            right = await asyncio.to_thread(_is_right, kept or _NOBODYS, password)
         return right and kept is not None
 
 

@@ -53,7 +53,7 @@ class ManagementApi:
             web.route(operation.method, PREFIX + operation.path, self._handler(operation))
             for operation in self._operations
         ]
-        documentation = documentation_routes(document(self._operations), PREFIX)
+        documentation = documentation_routes(lambda: document(self._operations), PREFIX)
         return [*routes, *documentation, web.route("*", f"{PREFIX}/{{rest:.*}}", self._nowhere())]
 
     def _handler(self, operation: Operation) -> Handler:

@@ -85,6 +85,11 @@ def status_message(call: LiveCall, entry: Entry) -> dict[str, Any]:
     return {"eventType": _EVENT_TYPES[entry.kind], "statusInfo": info}
 
 
+def status_messages(call: LiveCall) -> list[dict[str, Any]]:
+    """What there is to tell of a call so far, in order, whether or not the customer wants to know."""
+    return [status_message(call, entry) for entry in call.timeline.entries if entry.kind in _EVENT_TYPES]
+
+
 def fee_push(app_key: str, url: str, records: Mapping[str, CallDetailRecord], attempt: int = 1) -> Push:
     """The CDR push for records of one app, by call."""
     ids = sorted(records)

@@ -18,8 +18,8 @@ EVENT = "alarm"
 
 _ALARM = cast(Any, Alarm).__table__
 _INSERT = {
-    "sqlite": sqlite.insert(_ALARM).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_ALARM).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(_ALARM).on_conflict_do_nothing().returning(_ALARM.c.id),
+    "postgresql": postgresql.insert(_ALARM).on_conflict_do_nothing().returning(_ALARM.c.id),
 }
 
 
@@ -38,7 +38,7 @@ def raise_alarms(session: Session, alarms: Iterable[Raised]) -> list[Raised]:
     """Keep those that were not raised before, and tell the accounts' contacts of them; returns them."""
     connection = session.connection()
     insert = _INSERT[connection.dialect.name]
-    kept = [alarm for alarm in alarms if connection.execute(insert, asdict(alarm)).rowcount]
+    kept = [alarm for alarm in alarms if connection.execute(insert, asdict(alarm)).first()]
     for alarm in kept:
         tell_contacts(session, alarm.account_id, EVENT, {"alarm": alarm.kind, **alarm.detail}, alarm.at)
     return kept

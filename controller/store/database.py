@@ -1,10 +1,15 @@
-"""The database behind a port of two verbs, `read` and `write`.
+"""The database behind a port of two verbs, `read` and `write`: SQLite or PostgreSQL.
 
 Work is a function of a session; it runs in a thread, so that the event loop never waits for a disk. Small
 writes that meet are committed together (group commit): one fsync then serves many calls, and a write that
 has a little patience goes with the next one that has none. All writes go through one thread and one
 connection, which are kept: setting both up costs more than a small write. A simulated loop needs nothing but
 its own `run_in_executor`.
+
+On both engines one transaction writes at a time, whoever begins it: SQLite has no other way, and on
+PostgreSQL all who write take turns at a lock. What a transaction reads is therefore still true when it
+writes, also with several controllers: no limit is exceeded, nothing is posted twice, and records are numbered
+in the order in which they can be seen.
 """
 
 import asyncio
@@ -15,10 +20,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Condition
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -34,6 +41,16 @@ log = logging.getLogger(__name__)
 _SPACING = 0.012
 """Seconds from the beginning of one group of writes to that of the next: under load groups get larger,
 not more. Where there is little to write nothing waits."""
+
+WRITERS_TURN: Final = 0x766F6963
+"""The advisory lock of PostgreSQL that a writing transaction holds to its end."""
+
+_SERVER_OPTIONS: Final = {
+    "timezone": "UTC",
+    # A process that was paused in the middle of a transaction must not keep the turn from the others.
+    "idle_in_transaction_session_timeout": "4s",
+    "lock_timeout": "30s",
+}
 
 
 @dataclass(eq=False)
@@ -54,6 +71,8 @@ class Database:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._connection: Connection | None = None
         """Belongs to the thread."""
+        self._readers = Condition()
+        self._reads = 0
 
     @property
     def waiting(self) -> int:
@@ -93,8 +112,22 @@ class Database:
         self._alarm = None if seconds is None else loop.call_later(seconds, self._due.set)
 
     def _read(self, work: Work[T]) -> T:
-        with Session(self._engine) as session:
-            return work(session)
+        with self._readers:
+            self._reads += 1
+        try:
+            with (
+                self._engine.connect().execution_options(reads=True) as connection,
+                Session(connection) as session,
+            ):
+                return work(session)
+        finally:
+            with self._readers:
+                self._reads -= 1
+                self._readers.notify_all()
+
+    def _wait_for_reads(self) -> None:
+        with self._readers:
+            self._readers.wait_for(lambda: self._reads == 0)
 
     async def _write_groups(self) -> None:
         loop, next_at = asyncio.get_running_loop(), 0.0
@@ -160,6 +193,8 @@ class Database:
                 await self._writer
             self._writer = None
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        # Also those that nobody waits for any more have a connection.
+        await asyncio.to_thread(self._wait_for_reads)
         self._thread.shutdown(wait=False)
         self._engine.dispose()
 
@@ -174,14 +209,26 @@ def _json(value: Any) -> str:
 
 
 def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
-    """An engine for SQLite (WAL, real transactions) or whatever else the address names.
+    """An engine for SQLite (WAL, real transactions) or PostgreSQL.
+
+    Connections with the option `writes` wait for their turn when they begin; those with `reads` see one
+    state of the database from their first to their last statement.
 
     The values of a statement are never part of an error's message: they are numbers, digits and secrets.
     Raises DatabaseUnusable.
     """
     address = _address(url)
-    if address.get_backend_name() != "sqlite":
-        return _engine(address)
+    match address.get_backend_name():
+        case "sqlite":
+            return _sqlite(address, synchronous)
+        case "postgresql":
+            return _postgresql(address)
+        case other:
+            _engine(address)
+            raise DatabaseUnusable(f"database.url: {other} is not supported, only sqlite and postgresql are")
+
+
+def _sqlite(address: URL, synchronous: str) -> Engine:
     if address.database and not address.database.startswith((":memory:", "file:")):
         _keep_private(Path(address.database))
     engine = _engine(address, connect_args={"check_same_thread": False, "timeout": 30})
@@ -200,6 +247,64 @@ def make_engine(url: str, *, synchronous: str = "FULL") -> Engine:
         # A transaction that will write waits for its turn at the start, not in the middle.
         writes = connection.get_execution_options().get("writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+class _Discreet(psycopg.Cursor[Any]):
+    """Errors without what PostgreSQL adds to them: values of rows, which are numbers, digits and secrets."""
+
+    def execute(self, *arguments: Any, **more: Any) -> Self:
+        with _first_line_alone():
+            return super().execute(*arguments, **more)
+
+    def executemany(self, *arguments: Any, **more: Any) -> None:
+        with _first_line_alone():
+            super().executemany(*arguments, **more)
+
+
+@contextlib.contextmanager
+def _first_line_alone() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.diag.message_primary:
+            error.args = (error.diag.message_primary,)
+        raise
+
+
+def _postgresql(address: URL) -> Engine:
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    options = " ".join(f"-c {name}={value}" for name, value in _SERVER_OPTIONS.items())
+    engine = _engine(
+        address,
+        connect_args={
+            "connect_timeout": 5,
+            "options": options,
+            "application_name": "voicecall",
+            "cursor_factory": _Discreet,
+        },
+        # As many as there are threads that read.
+        max_overflow=40,
+        pool_pre_ping=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # The driver would begin transactions by itself, with a round trip of their own.
+        connection.autocommit = True
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        options = connection.get_execution_options()
+        if options.get("writes"):
+            # In one message. What the lock was waited for is seen by every statement after it.
+            connection.exec_driver_sql(f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS_TURN})")
+        elif options.get("reads"):
+            connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 

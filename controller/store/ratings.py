@@ -29,6 +29,9 @@ _UNRATED = (
     .limit(bindparam("most"))
 )
 
+_ALL = 2**62
+"""A limit that is none."""
+
 
 class SettlementClosed(Refused):
     """Somebody else has finished this settlement meanwhile."""
@@ -119,7 +122,7 @@ def all_unrated_calls(
     session: Session, since: datetime, until: datetime, at_once: int
 ) -> Iterator[UnratedCall]:
     """All calls that ended in this time and were not rated, read piece by piece."""
-    values = {"since": since, "until": until, "most": -1}
+    values = {"since": since, "until": until, "most": _ALL}
     found = session.connection().execution_options(yield_per=at_once).execute(_UNRATED, values)
     return (UnratedCall(*row) for row in found)
 

@@ -1,17 +1,22 @@
-"""Bringing a database to the present schema."""
+"""Bringing a database to the present schema.
 
+Alembic is only imported when there is something to bring: every start and every command asks first.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlmodel import Session, SQLModel
 
 from controller.store import billing_tables, enterprise_tables, management_tables, tables
 from controller.store.database import faults_in_one_line, make_engine
 from controller.store.errors import DatabaseUnusable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 METADATA = SQLModel.metadata
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -19,24 +24,51 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 __all__ = ["METADATA", "billing_tables", "enterprise_tables", "management_tables", "migrate", "tables"]
 
 
-def _config() -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
+    config.attributes["connection"] = connection
     config.set_main_option("script_location", str(_MIGRATIONS))
     return config
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Run the migrations that this database lacks, each in a transaction of its own.
+    """Run the migrations that this database lacks; of several programs that try at once one does.
 
     Raises DatabaseUnusable, also for a database that a newer program has brought further.
     """
+    wanted = _newest() if revision == "head" else revision
+    with _changing(url) as connection:
+        if _present(connection) != wanted:
+            from alembic import command
+
+            command.upgrade(_config(connection), wanted)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the migrations after `revision` back, with what only they have room for; "base" leaves no table.
+
+    Raises DatabaseUnusable.
+    """
+    from alembic import command
+
+    with _changing(url) as connection:
+        command.downgrade(_config(connection), revision)
+
+
+@contextmanager
+def _changing(url: str) -> Iterator[Connection]:
+    """A transaction that changes the schema, of a database that this program knows."""
     engine = make_engine(url)
-    config = _config()
     try:
-        with faults_in_one_line(url), engine.begin() as connection:
+        with (
+            faults_in_one_line(url),
+            engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
             _present(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            yield connection
     finally:
         engine.dispose()
 
@@ -57,17 +89,30 @@ def revisions(url: str) -> tuple[str, str]:
 
 def present_revision(session: Session) -> str:
     """The schema of the database that a session works on."""
-    return MigrationContext.configure(session.connection()).get_current_revision() or "empty"
+    return _noted(session.connection()) or "empty"
+
+
+def _known() -> list[str]:
+    """All revisions: files of migrations are named for theirs, and one follows the other."""
+    return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def _newest() -> str:
-    return ScriptDirectory.from_config(_config()).get_current_head() or "empty"
+    return _known()[-1]
+
+
+def _noted(connection: Connection) -> str | None:
+    """What the database says of itself; None without tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    noted: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return noted
 
 
 def _present(connection: Connection) -> str | None:
-    present = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if present is not None and present not in known:
+    """Raises DatabaseUnusable for what this program doesn't know."""
+    present = _noted(connection)
+    if present is not None and present not in _known():
         raise DatabaseUnusable(
             f"the database has schema {present}, this program knows {_newest()} at most: "
             "run the version that made it, or a newer one"
@@ -80,14 +125,14 @@ def new_migration(url: str, message: str) -> str:
 
     `url` is a database to work with; returns the number of the migration.
     """
+    from alembic import command
+
     migrate(url)
     revision = f"{int(_newest()) + 1:04}"
     engine = make_engine(url)
-    config = _config()
     try:
         with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.revision(config, message, autogenerate=True, rev_id=revision)
+            command.revision(_config(connection), message, autogenerate=True, rev_id=revision)
     finally:
         engine.dispose()
     return revision

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import database_at
 from service.management.world import World, world
 from unit.calls.support import add_account
 
@@ -26,7 +27,7 @@ class Served:
 
     async def _run(self) -> None:
         template = self._folder / "template.db"
-        migrate(f"sqlite:///{template}")
+        migrate(database_at(template))
         add_account(template)
         try:
             async with world(self._folder, template) as made:

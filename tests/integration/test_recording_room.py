@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from engine import database_at
 from service.recordings.support import Room, SetClock, WatchedDatabase
 from unit.calls.support import add_account
 
@@ -27,10 +28,10 @@ async def real_room(directory: Path, program: AsteriskProgram) -> AsyncIterator[
     """A room whose node is real, and the folder in which that keeps recordings."""
     async with platform(directory, program) as home:
         path = directory / "test.db"
-        migrate(f"sqlite:///{path}")
+        migrate(database_at(path))
         add_account(path)
         async with (
-            WatchedDatabase(f"sqlite:///{path}") as database,
+            WatchedDatabase(database_at(path)) as database,
             Node(home.settings.asterisk) as node,
         ):
             await node.ari.wait_ready()

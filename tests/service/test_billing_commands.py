@@ -3,12 +3,12 @@
 import csv
 import io
 import json
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at
 from service.billing.support import Made, add_calls
 from sqlmodel import Session
 from typer.testing import CliRunner
@@ -27,8 +27,8 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command on a database with a prepaid account that has had a call of two minutes an hour ago."""
-    shutil.copy(template, tmp_path / "voicecall.db")
-    engine = make_engine(f"sqlite:///{tmp_path / 'voicecall.db'}")
+    copy_database(template, tmp_path / "voicecall.db")
+    engine = make_engine(database_at(tmp_path / "voicecall.db"))
     now = datetime.now(UTC)
     with Session(engine) as session, session.begin():
         set_price(session, None, OwnTariff(from_units(1800), from_units(0)), now - timedelta(days=2))
@@ -36,6 +36,7 @@ def run(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         add_calls(session, [Made("c1", now - timedelta(hours=1), first=61)])
     engine.dispose()
     monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "voicecall.db"))
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str, status: int = 0) -> str:

@@ -1,12 +1,12 @@
 """`voicecall sound` and `voicecall review` on a database and a data folder of their own."""
 
 import json
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at
 from service.sounds.support import cd_quality
 from sqlmodel import Session
 from typer.testing import CliRunner
@@ -25,8 +25,9 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command; returns what it says."""
-    shutil.copy(template, tmp_path / "voicecall.db")
+    copy_database(template, tmp_path / "voicecall.db")
     monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "voicecall.db"))
 
     def invoke(*arguments: str, status: int = 0) -> str:
         result = CliRunner().invoke(app, arguments)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import database_at
 from sqlmodel import Session
 from typer.testing import CliRunner
 
@@ -116,7 +117,10 @@ class Command:
 
     def run(self, *words: str, status: int = 0) -> str:
         """What it says."""
-        environment = {"VOICECALL_DATA_DIR": str(self._data)}
+        environment = {
+            "VOICECALL_DATA_DIR": str(self._data),
+            "VOICECALL_DATABASE__URL": database_at(self._data / "voicecall.db"),
+        }
         result = CliRunner().invoke(app, words, env=environment)
         assert result.exit_code == status, result.output
         return result.output
@@ -133,7 +137,7 @@ class Command:
         return self.run("export", str(self.folder / file))
 
     def in_database(self, work: Callable[[Session], Any]) -> Any:
-        engine = make_engine(f"sqlite:///{self._data}/voicecall.db")
+        engine = make_engine(database_at(self._data / "voicecall.db"))
         with Session(engine) as session, session.begin():
             found = work(session)
         engine.dispose()

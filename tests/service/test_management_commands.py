@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import copy_database, database_at
 from sqlalchemy import select
 from sqlmodel import Session
 from typer.testing import CliRunner
@@ -32,7 +32,7 @@ class Command:
     """The command, and the database that it works on."""
 
     def __init__(self, folder: Path) -> None:
-        self._database = f"sqlite:///{folder}/voicecall.db"
+        self._database = database_at(folder / "voicecall.db")
 
     def run(self, *words: str, sent: str | None = None, status: int = 0) -> str:
         """What it says; on standard error if it fails."""
@@ -53,8 +53,9 @@ class Command:
 
 @pytest.fixture
 def here(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    shutil.copy(template, tmp_path / "voicecall.db")
+    copy_database(template, tmp_path / "voicecall.db")
     monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "voicecall.db"))
     return Command(tmp_path)
 
 
@@ -195,6 +196,7 @@ def test_C9_given_a_database_of_another_version_when_a_command_is_given_then_it_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "voicecall.db"))
 
     result = CliRunner().invoke(app, ["account", "list"])
 

@@ -1,11 +1,11 @@
 """`voicecall pushes` and `voicecall cdr` on a database of their own."""
 
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at
 from sqlalchemy import select
 from sqlmodel import Session
 from typer.testing import CliRunner
@@ -24,8 +24,8 @@ Run = Callable[..., str]
 @pytest.fixture(scope="module")
 def template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "voicecall.db"
-    shutil.copy(template, path)
-    engine = make_engine(f"sqlite:///{path}")
+    copy_database(template, path)
+    engine = make_engine(database_at(path))
     with Session(engine) as session, session.begin():
         session.add(App(key="app-2", account_id=ACCOUNT, service=Service.NOTIFICATION, secret="12345678"))
         session.flush()
@@ -86,8 +86,9 @@ def template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command; returns what it says."""
-    shutil.copy(template, tmp_path / "voicecall.db")
+    copy_database(template, tmp_path / "voicecall.db")
     monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "voicecall.db"))
 
     def invoke(*arguments: str, status: int = 0) -> str:
         result = CliRunner().invoke(app, arguments)
@@ -102,7 +103,7 @@ def due(tmp_path: Path) -> Callable[[], list[str]]:
     """The calls whose CDRs are due."""
 
     def read() -> list[str]:
-        engine = make_engine(f"sqlite:///{tmp_path}/voicecall.db")
+        engine = make_engine(database_at(tmp_path / "voicecall.db"))
         with Session(engine) as session:
             found = [row.call_id for row in session.execute(select(CdrPush)).scalars() if row.due_at]
         engine.dispose()
@@ -172,5 +173,6 @@ def test_given_no_database_yet_when_asked_then_the_reason_is_named(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path / "empty"))
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "empty" / "voicecall.db"))
 
     assert "start the controller once" in run("cdr", "list", status=2)

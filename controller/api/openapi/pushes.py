@@ -14,7 +14,7 @@ Digits = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{2,29}$", examples=["+86139
 
 
 class _Sent(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, defer_build=True)
 
 
 class _Event(_Sent):

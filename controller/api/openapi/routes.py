@@ -1,6 +1,9 @@
 """Where the documentation is served: `/openapi.json` for programs, `/docs` for people."""
 
+import asyncio
 import json
+from collections.abc import Callable
+from functools import cache
 
 from aiohttp import web
 
@@ -13,14 +16,23 @@ _HEADERS = {
 }
 
 
-def documentation_routes(document: Json, prefix: str = "") -> list[web.RouteDef]:
-    """A document below `prefix`, for the application of the HTTP server."""
+def documentation_routes(document: Callable[[], Json], prefix: str = "") -> list[web.RouteDef]:
+    """A document below `prefix`, for the application of the HTTP server; made when it is first asked for."""
+
+    @cache
+    def text() -> str:
+        return as_json(document())
+
+    @cache
+    def html() -> str:
+        return page(document())
 
     async def for_programs(_request: web.Request) -> web.Response:
-        return web.Response(text=as_json(document), content_type="application/json")
+        return web.Response(text=await asyncio.to_thread(text), content_type="application/json")
 
     async def for_people(_request: web.Request) -> web.Response:
-        return web.Response(text=page(document), content_type="text/html", headers=_HEADERS)
+        made = await asyncio.to_thread(html)
+        return web.Response(text=made, content_type="text/html", headers=_HEADERS)
 
     return [web.get(f"{prefix}/openapi.json", for_programs), web.get(f"{prefix}/docs", for_people)]
 

@@ -20,8 +20,6 @@ class Page:
     handler: PageHandler
     is_open: bool
     """Whether it is there for who isn't logged in."""
-    max_body: int | None = None
-    """Bytes that may be sent to it, where files are; None: as the settings say."""
     takes_file: bool = False
     """Whether the form has a file, which comes in pieces: `Visit.arriving`."""
 
@@ -44,22 +42,20 @@ class Pages:
         path: str,
         *,
         is_open: bool = False,
-        max_body: int | None = None,
         takes_file: bool = False,
     ) -> Callable[[PageHandler], PageHandler]:
         """Declare what a form is sent to."""
-        return self._page("POST", path, is_open, max_body, takes_file)
+        return self._page("POST", path, is_open, takes_file)
 
     def _page(
         self,
         method: Literal["GET", "POST"],
         path: str,
         is_open: bool,
-        max_body: int | None = None,
         takes_file: bool = False,
     ) -> Callable[[PageHandler], PageHandler]:
         def declare(handler: PageHandler) -> PageHandler:
-            self.declared.append(Page(method, path, handler, is_open, max_body, takes_file))
+            self.declared.append(Page(method, path, handler, is_open, takes_file))
             return handler
 
         return declare

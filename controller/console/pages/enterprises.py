@@ -11,6 +11,7 @@ from controller.console.pages.declared import Pages
 from controller.console.pages.terms import DOCUMENTS, ENTERPRISE_STATES, any_of
 from controller.console.visit import Visit
 from controller.console.words import N_
+from controller.management.operations import Upload
 from controller.management.problems import Problem, wrong_field
 from controller.management.resources.enterprises import (
     LARGEST_DOCUMENT,
@@ -61,7 +62,6 @@ REJECTION: Final = Form(
         ),
     )
 )
-_FORM_AROUND_FILE: Final = 4096
 
 
 @pages.get("/enterprises")
@@ -122,23 +122,24 @@ async def change(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.post("/enterprises/{enterprise_id}/documents/{kind}", max_body=LARGEST_DOCUMENT + _FORM_AROUND_FILE)
+@pages.post("/enterprises/{enterprise_id}/documents/{kind}", takes_file=True)
 async def upload(visit: Visit) -> web.StreamResponse:
     """A document, in place of the one before."""
     sent = await visit.sent(WHOLE)
     kind = visit.path["kind"]
     try:
-        document = await visit.uploaded("document")
-        if document is None:
+        arriving = visit.arriving
+        assert arriving is not None
+        if not arriving.file_name:
             raise wrong_field(f"documents.{kind}", "is missing")
+        document = Upload(await arriving.beginning(LARGEST_DOCUMENT), arriving.media_type)
         await visit.run(put_enterprise_document, body=document, query={"kind": kind})
     except Problem as problem:
         if problem.status not in (409, 413, 415, 422):
             raise
-        sent.refused(problem)
-        if problem.status != 409:
-            said = sent.faults.get(f"documents.{kind}") or sent.problem
-            sent.faults, sent.problem = {f"documents.{kind}": said}, ""
+        sent.refused(problem, {"content": f"documents.{kind}"})
+        if problem.status in (413, 415):
+            sent.faults, sent.problem = {f"documents.{kind}": sent.problem}, ""
         return await _show(visit, sent)
     return visit.go(_place(visit.path["enterprise_id"]) + "#documents", "The document is uploaded.")
 

@@ -158,12 +158,14 @@ async def bind(visit: Visit) -> web.StreamResponse:
 async def release_page(visit: Visit) -> web.StreamResponse:
     """What releasing it means, and the form for it."""
     visit.check(release_number)
+    await visit.run(get_number)
     return _release(visit, visit.blank(RELEASE))
 
 
 @pages.post("/numbers/{number}/release")
 async def release(visit: Visit) -> web.StreamResponse:
     """It is given back for good."""
+    await visit.run(get_number)
     sent = await visit.sent(RELEASE)
     if sent.confirms(visit.path["number"]):
         await sent.to(release_number)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from sqlalchemy import select
+from sqlalchemy.orm import object_session
 from sqlmodel import Session, col
 
 from controller.management.context import Change, Context
@@ -26,6 +27,8 @@ class PushAttemptView(View):
     """Names it; a later one has a larger number."""
     call_id: str
     """Of which call it told."""
+    account_id: str
+    """Whose it is."""
     app_key: str
     """Whose receiver it went to."""
     message_id: str
@@ -66,6 +69,8 @@ class UndeliveredView(View):
 
     call_id: str
     """Of which call."""
+    account_id: str
+    """Whose it is."""
     app_key: str
     """Of which application."""
     url: str
@@ -111,6 +116,8 @@ class PushedAgain(View):
 class EndpointView(View):
     """A receiver that has failed since it last worked; the others are well."""
 
+    account_id: str
+    """Whose it is."""
     app_key: str
     """Of which application."""
     url: str
@@ -164,12 +171,12 @@ async def list_push_attempts(ctx: Context, query: AttemptsQuery) -> Page[PushAtt
     if query.failed is not None:
         failed = col(PushAttempt.failure).is_not(None)
         statement = statement.where(failed if query.failed else ~failed)
-    fields = set(PushAttemptView.model_fields)
+    fields = set(PushAttemptView.model_fields) - {"account_id"}
     return await ctx.page(
         statement,
         [col(PushAttempt.id)],
         query,
-        lambda row: PushAttemptView(**row.model_dump(include=fields)),
+        lambda row: PushAttemptView(account_id=_account_of(row), **row.model_dump(include=fields)),
         account=_ACCOUNT,
         descending=True,
     )
@@ -194,6 +201,7 @@ async def list_undelivered_cdrs(ctx: Context, query: UndeliveredQuery) -> Page[U
 def _undelivered(row: CdrPush) -> UndeliveredView:
     return UndeliveredView(
         call_id=row.call_id,
+        account_id=_account_of(row),
         app_key=row.app_key,
         url=endpoint_url(row.url),
         ended_at=row.ended_at,
@@ -231,6 +239,13 @@ async def push_cdrs_again(ctx: Context, body: PushAgain) -> PushedAgain:
     return await ctx.change(push)
 
 
+def _account_of(row: CdrPush | PushAttempt | PushEndpoint) -> str:
+    """Whose it is; each application is read once for a page."""
+    session = object_session(row)
+    assert session is not None
+    return session.get_one(App, row.app_key).account_id
+
+
 def _owner(session: Session, app_key: str) -> str | None:
     app = session.get(App, app_key)
     return None if app is None else app.account_id
@@ -239,12 +254,12 @@ def _owner(session: Session, app_key: str) -> str | None:
 @operations.get("/push-endpoints", needs=Role.VIEWER)
 async def list_push_endpoints(ctx: Context, query: AccountQuery) -> Page[EndpointView]:
     """List receivers that have failed since they last worked, and those that are disabled."""
-    fields = set(EndpointView.model_fields)
+    fields = set(EndpointView.model_fields) - {"account_id"}
     return await ctx.page(
         select(PushEndpoint).join(App, col(App.key) == col(PushEndpoint.app_key)),
         [col(PushEndpoint.app_key), col(PushEndpoint.url)],
         query,
-        lambda row: EndpointView(**row.model_dump(include=fields)),
+        lambda row: EndpointView(account_id=_account_of(row), **row.model_dump(include=fields)),
         account=_ACCOUNT,
     )
 

@@ -65,7 +65,8 @@ class AlarmView(View):
     """Its figures."""
 
 
-def _hold(row: Hold) -> HoldView:
+def hold_view(row: Hold) -> HoldView:
+    """How a hold is shown."""
     return HoldView(
         account_id=None if row.scope == EVERYTHING else row.scope,
         reason=row.reason,
@@ -93,7 +94,7 @@ async def list_alarms(ctx: Context, query: AccountQuery) -> Page[AlarmView]:
 @operations.get("/holds", needs=Role.VIEWER, scope=Scope.OPERATOR)
 async def list_holds(ctx: Context) -> HoldsView:
     """List what keeps accounts, or everybody, from making calls."""
-    return HoldsView(items=await ctx.read(lambda session: [_hold(row) for row in holds(session)]))
+    return HoldsView(items=await ctx.read(lambda session: [hold_view(row) for row in holds(session)]))
 
 
 @operations.get("/accounts/{account_id}/holds", needs=Role.VIEWER, kinds=[ACCOUNT])
@@ -180,4 +181,4 @@ def _shown(session: Session, account_id: str | None) -> HoldsView:
 
 
 def _holds_of(session: Session, scope: str) -> list[HoldView]:
-    return [_hold(row) for row in holds_of(session, scope)]
+    return [hold_view(row) for row in holds_of(session, scope)]

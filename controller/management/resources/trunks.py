@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 
 from controller.accounts.declaration import reserved_clashes
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
+from controller.asterisk.trunk_states import TrunkState
 from controller.faults import NUMBER_START, TRUNK_NAME
 from controller.management.context import Change, Context
 from controller.management.models import Edit, Input, Page, PageQuery, View
@@ -151,6 +152,17 @@ def _view(row: Trunk) -> TrunkView:
     )
 
 
+def trunk_state_view(state: TrunkState) -> TrunkStateView:
+    """How a trunk's state is shown."""
+    return TrunkStateView(
+        name=state.name,
+        works=state.works,
+        reachable=state.reachable,
+        registered=state.registered,
+        registration=state.registration,
+    )
+
+
 def _route(row: Route) -> RouteView:
     return RouteView(prefix=row.prefix, trunks=list(row.trunks), contact=row.contact)
 
@@ -203,18 +215,7 @@ async def list_trunks(ctx: Context, query: PageQuery) -> Page[TrunkView]:
 @operations.get("/trunk-states", needs=Role.VIEWER, scope=Scope.OPERATOR)
 async def list_trunk_states(ctx: Context) -> TrunkStatesView:
     """List how the trunks are: whether they answer, and whether the node is registered there."""
-    return TrunkStatesView(
-        items=[
-            TrunkStateView(
-                name=state.name,
-                works=state.works,
-                reachable=state.reachable,
-                registered=state.registered,
-                registration=state.registration,
-            )
-            for state in ctx.services.node.trunks.all()
-        ]
-    )
+    return TrunkStatesView(items=[trunk_state_view(state) for state in ctx.services.node.trunks.all()])
 
 
 @operations.post(

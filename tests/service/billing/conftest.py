@@ -1,18 +1,18 @@
 """For tests of money."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at
 
 from controller.store.database import Database
 
 
 @pytest.fixture
 def database_url(template: Path, tmp_path: Path) -> str:
-    shutil.copy(template, tmp_path / "test.db")
-    return f"sqlite:///{tmp_path}/test.db"
+    copy_database(template, tmp_path / "test.db")
+    return database_at(tmp_path / "test.db")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ A new page is tested here by being declared; a new parameter of a path needs a s
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from service.console.conftest import Browser, browser
@@ -49,11 +50,12 @@ OURS = {
         "Id",
     ),
     *("wav", "Hz", "Ogg", "FLAC", "CSV", "CNY", "STOP", "none", "templateId", "notifyVoice", "preVoice"),
-    *("sessionId", "IP", "URL", "kB", "MB", "HEP", "SVG", "pcap", "WebRTC", "https"),
+    *("sessionId", "IP", "URL", "kB", "MB", "HEP", "SVG", "pcap", "WebRTC", "https", "http"),
 }
 """Words that are the same in every language, and data of the world's."""
 _SILENT = {"code", "pre", "kbd", "script", "style", "option"}
 _SPOKEN = ("title", "placeholder", "aria-label")
+_PARAMETER = re.compile(r"{(\w+)(?::([^}]*))?}")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 
 
@@ -88,13 +90,18 @@ def said(page: str) -> list[str]:
 
 
 def english(page: str) -> list[str]:
-    """What is said in English, beside names that are the same everywhere."""
+    """What is said in English, beside names that are the same everywhere and what stands in quotes."""
     return [
         text
         for text in said(page)
         for token in re.split(r"[\s，。、；：（）“”]+", text)
-        if _WORD.fullmatch(token.strip(".,:;()?!·…*/#\"'")) and token.strip(".,:;()?!·…*/#\"'") not in OURS
+        if _WORD.fullmatch(word := token.strip(".,:;()?!·…*/#")) and word not in OURS
     ]
+
+
+def _filled(parameter: str, choices: str | None, ids: dict[str, str]) -> str:
+    """What stands in a path: an id, or the first of the words that can stand there."""
+    return choices.split("|")[0] if choices and parameter not in ids else quote(ids[parameter], safe="")
 
 
 async def _fill(here: World) -> dict[str, str]:
@@ -127,7 +134,7 @@ async def test_given_every_page_when_opened_in_each_language_then_it_is_whole_an
     for page in PAGES:
         if page.method != "GET":
             continue
-        path = re.sub(r"{(\w+)(:[^}]*)?}", lambda found: ids[found[1]].replace("+", "%2B"), page.path)
+        path = _PARAMETER.sub(lambda found: _filled(found[1], found[2], ids), page.path)
         for language in LANGUAGES:
             visitor.cookies["voicecall-language"] = language
             status, text = await _read(visitor, path)

@@ -1,6 +1,5 @@
 """What tests of call details work with: calls in a real database, and an index beside it."""
 
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine import copy_database, database_at, is_made
 from sqlmodel import Session
 
 from controller.details.archive import CallArchive
@@ -132,10 +132,10 @@ def record(call: Call, ended_at: datetime) -> dict[str, Any]:
 async def desk(directory: Path) -> AsyncIterator[Desk]:
     """A desk whose files are in this folder; it can be opened again."""
     file = directory / "calls.db"
-    if not file.exists():
-        shutil.copy(_template(), file)
+    if not is_made(file):
+        copy_database(_template(), file)
     async with (
-        Database(f"sqlite:///{file}", synchronous="NORMAL") as database,
+        Database(database_at(file), synchronous="NORMAL") as database,
         opened_index(database, directory / "call-index.db") as index,
     ):
         yield Desk(database, index, CallSearch(database, index), directory)
@@ -145,7 +145,7 @@ async def desk(directory: Path) -> AsyncIterator[Desk]:
 def _template() -> Path:
     """A database with two accounts of two apps; made once, as that takes longest."""
     file = Path(tempfile.mkdtemp()) / "template.db"
-    url = f"sqlite:///{file}"
+    url = database_at(file)
     migrate(url)
     engine = make_engine(url)
     with Session(engine) as session, session.begin():

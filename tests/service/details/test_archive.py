@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import database_at
 from service.details.support import NOW, Desk, desk
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
 from controller.details import index as index_module
@@ -17,7 +19,7 @@ from controller.settings import DetailSettings, RecordingSettings, Settings
 from controller.store import call_index
 from controller.store.billing_tables import RatedCall, Settlement
 from controller.store.calls import CdrDelivery
-from controller.store.database import Database
+from controller.store.database import Database, make_engine
 from controller.store.tables import (
     Call,
     CallPush,
@@ -250,41 +252,44 @@ async def test_given_a_database_of_before_when_migrated_then_cdrs_have_numbers_i
 ) -> None:
     from controller.store.schema import migrate
 
-    url = f"sqlite:///{tmp_path}/old.db"
+    url = database_at(tmp_path / "old.db")
     migrate(url, "0010")
-    with sqlite3.connect(tmp_path / "old.db") as old:
-        old.execute("INSERT INTO account (id, name, active) VALUES ('acme', '', 1)")
-        old.execute(
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        old = connection.exec_driver_sql
+        old("INSERT INTO account (id, name, active) VALUES ('acme', '', true)")
+        old(
             "INSERT INTO app (key, account_id, name, service, secret, active, recording, max_calls, "
             "push_profile, webhook_secrets) VALUES "
-            "('a', 'acme', '', 'notification', 's', 1, 0, 10, 'compat', '[]')"
+            "('a', 'acme', '', 'notification', 's', true, false, 10, 'compat', '[]')"
         )
         for name, at in (("late", "2026-11-02 00:00:00"), ("early", "2026-11-01 00:00:00")):
-            old.execute(
+            old(
                 "INSERT INTO call (id, session_id, account_id, app_key, service, controller, node, "
                 "display_number, callee, push_profile, accepted_at) VALUES "
-                "(?, ?, 'acme', 'a', 'notification', 'h', 'n', '+861', '+862', 'compat', ?)",
-                (name, name, at),
+                f"('{name}', '{name}', 'acme', 'a', 'notification', 'h', 'n', '+861', '+862', 'compat', "
+                f"'{at}')"
             )
-            old.execute("INSERT INTO cdr VALUES (?, 'a', ?, '{\"kept\": true}')", (name, at))
-            old.execute(
+            old(f"INSERT INTO cdr VALUES ('{name}', 'a', '{at}', '{{\"kept\": true}}')")
+            old(
                 "INSERT INTO cdr_push (call_id, app_key, url, ended_at, attempts, message_id) "
-                "VALUES (?, 'a', 'u', ?, 3, 'm')",
-                (name, at),
+                f"VALUES ('{name}', 'a', 'u', '{at}', 3, 'm')"
             )
 
-        old.execute("INSERT INTO settlement (id, started_at, until) VALUES (1, '2026-11-02', '2026-11-02')")
-        old.execute(
+        old("INSERT INTO settlement (id, started_at, until) VALUES (1, '2026-11-02', '2026-11-02')")
+        old(
             "INSERT INTO rated_call VALUES ('early', 1, 'acme', 'a', 'notification', '2026-11-01 00:00:00', "
             "'2026-11-01', 1, 20, 1, 18, 18)"
         )
 
     migrate(url)
 
-    with sqlite3.connect(tmp_path / "old.db") as new:
-        assert new.execute("SELECT call_id FROM rated_call").fetchall() == [("early",)]
-        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
-            new.execute("DELETE FROM rated_call")
+    with engine.connect() as connection:
+        rated = connection.exec_driver_sql("SELECT call_id FROM rated_call")
+        assert [tuple(row) for row in rated] == [("early",)]
+        with pytest.raises(DBAPIError, match="never changed"):
+            connection.exec_driver_sql("DELETE FROM rated_call")
+    engine.dispose()
     async with Database(url) as database:
         found = await database.read(
             lambda session: [

@@ -1,12 +1,12 @@
 """The audit trail: who did what, in a chain that shows when somebody touched it."""
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at, engine_name
 from service.management.world import ALPHA, BETA, World, user_id
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, delete, select, update
 from typer.testing import CliRunner
 
@@ -93,7 +93,7 @@ async def test_C9_given_an_entry_when_it_is_to_be_changed_or_removed_then_the_da
 ) -> None:
     await some_entries(here)
 
-    with pytest.raises(IntegrityError, match="append-only"):
+    with pytest.raises(DBAPIError, match="append-only"):
         await here.write(lambda session: session.exec(statement))
 
 
@@ -119,10 +119,16 @@ async def test_C9_given_a_trail_that_was_tampered_with_when_verified_then_it_say
 ) -> None:
     await some_entries(here)
     assert (await here.ask("GET", "/audit/verification")).body["intact"] is True
-    with sqlite3.connect(here.services.settings.data_dir / "world.db") as file:
-        file.executescript(
-            "DROP TRIGGER audit_entry_no_update; DROP TRIGGER audit_entry_no_delete;" + tampering
-        )
+    dropped = {
+        "sqlite": ["DROP TRIGGER audit_entry_no_update", "DROP TRIGGER audit_entry_no_delete"],
+        "postgresql": ["DROP TRIGGER audit_entry_no_change ON audit_entry"],
+    }
+
+    def tamper(session: Session) -> None:
+        for statement in (*dropped[engine_name()], tampering):
+            session.connection().exec_driver_sql(statement)
+
+    await here.write(tamper)
 
     state = (await here.ask("GET", "/audit/verification")).body
 
@@ -149,7 +155,7 @@ async def test_C9_given_the_command_when_the_trail_is_exported_and_verified_then
 ) -> None:
     await some_entries(here)
     await here.read(lambda session: list(session.exec(select(AuditEntry))))
-    monkeypatch.setenv("VOICECALL_DATABASE__URL", f"sqlite:///{tmp_path}/world.db")
+    monkeypatch.setenv("VOICECALL_DATABASE__URL", database_at(tmp_path / "world.db"))
     runner = CliRunner()
 
     verified = runner.invoke(app, ["audit", "verify"])
@@ -170,11 +176,13 @@ def test_C9_given_more_entries_than_are_read_at_once_when_verified_then_all_are_
 
     from controller.store.database import make_engine
 
-    (tmp_path / "t.db").write_bytes(template.read_bytes())
+    copy_database(template, tmp_path / "t.db")
     moment = datetime(2026, 11, 24, tzinfo=UTC)
-    with Session(make_engine(f"sqlite:///{tmp_path}/t.db", synchronous="OFF")) as session, session.begin():
+    engine = make_engine(database_at(tmp_path / "t.db"), synchronous="OFF")
+    with Session(engine) as session, session.begin():
         for number in range(1200):
             audit.append(session, audit.Deed(moment, f"r{number}", None, "", "", "a", "k", "t"))
         state = audit.verify(session)
+    engine.dispose()
 
     assert (state.entries, state.fault) == (1200, None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from engine import copy_database, database_at
 from pydantic import SecretStr
 from sqlmodel import Session, select
 
@@ -27,8 +28,8 @@ def users(session: Session) -> list[User]:
 
 @pytest.fixture
 def url(tmp_path: Path, template: Path) -> str:
-    (tmp_path / "t.db").write_bytes(template.read_bytes())
-    return f"sqlite:///{tmp_path}/t.db"
+    copy_database(template, tmp_path / "t.db")
+    return database_at(tmp_path / "t.db")
 
 
 async def test_C1_given_no_user_when_started_then_an_administrator_with_a_random_password(url: str) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from engine import copy_database, database_at
 from pydantic import SecretStr
 from sqlmodel import Session, delete
 
@@ -144,7 +144,7 @@ class World:
 @asynccontextmanager
 async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[World]:
     """A world in `folder`; `template` is a migrated database."""
-    shutil.copy(template, folder / "world.db")
+    copy_database(template, folder / "world.db")
     settings = Settings(
         data_dir=folder,
         http=HttpSettings(port=0),
@@ -162,7 +162,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
 
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            Database(f"sqlite:///{folder}/world.db", synchronous="OFF")
+            Database(database_at(folder / "world.db"), synchronous="OFF")
         )
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)

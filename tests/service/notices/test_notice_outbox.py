@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from engine import copy_database, database_at, is_made
 from pydantic import ValidationError
 from service.notices.support import MailServer, mail_server
 from standardwebhooks import Webhook
@@ -70,12 +70,12 @@ class Desk:
 @asynccontextmanager
 async def opened(template: Path, folder: Path, **pushes: Any) -> AsyncIterator[Desk]:
     path = folder / "test.db"
-    if not path.exists():
-        shutil.copy(template, path)
+    if not is_made(path):
+        copy_database(template, path)
     settings = push_settings(**pushes)
     clock = SetClock()
     async with (
-        Database(f"sqlite:///{path}", synchronous="NORMAL") as database,
+        Database(database_at(path), synchronous="NORMAL") as database,
         mail_server() as mail,
         opened_outbox(
             database,

@@ -1,7 +1,6 @@
 """A small house for tests of recordings: the fake Asterisk, a database that tells of writes, a keeper."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine import copy_database, database_at
 from sqlmodel import Session
 from unit.calls.support import ACCOUNT, APP, make_node
 from unit.support import soon
@@ -170,7 +170,7 @@ def made_call(call_id: str) -> Call:
 async def made_room(asterisk: FakeAsterisk, template: Path, directory: Path) -> AsyncIterator[Room]:
     """A room whose node is not started yet."""
     path = directory / "test.db"
-    shutil.copy(template, path)
-    async with WatchedDatabase(f"sqlite:///{path}") as database:
+    copy_database(template, path)
+    async with WatchedDatabase(database_at(path)) as database:
         node = make_node(asterisk, directory)
         yield Room(asterisk, database, node, SetClock(), directory / "recordings")

@@ -1,6 +1,5 @@
 """What tests of sound files and templates work with: real SQLite, real files, real conversion."""
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from engine import copy_database, database_at, is_made
 from sqlmodel import Session
 from unit.pushes.support import SetClock
 
@@ -75,9 +75,9 @@ class Studio:
 @asynccontextmanager
 async def studio(template: Path, folder: Path, nodes: int = 1, **limits: Any) -> AsyncIterator[Studio]:
     path = folder / "test.db"
-    if not path.exists():
-        shutil.copy(template, path)
-    async with Database(f"sqlite:///{path}", synchronous="NORMAL") as database:
+    if not is_made(path):
+        copy_database(template, path)
+    async with Database(database_at(path), synchronous="NORMAL") as database:
 
         def add(session: Session) -> None:
             if session.get(Account, OTHER) is None:

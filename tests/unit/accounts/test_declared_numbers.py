@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from engine import database_at
 from sqlalchemy import text
 
 from controller.accounts.declaration import DeclarationError, apply, read_declaration
@@ -134,7 +135,7 @@ async def test_C4_given_numbers_that_can_not_be_when_applied_then_it_says_why_an
 def test_C4_given_a_database_with_an_inactive_number_when_migrated_then_it_is_suspended(
     tmp_path: Path,
 ) -> None:
-    url = f"sqlite:///{tmp_path}/old.db"
+    url = database_at(tmp_path / "old.db")
     migrate(url, "0002")
     engine = make_engine(url)
     with engine.begin() as connection:

@@ -179,7 +179,8 @@ async def test_given_requests_that_are_no_http_when_they_flood_then_they_are_tur
         answers = await it.flood("", first="NO\x00SENSE")
 
     assert answers[0].startswith(b"HTTP/1.0 400")
-    assert answers[-1].startswith(b"HTTP/1.1 429")
+    # Whose turn comes last, the event loop decides.
+    assert any(answer.startswith(b"HTTP/1.1 429") for answer in answers)
 
 
 async def test_given_waiting_requests_when_their_senders_leave_then_the_next_is_served() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import database_at
 from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory, Login, PreviousSecret
@@ -84,7 +85,7 @@ GENERATIONS = pytest.mark.parametrize(
 
 @pytest.fixture
 async def gate(tmp_path: Path):
-    migrate(url := f"sqlite:///{tmp_path}/test.db")
+    migrate(url := database_at(tmp_path / "test.db"))
     async with Database(url, synchronous="NORMAL") as database:
 
         def declare(session) -> None:

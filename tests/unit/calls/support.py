@@ -1,7 +1,6 @@
 """A small house for tests of calls: the fake Asterisk, a database, a node, the call service."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from engine import copy_database, database_at, is_made
 from pydantic import SecretStr
 from sqlalchemy import select
 from sqlmodel import Session
@@ -198,7 +198,7 @@ def call_request(*items: PlayItem, **changes: Any) -> CallRequest:
 
 def add_account(path: Path) -> None:
     """Put an account and an app into an empty database."""
-    engine = make_engine(f"sqlite:///{path}")
+    engine = make_engine(database_at(path))
     with Session(engine) as session, session.begin():
         session.add(Account(id=ACCOUNT))
         session.flush()
@@ -235,11 +235,11 @@ async def running_house(
 ) -> AsyncIterator[House]:
     """A house whose node takes calls; `prepare` is awaited before the node connects."""
     path = directory / "test.db"
-    if not path.exists():
-        shutil.copy(template, path)
+    if not is_made(path):
+        copy_database(template, path)
     told, clock, due = Told(), SteadyClock(), []
     async with (
-        Database(f"sqlite:///{path}", synchronous="NORMAL") as database,
+        Database(database_at(path), synchronous="NORMAL") as database,
         Journal(database) as journal,
     ):
         node = make_node(asterisk, directory, **node_changes)

@@ -1,7 +1,7 @@
-import shutil
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at
 from sqlmodel import Session
 
 from controller.store.database import make_engine
@@ -12,8 +12,8 @@ from controller.store.tables import Account, App
 def template(empty_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two accounts: one with two apps, one with one."""
     path = tmp_path_factory.mktemp("template") / "template.db"
-    shutil.copy(empty_template, path)
-    engine = make_engine(f"sqlite:///{path}")
+    copy_database(empty_template, path)
+    engine = make_engine(database_at(path))
     with Session(engine) as session, session.begin():
         session.add_all([Account(id="acme"), Account(id="other")])
         session.flush()

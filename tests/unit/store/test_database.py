@@ -171,6 +171,7 @@ async def test_given_a_usual_umask_when_a_database_is_made_then_its_files_are_it
     assert found == {"test.db": 0o600, "test.db-wal": 0o600, "test.db-shm": 0o600}
 
 
+@pytest.mark.engine("sqlite")
 async def test_given_a_database_that_others_could_read_when_it_is_opened_then_they_can_no_longer(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -1,12 +1,12 @@
 """Limits counted from call rows: edges, both numbers of a callback, many controllers at once, cost."""
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import copy_database, database_at
 from sqlmodel import Session
 from unit.store.support import FIRST, NOW, OTHER, PERSON, SECOND, accept, call_row, end, refusal
 
@@ -19,8 +19,8 @@ from controller.store.limits import Frequency, Limits
 
 @pytest.fixture
 async def database(template: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    shutil.copy(template, tmp_path / "test.db")
-    async with Database(f"sqlite:///{tmp_path / 'test.db'}", synchronous="NORMAL") as opened:
+    copy_database(template, tmp_path / "test.db")
+    async with Database(database_at(tmp_path / "test.db"), synchronous="NORMAL") as opened:
         yield opened
 
 
@@ -236,6 +236,7 @@ async def test_given_all_limits_reached_when_refused_then_the_order_is_as_docume
     assert found == order
 
 
+@pytest.mark.engine("sqlite")
 async def test_given_every_limit_when_counted_then_an_index_answers_each_question(
     database: Database,
 ) -> None:

@@ -1,11 +1,11 @@
 """Limits counted from call rows: many controllers at once, any order of requests, calls from before."""
 
 import asyncio
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from engine import copy_database, database_at
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -37,7 +37,7 @@ def test_A4_4_given_two_controllers_when_calls_start_and_end_at_once_then_never_
     app, account, number = most
     limits = Limits(app, account_calls=account, number_calls={FIRST: number})
     path = tmp_path / f"{next(NUMBERS)}.db"
-    shutil.copy(template, path)
+    copy_database(template, path)
 
     async def one(database: Database, wish: tuple[str, str, bool]) -> bool:
         key, shown, ends = wish
@@ -53,7 +53,7 @@ def test_A4_4_given_two_controllers_when_calls_start_and_end_at_once_then_never_
         return not ends
 
     async def run() -> None:
-        url = f"sqlite:///{path}"
+        url = database_at(path)
         async with Database(url, synchronous="NORMAL") as here, Database(url, synchronous="NORMAL") as there:
             stay = await asyncio.gather(
                 *(one(there if index % 2 else here, wish) for index, wish in enumerate(wishes))
@@ -91,11 +91,11 @@ def test_A4_4_given_a_rate_when_requests_arrive_in_any_order_then_no_second_has_
     template: Path, tmp_path: Path, rate: int, moments: list[int]
 ) -> None:
     path = tmp_path / f"{next(NUMBERS)}.db"
-    shutil.copy(template, path)
+    copy_database(template, path)
     accepted: list[int] = []
 
     async def run() -> None:
-        async with Database(f"sqlite:///{path}", synchronous="NORMAL") as database:
+        async with Database(database_at(path), synchronous="NORMAL") as database:
             for moment in moments:
                 at = NOW + timedelta(milliseconds=moment)
                 try:
@@ -114,7 +114,7 @@ def test_A4_4_given_a_rate_when_requests_arrive_in_any_order_then_no_second_has_
 def test_given_calls_before_there_were_limits_when_migrated_then_it_is_known_whom_they_were_for(
     tmp_path: Path,
 ) -> None:
-    url = f"sqlite:///{tmp_path}/old.db"
+    url = database_at(tmp_path / "old.db")
     migrate(url, "0005")
     engine = make_engine(url)
     plan = f'{{"callee": "{OTHER}", "display_number": "{SECOND}"}}'
@@ -123,7 +123,7 @@ def test_given_calls_before_there_were_limits_when_migrated_then_it_is_known_who
         connection.execute(
             text(
                 "INSERT INTO app (key, account_id, name, service, secret, active, max_calls)"
-                " VALUES ('app-1', 'acme', '', 'callback', '12345678', 1, 10)"
+                " VALUES ('app-1', 'acme', '', 'callback', '12345678', true, 10)"
             )
         )
         for name, service, kept in (("n", "notification", None), ("c", "callback", plan)):

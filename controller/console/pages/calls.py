@@ -1,0 +1,104 @@
+"""Calls, found by any part of what is known of them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+
+from controller.console.forms import Field, Form, Sent
+from controller.console.listing import ACCOUNT, listed
+from controller.console.pages.call_terms import RESULTS, result
+from controller.console.pages.declared import Pages
+from controller.console.pages.terms import SERVICES
+from controller.console.visit import Visit
+from controller.console.words import N_
+from controller.management.resources.applications import list_applications
+from controller.management.resources.calls import list_calls
+from controller.management.roles import Role
+
+pages = Pages()
+
+_SUGGESTED = 200
+
+
+@dataclass(frozen=True)
+class _Result(Field):
+    """One of those that the operation takes several of."""
+
+    def body_value(self, typed: str | None) -> Any:
+        code = super().body_value(typed)
+        return None if code is None else [code]
+
+
+FILTERS: Final = Form(
+    (
+        Field("text", N_("Part of a number or sessionId")),
+        Field(
+            "service",
+            N_("Service"),
+            "choice",
+            choices=[("", ""), *((kind.value, label) for kind, label in SERVICES.items())],
+        ),
+        _Result(
+            "result",
+            N_("How it ended"),
+            "choice",
+            choices=[("", ""), *((str(code), label) for code, (_kind, label) in RESULTS.items())],
+        ),
+        Field("since", N_("Asked for since (UTC)"), "moment"),
+        Field("until", N_("Asked for before (UTC)"), "moment"),
+        Field("caller", N_("Part of the caller's number")),
+        Field("callee", N_("Part of the callee's number")),
+        Field("app_key", N_("Application"), "suggest"),
+        ACCOUNT,
+    )
+)
+SHOWN_AT_ONCE: Final = 5
+"""Of the filters; the others are behind a click."""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter that narrows the list."""
+
+    name: str
+    label: str
+    value: str
+
+
+@pages.get("/calls")
+async def calls(visit: Visit) -> web.StreamResponse:
+    """Those that meet the filters in the address, newest first."""
+    applications = await visit.all_of(list_applications, most=_SUGGESTED)
+    offered = FILTERS.offering(app_key=[(app.app_key, app.name) for app in applications])
+    listing = await listed(visit, list_calls, offered)
+    return visit.render(
+        "calls.html",
+        status=listing.filters.status,
+        listing=listing,
+        chips=_chips(visit, listing.filters),
+        at_once=SHOWN_AT_ONCE,
+        services=SERVICES,
+        result=result,
+        may_call=visit.may(Role.DEVELOPER),
+        curl=visit.curl("GET", "/calls", **_query(listing.filters)),
+    )
+
+
+def _query(filters: Sent) -> dict[str, str]:
+    """The same filters, as the operation is asked with them."""
+    body = filters.form.body(filters.typed)
+    return {
+        name: str(value[0] if isinstance(value, list) else value) for name, value in body.items() if value
+    }
+
+
+def _chips(visit: Visit, filters: Sent) -> list[Chip]:
+    chips = []
+    for asked in filters.form.fields:
+        typed = filters.typed[asked.name]
+        if typed:
+            labels = {value: label for value, label in asked.choices if asked.kind == "choice"}
+            said = visit.text(labels[typed]) if typed in labels else typed
+            chips.append(Chip(asked.name, visit.text(asked.label), said))
+    return chips

@@ -1,0 +1,135 @@
+"""How many calls there are, begin and end, by account: few rows are read, whatever there has been."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import String, case, func, select
+from sqlmodel import Session, col
+
+from controller.store.billing_tables import Alarm
+from controller.store.reviews import QueueState
+from controller.store.tables import App, Call, Cdr, CdrPush, PushEndpoint, Review, Service
+
+_CALL, _CDR = (cast(Any, kind).__table__ for kind in (Call, Cdr))
+
+_TO_THE_SECOND = 19
+"""Characters of a time as text, to its second."""
+
+
+class End(NamedTuple):
+    """How calls ended; answered by whom they were for, or not."""
+
+    account_id: str
+    state_code: int
+    answered: bool
+
+
+Second = datetime
+"""A time without a fraction of a second."""
+
+
+def live_calls(session: Session) -> Counter[tuple[str, str]]:
+    """Calls that go on, by account and service."""
+    found = session.execute(
+        select(_CALL.c.account_id, _CALL.c.service, func.count())
+        .where(_CALL.c.ended_at.is_(None))
+        .group_by(_CALL.c.account_id, _CALL.c.service)
+    )
+    return Counter({(account_id, service): count for account_id, service, count in found})
+
+
+def accepted_calls(session: Session, since: Second) -> dict[Second, Counter[str]]:
+    """Calls that were accepted then or later, by second and account."""
+    second = _second(_CALL.c.accepted_at)
+    found = session.execute(
+        select(second, _CALL.c.account_id, func.count())
+        .where(_CALL.c.accepted_at >= since)
+        .group_by(second, _CALL.c.account_id)
+    )
+    counts: dict[Second, Counter[str]] = {}
+    for text, account_id, count in found:
+        counts.setdefault(_moment(text), Counter())[account_id] = count
+    return counts
+
+
+def ended_calls(session: Session, since: Second) -> dict[Second, Counter[End]]:
+    """Calls that ended then or later, by second and how."""
+    second = _second(_CDR.c.ended_at)
+    # Who stood in for whom it was for says nothing of that one.
+    answered = case(
+        (_CALL.c.service == Service.CALLBACK, _CDR.c.record[("second_leg", "answered")].as_string()),
+        else_=_CDR.c.record[("first_leg", "answered")].as_string(),
+    ).is_not(None)
+    found = session.execute(
+        select(second, _CALL.c.account_id, _CALL.c.state_code, answered, func.count())
+        .select_from(_CDR.join(_CALL, _CALL.c.id == _CDR.c.call_id))
+        .where(_CDR.c.ended_at >= since)
+        .group_by(second, _CALL.c.account_id, _CALL.c.state_code, answered)
+    )
+    counts: dict[Second, Counter[End]] = {}
+    for text, account_id, state_code, is_answered, count in found:
+        counts.setdefault(_moment(text), Counter())[End(account_id, state_code, bool(is_answered))] = count
+    return counts
+
+
+def _second(column: Any) -> Any:
+    return func.substr(func.cast(column, String), 1, _TO_THE_SECOND)
+
+
+def _moment(text: str) -> Second:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits for somebody, by account."""
+
+    waiting: Mapping[str, int]
+    """CDRs whose next push has its time."""
+    held: Mapping[str, int]
+    """CDRs for disabled receivers."""
+    filed: Mapping[str, int]
+    """CDRs that were given up and stand in the CDR file."""
+    failing: Mapping[str, int]
+    """Receivers that failed last."""
+    disabled: Mapping[str, int]
+    """Those of them that are sent nothing any more."""
+    reviews: Mapping[str, int]
+    """Submissions without a decision."""
+    alarms: Mapping[str, int]
+    """Raised lately."""
+
+
+def backlog(session: Session, alarms_since: datetime) -> Backlog:
+    """What waits now."""
+
+    def by_app(table: type[CdrPush] | type[PushEndpoint], *conditions: Any) -> dict[str, int]:
+        found = session.execute(
+            select(col(App.account_id), func.count())
+            .select_from(table)
+            .join(App, col(App.key) == cast(Any, table).app_key)
+            .where(*conditions)
+            .group_by(col(App.account_id))
+        )
+        return {owner: count for owner, count in found}  # noqa: C416 - rows, not pairs
+
+    def by_account(table: type[Review] | type[Alarm], condition: Any) -> dict[str, int]:
+        account = cast(Any, table).account_id
+        found = session.execute(select(account, func.count()).where(condition).group_by(account))
+        return {owner: count for owner, count in found}  # noqa: C416 - rows, not pairs
+
+    undelivered = col(CdrPush.delivered_at).is_(None)
+    not_due = (undelivered, col(CdrPush.due_at).is_(None))
+    return Backlog(
+        # Of what is delivered nothing is due: the index of due times leads to these alone.
+        waiting=by_app(CdrPush, col(CdrPush.due_at).is_not(None)),
+        held=by_app(CdrPush, *not_due, col(CdrPush.filed_at).is_(None)),
+        filed=by_app(CdrPush, *not_due, col(CdrPush.filed_at).is_not(None)),
+        failing=by_app(PushEndpoint),
+        disabled=by_app(PushEndpoint, col(PushEndpoint.disabled_at).is_not(None)),
+        reviews=by_account(Review, col(Review.state) == QueueState.PENDING),
+        alarms=by_account(Alarm, col(Alarm.at) >= alarms_since),
+    )

@@ -1,0 +1,155 @@
+"""A PostgreSQL of one's own: a cluster in a temporary folder, reached over a Unix socket, gone at the end.
+
+It needs Debian's package `postgresql` (`scripts/setup postgresql`), but none of the clusters that the package
+makes. Nothing in it survives a power failure: it is for tests and benchmarks.
+"""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+_SERVER_USERS = ("postgres", "nobody")
+"""PostgreSQL refuses to run as root: as the first of these instead."""
+
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "log_min_messages": "warning",
+}
+
+_START_TIMEOUT = 60.0
+"""Seconds."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+class PostgresqlMissing(Exception):
+    """There is no server to start."""
+
+
+@dataclass
+class RunningPostgresql:
+    """A cluster that takes connections at the socket in `directory`."""
+
+    directory: Path
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy's address of one of its databases."""
+        return f"postgresql+psycopg://voicecall@/{database}?host={self.directory}"
+
+    def create(self, database: str, template: str = "template0") -> None:
+        """Make a database, perhaps as a copy of another one that nobody is connected to."""
+        names = (sql.Identifier(database), sql.Identifier(template))
+        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(*names))
+
+    def drop(self, database: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+    def execute(self, statement: sql.Composed) -> None:
+        """Run one statement in the cluster's own database."""
+        with psycopg.connect(
+            host=str(self.directory), dbname="postgres", user="voicecall", autocommit=True
+        ) as connection:
+            connection.execute(statement)
+
+
+def server_programs() -> Path:
+    """Where the newest `initdb` and `postgres` of the machine are. Raises PostgresqlMissing."""
+    versions = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    if versions:
+        return max(versions, key=lambda path: float(path.parent.name))
+    found = shutil.which("postgres")
+    if found is None:
+        raise PostgresqlMissing("PostgreSQL is not installed here: scripts/setup postgresql does that")
+    return Path(found).resolve().parent
+
+
+@contextmanager
+def running_postgresql() -> Iterator[RunningPostgresql]:
+    """A new cluster until the end of the block, as another user where this one is root."""
+    programs = server_programs()
+    user = _server_user()
+    # Not below a test's own folder: those are closed to other users, and too long for the name of a socket.
+    directory = Path(tempfile.mkdtemp(prefix="voicecall-pg-"))
+    try:
+        if user is not None:
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        data = directory / "data"
+        who: dict[str, Any] = (
+            {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        )
+        made = subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "voicecall", "-A", "trust", "-E", "UTF8", "--no-sync",
+             "--locale=C.UTF-8", "--no-instructions"],
+            capture_output=True, text=True, check=False, cwd=directory, **who,
+        )  # fmt: skip
+        if made.returncode:
+            raise PostgresqlMissing(f"initdb failed: {made.stderr.strip()}")
+        options = [option for name, value in _SETTINGS.items() for option in ("-c", f"{name}={value}")]
+        with (directory / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [programs / "postgres", "-D", data, "-k", directory, *options],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, preexec_fn=_prepare_child,
+                **who,
+            )  # fmt: skip
+        try:
+            running = RunningPostgresql(directory)
+            _wait_until_ready(running, server)
+            yield running
+        finally:
+            # At once: nobody needs what is in it.
+            server.send_signal(signal.SIGQUIT)
+            server.wait(_START_TIMEOUT)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _prepare_child() -> None:
+    # Ctrl-C in the terminal is for the tests, which end it; if they can't, it ends with them.
+    os.setsid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    """As whom the server runs; None: as whoever asks."""
+    if os.geteuid() != 0:
+        return None
+    for name in _SERVER_USERS:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise PostgresqlMissing("PostgreSQL does not run as root, and there is no other user to run it as")
+
+
+def _wait_until_ready(running: RunningPostgresql, server: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + _START_TIMEOUT
+    while True:
+        if server.poll() is not None:
+            said = (running.directory / "log").read_text("utf-8", "replace").strip()
+            raise PostgresqlMissing(f"PostgreSQL ended at its start: {said}")
+        try:
+            running.execute(sql.Composed([sql.SQL("SELECT 1")]))
+        except psycopg.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
