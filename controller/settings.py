@@ -219,6 +219,11 @@ class RecordingSettings(_Section):
     link_minutes: Annotated[float, Field(gt=0)] = Field(
         30, description="Minutes that a link to a recording is good for."
     )
+    inspection_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        5,
+        description="Percent of the recordings of an app that consents to quality inspection which are drawn "
+        "for it, at random: the operator may listen to these, and both parties hear a hint of its own.",
+    )
 
 
 class DetailSettings(_Section):

@@ -251,7 +251,13 @@ async def running_controller(
         stack.push_async_callback(
             _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event()
         )
-        planner = Planner(library, shipped, speaks=speech is not None)
+        percent = settings.recordings.inspection_percent
+        planner = Planner(
+            library,
+            shipped,
+            speaks=speech is not None,
+            draws=lambda: random.random() * 100 < percent,
+        )
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
         remote = Remote(settings.http.trusted_proxies)
