@@ -1,9 +1,13 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser conformance listening run check
+.PHONY: crash crash-long crash-random soak
 .PHONY: service-postgres bench requirements migration format
 
 BIN := .venv/bin
+
+# Tests are compiled once, not by every process of every run.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -14,14 +18,15 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, the console in a browser, conformance, listening to the voice
+test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, crashes, the console in a browser, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql
+	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
+	@$(BIN)/pytest tests/crash -n 2 -m "not long"
 	@scripts/setup-browser
 	@$(BIN)/pytest tests/browser -n 2
 	@$(BIN)/pytest tests/conformance
@@ -30,12 +35,12 @@ test: setup ## All tests: unit, service, fuzz, simulation, integration on a real
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
 
-service: setup ## Whole rooms with their database, over HTTP where they have it: no Asterisk
+service: setup ## Whole rooms with their database, over HTTP where they have it, or their processes: no Asterisk
 	@$(BIN)/pytest tests/service -n 2
 
 service-postgres: setup ## The store's and the rooms' tests on PostgreSQL, which they start themselves
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql
+	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
 
 fuzz: setup ## Requests made from the management API's document, held against it
 	@$(BIN)/pytest tests/fuzz -n 2
@@ -61,6 +66,18 @@ simulate: setup ## More worlds than that: SEEDS=100000, FIRST=0
 
 simulate-mutations: setup ## Does the simulation find what is taken away? At which seed?
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.mutations
+
+crash: setup ## Every fault at every stage of every service, and some at random: nothing is lost
+	@$(BIN)/pytest tests/crash -n 2 -m "not long"
+
+crash-long: setup ## The same with the rows and runs that take longer
+	@$(BIN)/pytest tests/crash -n 2
+
+crash-random: setup ## Faults at random under load: SEED=1, FAULTS=100
+	@$(BIN)/python -m tests.crash --seed $(or $(SEED),1) --faults $(or $(FAULTS),100)
+
+soak: setup ## MINUTES=30 at half capacity: does anything grow? One JSON line, and the curve in OUT=var/soak
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --out $(or $(OUT),var/soak)
 
 run: setup ## Run the platform in the foreground until Ctrl-C
 	@test -f voicecall.toml || $(BIN)/voicecall init

@@ -48,7 +48,9 @@ def write_settings(settings: Settings, path: Path) -> None:
 
 
 @asynccontextmanager
-async def controller_process(settings: Settings, directory: Path) -> AsyncIterator[ControllerProcess]:
+async def controller_process(
+    settings: Settings, directory: Path, *, time_limit: float = 20
+) -> AsyncIterator[ControllerProcess]:
     """`voicecall serve` with these settings, ready to make calls; ended at the end of the block."""
     directory.mkdir(parents=True, exist_ok=True)
     file, log = directory / "voicecall.toml", directory / "controller.log"
@@ -67,7 +69,7 @@ async def controller_process(settings: Settings, directory: Path) -> AsyncIterat
             start_new_session=True,
         )
     try:
-        yield ControllerProcess(process, await _ready(process, log), log)
+        yield ControllerProcess(process, await _ready(process, log, time_limit), log)
     finally:
         if process.returncode is None:
             process.terminate()
@@ -79,7 +81,7 @@ async def controller_process(settings: Settings, directory: Path) -> AsyncIterat
                 await process.wait()
 
 
-async def _ready(process: asyncio.subprocess.Process, log: Path, time_limit: float = 20) -> str:
+async def _ready(process: asyncio.subprocess.Process, log: Path, time_limit: float) -> str:
     """The controller prints where it listens once it can make calls."""
     assert process.stdout is not None
     try:

@@ -1,5 +1,6 @@
 """Databases that are migrated once, for all tests; `--engine postgresql` has them in PostgreSQL."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--engine", choices=ENGINES, default=engine_name(), help="the database that tests run on"
     )
+
+
+def pytest_configure() -> None:
+    # What is imported while tests are collected stays: neither then nor later is it searched for garbage.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -111,10 +111,15 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, settings: HttpSettings, gate: Gate) -> AsyncIterator[Listener]:
-    """Serve until the end of the block. Raises OSError when address, certificate or key can't be had."""
+async def listening(
+    app: web.Application, settings: HttpSettings, gate: Gate, *, patience: float = 2
+) -> AsyncIterator[Listener]:
+    """Serve until the end of the block. Raises OSError when address, certificate or key can't be had.
+
+    `patience` is how many seconds requests under way get at the end.
+    """
     context = tls_context(settings)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=patience)
     await runner.setup()
     try:
         manager, loop = runner.server, asyncio.get_running_loop()

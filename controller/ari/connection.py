@@ -18,9 +18,11 @@ from controller.ari.errors import (
     AriError,
     ConnectionLost,
     NotConnected,
+    NotFound,
     OwnershipLost,
     ProtocolError,
     RequestTimeout,
+    ResponseError,
     response_error,
 )
 from controller.ari.protocol import Message, Parameters, decode_message, encode_request
@@ -29,6 +31,17 @@ log = logging.getLogger(__name__)
 
 _LARGEST_MESSAGE = 64 * 2**20
 """Bytes. A snapshot of 10,000 channels is some 10 MB."""
+
+
+_LATE_HANDSHAKES = 30.0
+"""Seconds of a connection in which handshakes that were given up before it may come through."""
+
+
+_ECHO = "ari-client-echo"
+"""Event that the client has sent to itself, to see whether events come."""
+
+_FIRST_ECHO = 1.0
+"""Seconds until that, where late handshakes may do harm."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,10 @@ class Connection:
         heartbeat: float = 4.0,
         random: Random | None = None,
     ) -> None:
-        """`request_timeout` and `heartbeat` in seconds; a silent socket is dead after 1.5 heartbeats."""
+        """`request_timeout` and `heartbeat` in seconds; a silent socket is dead after 1.5 heartbeats.
+
+        One that answers but brings no events is given up after a heartbeat and two `request_timeout`.
+        """
         self.address = address
         self.app = app
         self._on_event = on_event
@@ -88,6 +104,10 @@ class Connection:
         self._serial = 0
         self._http: aiohttp.ClientSession | None = None
         self._socket: _Socket | None = None
+        self._echoed = asyncio.Event()
+        self._opened_at = 0.0
+        self._given_up = 0
+        """Handshakes without an answer that Asterisk may still come to; each takes the application."""
 
     @property
     def connected(self) -> bool:
@@ -140,11 +160,15 @@ class Connection:
                 )
         except TimeoutError:
             # An Asterisk that hangs still accepts connections and then says nothing.
+            self._given_up += 1
             raise ConnectionLost(f"no socket in {self._request_timeout} s") from None
         self._socket = socket
+        self._opened_at = asyncio.get_running_loop().time()
         try:
             yield socket
         finally:
+            if not self._is_new:
+                self._given_up = 0
             self._socket = None
             self._fail_unanswered()
             self._on_lost()
@@ -154,15 +178,40 @@ class Connection:
         """Read until the socket closes, while `on_connected` gets its own task; a failure there ends both."""
         welcome = asyncio.ensure_future(self._welcome())
         reading = asyncio.ensure_future(self._read(socket))
+        listening = asyncio.ensure_future(self._listen_to_ourselves())
         try:
-            await asyncio.wait({welcome, reading}, return_when=asyncio.FIRST_COMPLETED)
-            if welcome.done():
-                welcome.result()
-            await reading
+            running = {welcome, reading, listening}
+            while not reading.done():
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
         finally:
-            for task in (welcome, reading):
+            for task in (welcome, reading, listening):
                 task.cancel()
-            await asyncio.gather(welcome, reading, return_exceptions=True)
+            await asyncio.gather(welcome, reading, listening, return_exceptions=True)
+
+    async def _listen_to_ourselves(self) -> None:
+        """Now and then have Asterisk send us an event. Raises ConnectionLost when it doesn't come.
+
+        The end of an older connection can take the application out of service for the newer one, which then
+        answers as before and brings no events.
+        """
+        pause = min(_FIRST_ECHO, self._heartbeat) if self._given_up else self._heartbeat
+        while True:
+            await asyncio.sleep(pause)
+            pause = self._heartbeat
+            self._echoed.clear()
+            try:
+                await self.request("events.user", "POST", f"events/user/{_ECHO}", {"application": self.app})
+                async with asyncio.timeout(2 * self._request_timeout):
+                    await self._echoed.wait()
+            except TimeoutError:
+                raise ConnectionLost("no events come") from None
+            except NotFound as error:
+                raise ConnectionLost(f"no events come: {error}") from error
+            except (RequestTimeout, ResponseError):
+                # It has much to do, or other trouble; the heartbeat tells whether it lives.
+                continue
 
     async def _welcome(self) -> None:
         await self._on_connected()
@@ -178,11 +227,27 @@ class Connection:
                 if message.is_response:
                     self._answer(message)
                 elif message.type == "ApplicationReplaced":
-                    raise OwnershipLost(f"another connection took over the application {self.app}")
+                    raise self._replaced()
+                elif message.type == "ChannelUserevent" and message.eventname == _ECHO:
+                    self._echoed.set()
                 else:
                     self._on_event(message, frame.data)
             except ProtocolError as error:
                 log.warning("ARI message ignored", extra={"error": str(error)})
+
+    @property
+    def _is_new(self) -> bool:
+        return asyncio.get_running_loop().time() - self._opened_at < _LATE_HANDSHAKES
+
+    def _replaced(self) -> AriError:
+        """Why another connection has the application: somebody's, or one of ours that came through late.
+
+        An Asterisk that was stopped does all that it was asked meanwhile, in any order.
+        """
+        if self._is_new and self._given_up:
+            self._given_up -= 1
+            return ConnectionLost("an earlier handshake came through late")
+        return OwnershipLost(f"another connection took over the application {self.app}")
 
     def _answer(self, message: Message) -> None:
         waiting = self._answers.get(message.request_id)

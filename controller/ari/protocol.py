@@ -34,6 +34,7 @@ class Message(Struct, frozen=True):
     status_code: int = 0
     reason_phrase: str = ""
     message_body: str = ""
+    eventname: str = ""
     channel: _Id | None = None
     peer: _Id | None = None
     bridge: _Id | None = None

@@ -136,12 +136,14 @@ class Phones:
             await self._remove(phone)
 
     async def _remove(self, phone: Phone) -> None:
-        if self._on.get(phone.number) is phone:
-            del self._on[phone.number]
-        if not phone.ended.is_set():
-            phone.registered = False
-            phone.ended.set()
+        if self._on.get(phone.number) is not phone:
+            return
+        del self._on[phone.number]
+        phone.registered = False
+        try:
             await self._take_away(phone.name)
+        finally:
+            phone.ended.set()
 
     async def settle(self) -> None:
         """Have Asterisk know the phones that there are and no others: after each connect."""

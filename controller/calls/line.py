@@ -6,6 +6,7 @@ A line reads its own events in order; whatever the flow waits for, the end of th
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 CALL_VARIABLE = "VOICECALL"
 """Channel variable that holds the call's id; it rides in events and snapshots."""
+
+_LINE_ID = re.compile(r"(\d+_\d+_\d+_\d{14})\.[ab]")
 
 _NETWORK_OUT_OF_ORDER = 38
 """Q.850: what a trunk that can't be dialled amounts to."""
@@ -367,6 +370,16 @@ class Line:
             await self.hang_up()
         finally:
             self._events.close()
+
+
+def call_of_channel(channel: ari.Channel) -> str | None:
+    """The call that a channel belongs to; None: it isn't one of ours.
+
+    The variable is missing in a snapshot as long as Asterisk has heard nothing of what it dials; the
+    id is of our own making.
+    """
+    known = _LINE_ID.fullmatch(channel.id)
+    return known[1] if known else channel.channelvars.get(CALL_VARIABLE)
 
 
 async def insist(end: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,6 @@
 """After a start or a lost connection: nothing is left behind.
 
-A snapshot says which channels Asterisk has; each carries the id of its call in a variable. Of the calls
+A snapshot says which channels Asterisk has; their ids, and a variable, say of which call. Of the calls
 that the database has as live and nobody runs, callbacks whose phones talk go on and the others are closed.
 Channels of calls that nobody runs are hung up.
 """
@@ -13,7 +13,7 @@ from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
 from controller.calls.conversation import bridge_id, call_of_bridge
-from controller.calls.line import CALL_VARIABLE, insist
+from controller.calls.line import call_of_channel, insist
 from controller.calls.outcome import INTERRUPTED
 from controller.calls.service import CallService
 from controller.calls.timeline import Entry, Kind, Timeline
@@ -56,7 +56,7 @@ class Recovery:
     async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
         # One at a time: Asterisk has had trouble with many at once after a reconnect.
         for channel in snapshot.channels.values():
-            call_id = channel.channelvars.get(CALL_VARIABLE)
+            call_id = call_of_channel(channel)
             if call_id is None or call_id in self._service.running_ids:
                 continue
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})

@@ -15,48 +15,44 @@ SHORTEST: Final = 12
 """Characters of a password at least, as NIST and OWASP advise where there is no second factor."""
 LONGEST: Final = 256
 
-_hasher = PasswordHasher()
-
-
-def _nobodys() -> str:
-    """A kept password of the same costs whose digest no password has."""
-    salt, made = (
-        b64encode(secrets.token_bytes(size)).decode().rstrip("=")
-        for size in (_hasher.salt_len, _hasher.hash_len)
-    )
-    costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
-    return f"$argon2id$v=19${costs}${salt}${made}"
-
-
-_NOBODYS: Final = _nobodys()
-"""What the password of an unknown login is compared with: it takes as long as that of a known one."""
 # Each needs 64 MiB: a burst of logins must not need a gigabyte.
 _PARALLEL: Final = 2
 
 
 class Passwords:
-    """Argon2id, in threads."""
+    """Argon2id, in threads; `hasher` says at what costs."""
 
-    def __init__(self) -> None:
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._nobodys = _nobodys(self._hasher)
         self._turn = asyncio.Semaphore(_PARALLEL)
 
     async def hash(self, password: str) -> str:
         """What is kept of a password."""
         async with self._turn:
-            return await asyncio.to_thread(_hasher.hash, password)
+            return await asyncio.to_thread(self._hasher.hash, password)
 
     async def matches(self, kept: str | None, password: str) -> bool:
         """Whether it is the password; `kept` is None for an unknown login, which takes as long."""
         async with self._turn:
-            right = await asyncio.to_thread(_is_right, kept or _NOBODYS, password)
+            right = await asyncio.to_thread(self._is_right, kept or self._nobodys, password)
         return right and kept is not None
 
+    def _is_right(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
-def _is_right(kept: str, password: str) -> bool:
-    try:
-        return _hasher.verify(kept, password)
-    except (VerificationError, InvalidHashError):
-        return False
+
+def _nobodys(hasher: PasswordHasher) -> str:
+    """What is compared with for an unknown login: it has the same costs, and a digest that nothing has."""
+    salt, made = (
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${made}"
 
 
 def new_password() -> str:

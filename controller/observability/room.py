@@ -88,6 +88,7 @@ class Observability:
                 commands_in_flight,
             ),
             ("voicecall_database_writes_waiting", "Writes that wait for the next group.", writes_waiting),
+            ("voicecall_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
             ("voicecall_pushes_in_flight", "Pushes under way, or waiting for a receiver.", pushes_inside),
         ):
             look_at(name, text, _one(number))

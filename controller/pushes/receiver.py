@@ -1,6 +1,7 @@
 """Sending one push: the seam between the pushes and the network."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -17,6 +18,8 @@ from aiohttp.abc import AbstractResolver
 from controller.pushes.guard import AddressGuard, AddressRefused
 from controller.pushes.outbound import outbound_connector, tls_context
 from controller.settings import PushSettings
+
+log = logging.getLogger(__name__)
 
 ANSWER_KEPT = 2048
 """Bytes of an answer that are read; nobody needs more, and none of it decides anything."""
@@ -124,6 +127,8 @@ class HttpSender:
                 return Failure.HTTP, text
 
     async def __aenter__(self) -> Self:
+        if not self._settings.verify_tls:
+            log.warning("Certificates of receivers are not verified (pushes.verify_tls): anybody can be them")
         tls = tls_context(verify=self._settings.verify_tls, ca_file=self._settings.ca_file)
         connector = await self._stack.enter_async_context(
             outbound_connector(self._guard, tls, self._resolver)

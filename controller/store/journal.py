@@ -2,7 +2,7 @@
 
 Nobody waits for most of them, so they gather for a moment and go in one statement; a crash may take that
 moment with it. What must not be lost - the answer, from which a call costs money - is written
-without that moment.
+without that moment. While the database can't be written entries wait, and go with the next that come.
 """
 
 import asyncio
@@ -23,6 +23,10 @@ _PATIENCE = 0.02
 """Seconds that an entry may wait for other writes to be committed with."""
 
 
+_AGAIN = 0.5
+"""Seconds until entries that the database did not take are written again."""
+
+
 class Journal:
     """Takes entries at any rate and writes them a few times a second."""
 
@@ -35,18 +39,21 @@ class Journal:
 
     def add(self, entry: Mapping[str, Any]) -> "asyncio.Future[None]":
         """Take an entry; never waits. The future is done when it is written, or could not be."""
-        loop = asyncio.get_running_loop()
         self._entries.append(entry)
-        if self._written is None:
-            self._written = loop.create_future()
-            self._flush = loop.call_later(GATHERING, self._start)
-        return self._written
+        return self._written_within(GATHERING)
 
     def add_now(self, entry: Mapping[str, Any]) -> "asyncio.Future[None]":
         """Take an entry that must not be lost: it is written without gathering."""
         written = self.add(entry)
         self._start()
         return written
+
+    def _written_within(self, seconds: float) -> "asyncio.Future[None]":
+        if self._written is None:
+            loop = asyncio.get_running_loop()
+            self._written = loop.create_future()
+            self._flush = loop.call_later(seconds, self._start)
+        return self._written
 
     def _start(self) -> None:
         if self._flush is not None:
@@ -62,8 +69,13 @@ class Journal:
     async def _write(self, entries: list[Mapping[str, Any]], written: "asyncio.Future[None]") -> None:
         try:
             await self._database.write(lambda session: add_entries(session, entries), patience=_PATIENCE)
-        except Exception:
-            log.exception("Timeline entries could not be written", extra={"entries": len(entries)})
+        except Exception as error:
+            if _is_no_good(error):
+                log.exception("Timeline entries are no good", extra={"entries": len(entries)})
+            else:
+                log.warning("Timeline entries wait for the database", exc_info=error)
+                self._entries[:0] = entries
+                self._written_within(_AGAIN)
         finally:
             written.set_result(None)
 
@@ -77,3 +89,17 @@ class Journal:
         self._start()
         if self._writing:
             await asyncio.wait(self._writing)
+        if self._flush is not None:
+            self._flush.cancel()
+        if self._entries:
+            log.error("Timeline entries are lost", extra={"entries": len(self._entries)})
+
+
+def _is_no_good(error: Exception) -> bool:
+    """Whether what was to be written is against the rules of the tables, so that no waiting helps.
+
+    Drivers raise their own errors here; PEP 249 gives them these names.
+    """
+    return any(
+        kind.__name__ in ("IntegrityError", "DataError", "ProgrammingError") for kind in type(error).mro()
+    )

@@ -92,7 +92,7 @@ class FakeAsterisk:
         self._hub = Hub(self.faults, now, self._has_channels)
         listens = self._hub.listening.__contains__
         self._switch = Switch(self._hub.publish, phones, sounds, now, random, entry_delay, listens)
-        self._rest = Rest(self._switch, self._hub.applications, endpoints or {}, now)
+        self._rest = Rest(self._switch, self._hub.applications, endpoints or {}, now, self._hub.publish)
         self._server = Server(self._hub, self._rest, self.faults, user, password)
 
     def _has_channels(self, application: str) -> bool:
@@ -140,6 +140,11 @@ class FakeAsterisk:
     def global_variables(self) -> dict[str, str]:
         """Variables of the whole dialplan."""
         return self._rest.global_variables
+
+    @property
+    def objects(self) -> dict[tuple[str, ...], dict[str, str]]:
+        """Configuration that was put in over ARI, by module, kind and name."""
+        return self._rest.objects
 
     @property
     def connections(self) -> int:
@@ -215,6 +220,10 @@ class FakeAsterisk:
         """Cut every new connection at once, or no longer."""
         self._server.refusing = refuse
 
+    def go_deaf(self) -> None:
+        """Applications are out of service and sockets go on answering, as when Asterisk mixes up two."""
+        self._hub.listening.clear()
+
     def go_silent(self) -> None:
         """Hang: sockets stay open, nothing is read or said, pings are not answered."""
         self._server.speaking.clear()
@@ -230,6 +239,7 @@ class FakeAsterisk:
         self._switch.clear()
         self._hub.applications.clear()
         self._rest.global_variables.clear()
+        self._rest.objects.clear()
         self._hub.changed()
 
     def start(self) -> None:

@@ -1,7 +1,7 @@
 """The REST part of a fake Asterisk: requests in, answers out, as ARI of 22.10 words them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -82,7 +82,9 @@ class Rest:
         applications: dict[str, FakeApplication],
         endpoints: Mapping[str, str],
         now: Callable[[], datetime],
+        publish: Callable[[Iterable[str], str, Json], None],
     ) -> None:
+        self._publish = publish
         self.startup_time = timestamp(now())
         self.global_variables: dict[str, str] = {}
         self.objects: dict[tuple[str, ...], dict[str, str]] = {}
@@ -101,6 +103,7 @@ class Rest:
             ("asterisk.updateObject", "PUT", "asterisk/config/dynamic/*/*/*", self._put_object),
             ("asterisk.deleteObject", "DELETE", "asterisk/config/dynamic/*/*/*", self._delete_object),
             ("endpoints.listByTech", "GET", "endpoints/*", self._endpoints_of),
+            ("events.user", "POST", "events/user/*", self._user_event),
             ("endpoints.get", "GET", "endpoints/*/*", self._endpoint),
             ("channels.list", "GET", "channels", self._channels),
             ("channels.create", "POST", "channels/create", self._create),
@@ -168,6 +171,13 @@ class Rest:
 
     def _ping(self, _request: Request, _ids: list[str]) -> Answer:
         return Answer(200, {"ping": "pong", "timestamp": timestamp(self._now()), "asterisk_id": "fake"})
+
+    def _user_event(self, request: Request, ids: list[str]) -> Answer:
+        name = request.parameters.get("application", "")
+        if name not in self._applications:
+            raise Refusal(*_NO_APPLICATION)
+        self._publish([name], "ChannelUserevent", {"eventname": ids[0], "userevent": {"eventname": ids[0]}})
+        return _DONE
 
     def _set_global_variable(self, request: Request, _ids: list[str]) -> Answer:
         name = self._variable_name(request)

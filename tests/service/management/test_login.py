@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from service.management.world import ALPHA, BETA, OPERATOR, Reply, World, user_id
 
-from controller.management.passwords import Passwords
 from controller.management.roles import Role
 from controller.store.management_tables import ApiToken, User
 
@@ -20,7 +19,7 @@ LOGIN, PASSWORD = f"developer@{ALPHA}", "correct horse battery"
 @pytest.fixture
 async def home(here: World) -> World:
     """A world where alpha's developer has a password."""
-    hashed = await Passwords().hash(PASSWORD)
+    hashed = await here.services.passwords.hash(PASSWORD)
 
     def give(session: Any) -> None:
         session.get(User, user_id(Role.DEVELOPER, ALPHA)).password_hash = hashed

@@ -4,12 +4,13 @@ import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from argon2 import PasswordHasher
 from engine import copy_database, database_at
 from pydantic import SecretStr
 from sqlmodel import Session, delete
@@ -34,7 +35,7 @@ from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services, management_services
 from controller.management.desk import Desk
 from controller.management.operations import PREFIX, Operation
-from controller.management.passwords import digest
+from controller.management.passwords import Passwords, digest
 from controller.management.roles import Role
 from controller.management.server import ManagementApi
 from controller.prompts.library import PromptLibrary
@@ -52,6 +53,7 @@ OPERATOR = None
 SILENCE = b"\xd5" * 8000
 """The sound of every sound file that a test needs and doesn't hear."""
 _CLOSED_PORT = 1
+_QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class Clock:
@@ -167,7 +169,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)
         await directory.refresh()
-        node = Node(settings.asterisk)
+        node = Node(settings.asterisk, phone=settings.phone, clock=clock)
         terms = SpendingTerms(directory, settings.limits.daily_cap)
         calendar = Calendar(settings.billing.zone_info)
         spending = Spending(clock, calendar, terms, lambda _number: False)
@@ -185,7 +187,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             hung_up.append(session_id)
             return session_id.startswith("1200_live")
 
-        services = management_services(
+        made = management_services(
             settings,
             database,
             clock,
@@ -198,6 +200,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             CallDetails(database, settings, clock, LinkSigner(b"k" * 32, clock, timedelta(minutes=30))),
             hang_up,
         )
+        services = replace(made, passwords=Passwords(_QUICK))
         remote = Remote(settings.http.trusted_proxies)
         api = ManagementApi(OPERATIONS, services, remote)
         nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
@@ -205,7 +208,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         console = Console(PAGES, Desk(OPERATIONS, services), remote)
         app = make_app([*api.routes(), *console.routes()], always_ready, settings.http, gate)
         async with (
-            listening(app, settings.http, gate) as listener,
+            listening(app, settings.http, gate, patience=0.1) as listener,
             aiohttp.ClientSession(listener.url, cookie_jar=aiohttp.DummyCookieJar()) as http,
         ):
             yield World(services, clock, http, listener.url, index, hung_up)

@@ -42,6 +42,9 @@ SHIPPED = DiallingSettings()
 SHIPPED_WINDOWS = (Window(3, timedelta(hours=24)), Window(10, timedelta(days=30)))
 
 
+OWN_PHONE, THEIR_PHONE = PhoneNumber("+99000000001"), PhoneNumber("+99000000002")
+
+
 class FixedClock:
     def __init__(self, now: datetime = NOON) -> None:
         self.time = now
@@ -73,9 +76,19 @@ def admit(
     caller: PhoneNumber | None = A,
     callee: PhoneNumber = B,
 ) -> Limits:
-    admission = Admission(dialling, LimitSettings(**(operator or {})), FixedClock(now), "+999")
+    admission = Admission(dialling, LimitSettings(**(operator or {})), FixedClock(now), "+999", Phones())
     found = declared or directory()
     return admission.admit(found, found.applications["app"], caller, callee, (FIRST, SECOND))
+
+
+class Phones:
+    """Phones in browsers, of which two are switched on."""
+
+    def has(self, number: PhoneNumber) -> bool:
+        return number.e164.startswith("+990")
+
+    def may_be_called(self, number: PhoneNumber, account_id: str) -> bool:
+        return number != THEIR_PHONE or account_id == "theirs"
 
 
 def refused(error: type[AccountError], *args: Any, **wish: Any) -> Any:
@@ -91,6 +104,19 @@ def test_A4_3_given_the_shipped_policy_when_either_phone_is_not_allowed_then_it_
     assert refused(Abroad, caller=HONG_KONG).party is Party.CALLER
     assert refused(NotDiallable, callee=SERVICE).party is Party.CALLEE
     assert refused(NotDiallable, caller=SERVICE).party is Party.CALLER
+
+
+def test_given_a_phone_in_a_browser_when_called_by_its_own_account_then_the_policy_does_not_speak_of_it() -> (
+    None
+):
+    assert admit(caller=OWN_PHONE, callee=OWN_PHONE).app_calls == 10
+
+
+def test_given_a_phone_in_a_browser_when_called_by_another_account_then_it_is_said_which_number_it_is() -> (
+    None
+):
+    assert refused(NotDiallable, callee=THEIR_PHONE).party is Party.CALLEE
+    assert refused(NotDiallable, caller=THEIR_PHONE).party is Party.CALLER
 
 
 @pytest.mark.requirement("A4.3")

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import database_at
 from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory, Login, PreviousSecret
@@ -15,7 +13,6 @@ from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
 from controller.api.wire.results import WireError
 from controller.settings import AuthenticationSettings
 from controller.store.database import Database
-from controller.store.schema import migrate
 from controller.store.tables import Account, App, Service
 from testbed.client import aksk_headers, wsse_headers
 
@@ -84,17 +81,14 @@ GENERATIONS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-async def gate(tmp_path: Path):
-    migrate(url := database_at(tmp_path / "test.db"))
-    async with Database(url, synchronous="NORMAL") as database:
+async def gate(database: Database) -> Gate:
+    def declare(session) -> None:
+        session.add(Account(id="sp"))
+        session.flush()
+        session.add(App(key="app-1", account_id="sp", service="notification", secret=NEW))
 
-        def declare(session) -> None:
-            session.add(Account(id="sp"))
-            session.flush()
-            session.add(App(key="app-1", account_id="sp", service="notification", secret=NEW))
-
-        await database.write(declare)
-        yield Gate(database)
+    await database.write(declare)
+    return Gate(database)
 
 
 async def code_of(refused: Coroutine[Any, Any, None]) -> str:

@@ -6,7 +6,8 @@ from random import Random
 
 import aiohttp
 import pytest
-from unit.ari.support import PHONE, answered, called, client_of, lost_and_regained, next_of
+from unit.ari.raw import raw_client
+from unit.ari.support import PHONE, answered, called, client_of, lost_and_regained, next_of, retry_at_once
 from unit.support import soon
 
 from controller.ari import (
@@ -341,6 +342,48 @@ async def test_given_a_second_connection_of_the_application_when_it_takes_over_t
             await client.asterisk.ping()
         assert second.ready
         assert asterisk.connections == 1
+
+
+@pytest.mark.requirement("E4")
+async def test_given_handshakes_that_were_given_up_when_they_come_through_late_then_the_client_connects_again(
+    asterisk: FakeAsterisk,
+) -> None:
+    given_up = asyncio.Event()
+
+    def retry(error: BaseException, attempt: int, random: Random) -> float | None:
+        if "no socket" in str(error):
+            given_up.set()
+        return retry_at_once(error, attempt, random)
+
+    async with client_of(asterisk, retry=retry, request_timeout=0.3) as client:
+        await soon(client.wait_ready())
+        asterisk.go_silent()
+        asterisk.drop_sockets()
+        await soon(given_up.wait())
+        asterisk.speak_again()
+        await soon(client.wait_ready())
+
+        # One handshake was given up: whoever comes once may be it, who comes again is somebody else.
+        async with raw_client(asterisk, "app"):
+            await soon(client.wait_lost())
+            await soon(client.wait_ready())
+        async with raw_client(asterisk, "app"):
+            with pytest.raises(OwnershipLost):
+                await soon(client.wait_ended())
+
+
+@pytest.mark.requirement("E4")
+async def test_given_a_socket_that_answers_and_brings_no_events_when_noticed_then_the_client_connects_again(
+    asterisk: FakeAsterisk,
+) -> None:
+    async with client_of(asterisk, heartbeat=0.05, request_timeout=0.1) as client:
+        await soon(client.wait_ready())
+        asterisk.go_deaf()
+        await client.asterisk.ping()
+        await soon(client.wait_lost())
+        await soon(client.wait_ready())
+        phone = await soon(called(client, asterisk, "c1"))
+        assert phone is not None
 
 
 async def test_given_a_client_that_is_closed_when_it_is_not_ready_then_it_ends_at_once(

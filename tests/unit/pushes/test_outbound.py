@@ -135,6 +135,12 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@pytest.fixture(scope="module")
+def certificates(authority: trustme.CA) -> dict[trustme.KeyType, trustme.LeafCert]:
+    """One of each kind: a key of RSA takes a fifth of a second."""
+    return {kind: authority.issue_cert("localhost", key_type=kind) for kind in trustme.KeyType}
+
+
 @asynccontextmanager
 async def tls_server(certificate: trustme.LeafCert, suites: str = "") -> AsyncIterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -196,11 +202,10 @@ async def test_given_a_certificate_of_its_own_making_when_pushed_then_tls_unless
 
 @pytest.mark.parametrize("suite", TLS_1_2_SUITES.split(":"))
 async def test_given_a_server_of_one_documented_suite_when_pushed_then_delivered(
-    authority: trustme.CA, ca_file: str, suite: str
+    certificates: dict[trustme.KeyType, trustme.LeafCert], ca_file: str, suite: str
 ) -> None:
     kind = trustme.KeyType.ECDSA if "ECDSA" in suite else trustme.KeyType.RSA
-    certificate = authority.issue_cert("localhost", key_type=kind)
-    async with tls_server(certificate, suite) as port:
+    async with tls_server(certificates[kind], suite) as port:
         delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
 
     assert delivery.status == 200
@@ -208,10 +213,9 @@ async def test_given_a_server_of_one_documented_suite_when_pushed_then_delivered
 
 @pytest.mark.parametrize("suite", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES256-SHA"])
 async def test_given_a_server_of_an_old_suite_when_pushed_then_tls(
-    authority: trustme.CA, ca_file: str, suite: str
+    certificates: dict[trustme.KeyType, trustme.LeafCert], ca_file: str, suite: str
 ) -> None:
-    certificate = authority.issue_cert("localhost", key_type=trustme.KeyType.RSA)
-    async with tls_server(certificate, suite) as port:
+    async with tls_server(certificates[trustme.KeyType.RSA], suite) as port:
         delivery = await pushed(f"https://localhost:{port}/", ca_file=ca_file)
 
     assert delivery.failure is Failure.TLS

@@ -192,7 +192,7 @@ def no_database(folder: Path) -> str:
 
 
 def newer(folder: Path) -> str:
-    migrate(made := f"sqlite:///{folder}/x.db")
+    migrate(made := f"sqlite:///{folder}/x.db", "0001")
     with sqlite3.connect(folder / "x.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()

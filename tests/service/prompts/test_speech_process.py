@@ -16,7 +16,7 @@ from controller.prompts.speech.process import EngineProcess
 from controller.prompts.speech.synthesiser import Synthesiser
 
 TESTS = Path(__file__).parents[2]
-FACTORY = "unit.prompts.blocking_engine:ObedientEngine"
+FACTORY = "service.prompts.blocking_engine:ObedientEngine"
 
 
 def saying(text: str) -> Passage:

@@ -1,0 +1,50 @@
+"""A world for each test, with a disk or names of its own where these are to fail."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.settings import DatabaseSettings
+from testbed.asterisk import AsteriskProgram, obtain_asterisk
+from tests.crash.faults import Names
+from tests.crash.mounts import have_own_mounts, small_disk
+from tests.crash.world import World, opened_world
+
+StartWorld = Callable[..., Awaitable[World]]
+_DISK = 24
+"""Megabytes."""
+
+
+@pytest.fixture(scope="session")
+def program() -> AsteriskProgram:
+    return obtain_asterisk()
+
+
+@pytest.fixture(scope="session")
+def own_mounts() -> bool:
+    return have_own_mounts()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, program: AsteriskProgram, own_mounts: bool) -> AsyncIterator[StartWorld]:
+    """`await world(needs)`: a world that needs a "disk" or "names" of its own, or "" for neither."""
+    async with AsyncExitStack() as stack:
+
+        async def start(needs: str = "", **changes: Any) -> World:
+            if needs and not own_mounts:
+                pytest.skip("a file system or names of its own: only root can have mounts of its own")
+            names, sections = None, dict(changes.pop("sections", {}))
+            if needs == "disk":
+                stack.enter_context(small_disk(tmp_path / "disk", _DISK))
+                sections["database"] = DatabaseSettings(url=f"sqlite:///{tmp_path}/disk/voicecall.db")
+            if needs == "names":
+                names = Names(tmp_path)
+                await stack.enter_async_context(names.in_force())
+            return await stack.enter_async_context(
+                opened_world(tmp_path, program, names=names, sections=sections, **changes)
+            )
+
+        yield start

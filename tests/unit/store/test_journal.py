@@ -1,0 +1,90 @@
+"""The journal while the database is in trouble."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controller.store.journal import Journal
+
+
+class Troubled:
+    """Takes writes, or fails them with `error`."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.tried = 0
+        self.written: list[int] = []
+
+    async def write(self, work: Callable[[Any], None], *, patience: float = 0.0) -> None:
+        del patience
+        self.tried += 1
+        if self.error is not None:
+            raise self.error
+        session = Session()
+        work(session)
+        self.written += session.sequences
+
+
+class Session:
+    """Stands for a session of a driver that is no SQLAlchemy one."""
+
+    def __init__(self) -> None:
+        self.sequences: list[int] = []
+
+
+@pytest.fixture
+def troubled(monkeypatch: pytest.MonkeyPatch) -> Troubled:
+    def add_entries(session: Session, entries: list[dict[str, int]]) -> None:
+        session.sequences += [entry["sequence"] for entry in entries]
+
+    monkeypatch.setattr("controller.store.journal.add_entries", add_entries)
+    monkeypatch.setattr("controller.store.journal._AGAIN", 0.02)
+    return Troubled()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.requirement("E4")
+async def test_given_a_disk_that_is_full_when_it_has_room_again_then_every_entry_is_written_in_order(
+    troubled: Troubled,
+) -> None:
+    troubled.error = sqlite3.OperationalError("database or disk is full")
+    async with Journal(troubled) as journal:  # type: ignore[arg-type]
+        await journal.add_now({"sequence": 1})
+        # Whoever waits for it goes on: the customer is told all the same.
+        await journal.add_now({"sequence": 2})
+        await until(lambda: troubled.tried > 3)
+        troubled.error = None
+        await until(lambda: bool(troubled.written))
+        await journal.add_now({"sequence": 3})
+
+    assert troubled.written == [1, 2, 3]
+
+
+async def test_given_entries_against_the_rules_of_the_table_when_written_then_they_hold_up_nobody(
+    troubled: Troubled,
+) -> None:
+    troubled.error = sqlite3.IntegrityError("FOREIGN KEY constraint failed")
+    async with Journal(troubled) as journal:  # type: ignore[arg-type]
+        await journal.add_now({"sequence": 1})
+        troubled.error = None
+        await journal.add_now({"sequence": 2})
+
+    assert (troubled.tried, troubled.written) == (2, [2])
+
+
+async def test_given_a_database_that_stays_away_when_closed_then_that_takes_no_time(
+    troubled: Troubled, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubled.error = sqlite3.OperationalError("disk I/O error")
+    async with asyncio.timeout(1), Journal(troubled) as journal:  # type: ignore[arg-type]
+        await journal.add_now({"sequence": 1})
+
+    assert "Timeline entries are lost" in caplog.text
