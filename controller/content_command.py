@@ -20,9 +20,11 @@ from controller.review.errors import ReviewError
 from controller.review.queue import ReviewQueue, Submission
 from controller.sounds.errors import ContentError
 from controller.sounds.files import Sound, SoundFiles
-from controller.sounds.room import REVIEWED, sound_files
+from controller.sounds.reviewed import REVIEWED
+from controller.sounds.room import sound_files
 from controller.store.database import Database
 from controller.store.reviews import QueueState
+from controller.store.sounds import media_of_live_plans
 from controller.store.tables import Account
 
 T = TypeVar("T")
@@ -121,6 +123,16 @@ def submit(
     )
 
 
+@sound.command()
+def delete(account: AccountArgument, name: NameArgument, config: ConfigOption = None) -> None:
+    """Delete a sound file; requests that name it are refused from then on.
+
+    Calls that play it go on: its audio stays until none of them can need it any more.
+    """
+    _with_sounds(config, lambda files: files.delete(account, name), account)
+    typer.echo(f"{name} is deleted")
+
+
 def _with_sounds(
     config: Path | None, work: Callable[[SoundFiles], Coroutine[Any, Any, T]], account: str
 ) -> T:
@@ -129,8 +141,10 @@ def _with_sounds(
     async def run(database: Database) -> T:
         if await database.read(lambda session: session.get(Account, account)) is None:
             raise failure(f"there is no account {account}")
-        # Which calls play what is known to the controller alone: nothing is deleted here.
-        return await work(sound_files(settings, database, SystemClock(), lambda _media: ()))
+        # Of calls under way those are known here that outlive their controller.
+        playing = await database.read(media_of_live_plans)
+        files = sound_files(settings, database, SystemClock(), lambda media: playing.get(media, ()))
+        return await work(files)
 
     try:
         return with_database(settings, run)

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from controller.accounts.declaration import Change, DeclarationError, apply, load_sounds, read_declaration
 from controller.accounts.declared import Declaration
 from controller.accounts.export import Exported, export
+from controller.accounts.rules import check_windows
 from controller.asterisk.configuration import write_private
 from controller.billing import ledger
 from controller.billing.prices import OwnTariff, read_prices, set_price
@@ -59,6 +60,11 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
     Raises DeclarationError, DatabaseUnusable, OSError.
     """
     declared = read_declaration(file, settings.reserved_prefixes)
+    for account in declared.accounts:
+        try:
+            check_windows(settings.limits, account, settings.details.keep_days)
+        except ValueError as error:
+            raise DeclarationError(f"account {account.id}: callee_windows: {error}") from None
     library = PromptLibrary(settings.prompt_dir)
     if dry_run:
         present, newest = await asyncio.to_thread(revisions, settings.database_url)

@@ -6,10 +6,12 @@ query are options.
 
 import inspect
 import json
+import mimetypes
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -21,13 +23,14 @@ from controller.command import ConfigOption, JsonOption, failure, read_settings,
 from controller.management.catalogue import OPERATIONS
 from controller.management.local import LocalDesk
 from controller.management.models import Page
-from controller.management.operations import Operation
+from controller.management.operations import Operation, Upload
 from controller.management.problems import Problem
 from controller.settings import Settings
 from controller.store.database import Database
 
 _NOT_OPTIONS = {"limit", "cursor"}
 _STANDARD_INPUT = "-"
+_FILE = "file"
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ GROUPS = {
         {
             "list": "list_enterprises",
             "show": "get_enterprise",
+            "create": "create_enterprise",
+            "edit": "edit_enterprise",
+            "document": "put_enterprise_document",
+            "submit": "submit_enterprise",
             "approve": "approve_enterprise",
             "reject": "reject_enterprise",
         },
@@ -127,12 +134,15 @@ def _command(operation: Operation, columns: Sequence[str]) -> Callable[..., None
     def command(**given: Any) -> None:
         settings, as_json = read_settings(given.pop("config")), given.pop("as_json")
         path = {kind.parameter: given.pop(kind.parameter) for kind in operation.kinds}
+        upload = _read_file(given.pop(_FILE), operation) if operation.body is Upload else None
         values = {
             name: _value(name, fields[name], value)
             for name, value in given.items()
             if value not in (None, [])
         }
-        answer = with_database(settings, lambda database: _run(settings, database, operation, path, values))
+        answer = with_database(
+            settings, lambda database: _run(settings, database, operation, path, values, upload)
+        )
         if isinstance(answer, list):
             rows = [row.model_dump(mode="json") for row in answer]
             show(
@@ -153,15 +163,30 @@ async def _run(
     operation: Operation,
     path: Mapping[str, str],
     values: Mapping[str, Any],
+    upload: Upload | None,
 ) -> Any:
     desk = LocalDesk(settings, database)
     try:
         if isinstance(operation.answer, type) and issubclass(operation.answer, Page):
             return await desk.every(operation, values)
+        if upload is not None:
+            return await desk.run(operation, path, upload, values)
         return await desk.run(operation, path, values)
     except Problem as problem:
         uses = "".join(f"\n  used by {use.kind} {use.id}" for use in problem.uses)
         raise failure(problem.detail + uses) from None
+
+
+def _read_file(path: Path, operation: Operation) -> Upload:
+    media_type = mimetypes.guess_type(path.name)[0] or ""
+    if media_type not in operation.media_types:
+        raise failure(f"{path} must be {' or '.join(operation.media_types)}")
+    try:
+        if path.stat().st_size > operation.max_body:
+            raise failure(f"{path} may have {operation.max_body} bytes at most")
+        return Upload(path.read_bytes(), media_type)
+    except OSError as error:
+        raise failure(f"{path}: {error.strerror}") from None
 
 
 def _show_one(answer: BaseModel | None, *, as_json: bool) -> None:
@@ -176,7 +201,7 @@ def _show_one(answer: BaseModel | None, *, as_json: bool) -> None:
 
 def _fields(operation: Operation) -> dict[str, FieldInfo]:
     """The fields of all that can be given."""
-    model = operation.body or operation.query
+    model = operation.query if operation.body is Upload else operation.body or operation.query
     if model is None or not issubclass(model, BaseModel):
         return {}
     return {name: it for name, it in model.model_fields.items() if name not in _NOT_OPTIONS}
@@ -185,6 +210,8 @@ def _fields(operation: Operation) -> dict[str, FieldInfo]:
 def _parameters(operation: Operation) -> Iterator[inspect.Parameter]:
     for kind in operation.kinds:
         yield _parameter(kind.parameter, Annotated[str, typer.Argument(help=kind.description)])
+    if operation.body is Upload:
+        yield _parameter(_FILE, Annotated[Path, typer.Argument(help="The file.")])
     for name, field in _fields(operation).items():
         text = " ".join((field.description or "").split())
         if _is_secret(name):

@@ -4,6 +4,7 @@ docs/reference/configuration.md is made from the descriptions here.
 """
 
 import os
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +22,7 @@ from controller.content_settings import MailSettings, SoundSettings
 from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.observability_settings import MetricSettings, TraceSettings
 from controller.phone_number import check_prefix
+from controller.rules.windows import window
 
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -225,6 +227,11 @@ class RecordingSettings(_Section):
     link_minutes: Annotated[float, Field(gt=0)] = Field(
         30, description="Minutes that a link to a recording is good for."
     )
+    inspection_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        5,
+        description="Percent of the recordings of an app that consents to quality inspection which are drawn "
+        "for it, at random: the operator may listen to these, and both parties hear a hint of its own.",
+    )
 
 
 class DetailSettings(_Section):
@@ -373,6 +380,17 @@ class Settings(BaseSettings):
                 f"details.keep_days {self.details.keep_days:g} is less than recordings.keep_days "
                 f"{self.recordings.keep_days:g}: without its call nobody finds a recording"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _calls_outlive_windows(self) -> Self:
+        windows = [] if self.limits.callee_frequency == "off" else self.limits.callee_windows
+        for text in windows:
+            if window(text).length > timedelta(days=self.details.keep_days):
+                raise ValueError(
+                    f"limits.callee_windows: {text} counts calls for longer than they are kept "
+                    f"(details.keep_days, {self.details.keep_days:g})"
+                )
         return self
 
     @model_validator(mode="after")

@@ -68,7 +68,9 @@ from controller.review.queue import ReviewQueue
 from controller.settings import AgiSettings, AuthenticationSettings, Settings
 from controller.share import shared
 from controller.sounds.distribution import Distributor
-from controller.sounds.room import REVIEWED, Content, opened_content
+from controller.sounds.reviewed import REVIEWED
+from controller.sounds.room import Content, opened_content
+from controller.sounds.sweeping import Sweeper
 from controller.speech import running_speech
 from controller.store.calls import forget_nonces
 from controller.store.controllers import Estate
@@ -235,8 +237,13 @@ async def running_controller(
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
         archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
+        library = PromptLibrary(settings.prompt_dir)
+        key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
+        shipped = ShippedPrompts(library, shared("sounds"), key)
+        sweeper = Sweeper(database, library, clock, calls.playing, lambda: shipped.digests)
         works = (
             directory.run(),
+            sweeper.run(),
             keeper.run(),
             archive.run(),
             observability.run(),
@@ -246,9 +253,6 @@ async def running_controller(
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
         for work in (*works, *others):
             await stack.enter_async_context(_background(work))
-        library = PromptLibrary(settings.prompt_dir)
-        key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
-        shipped = ShippedPrompts(library, shared("sounds"), key)
         admission = Admission(
             settings.dialling, settings.limits, clock, settings.calls.simulated_prefix, node.phones
         )
@@ -263,7 +267,13 @@ async def running_controller(
         stack.push_async_callback(
             _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event()
         )
-        planner = Planner(library, shipped, speaks=speech is not None)
+        percent = settings.recordings.inspection_percent
+        planner = Planner(
+            library,
+            shipped,
+            speaks=speech is not None,
+            draws=lambda: random.random() * 100 < percent,
+        )
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
         lockout = _lockout(settings.authentication)
         remote = Remote(settings.http.trusted_proxies)

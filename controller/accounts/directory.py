@@ -82,6 +82,8 @@ class Application:
     push_profile: PushProfile = PushProfile.COMPAT
     webhook_keys: tuple[SecretBytes, ...] = ()
     previous_secret: PreviousSecret | None = None
+    quality_inspection: bool = False
+    """Whether the operator may listen to a sample of its recordings."""
 
     def secrets(self, now: datetime) -> tuple[str, ...]:
         """What a request may be proven with; ours are proven with the first, the newest."""
@@ -250,6 +252,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
                 push_profile=PushProfile(row.push_profile),
                 webhook_keys=tuple(SecretBytes(webhook_key(secret)) for secret in row.webhook_secrets),
                 previous_secret=_previous_secret(row),
+                quality_inspection=row.quality_inspection,
             )
             for row in rows.apps.values()
         },

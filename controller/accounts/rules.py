@@ -1,7 +1,7 @@
 """What an account and the operator say about whom calls reach and when: as declared, and as it is applied."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field
@@ -89,6 +89,16 @@ def rules_row(rules: AccountRules) -> dict[str, Any] | None:
     return (
         rules.model_dump(mode="json", include=set(AccountRules.model_fields), exclude_defaults=True) or None
     )
+
+
+def check_windows(operator: LimitSettings, account: AccountRules, keep_days: float) -> None:
+    """Raise ValueError if calls are to be counted for longer than they are kept: they would be forgotten."""
+    frequency = frequency_of(operator, account)
+    for each in () if frequency is None else frequency.windows:
+        if each.length > timedelta(days=keep_days):
+            raise ValueError(
+                f"{each} counts calls for longer than they are kept (details.keep_days, {keep_days:g})"
+            )
 
 
 def frequency_of(operator: LimitSettings, account: AccountRules) -> CountedFrequency | None:

@@ -11,6 +11,7 @@ from controller.calls.collection import NO_REPLAY, ReplayRule
 from controller.calls.timeline import Entry, Kind, Timeline
 from controller.clock import Clock
 from controller.phone_number import PhoneNumber
+from controller.prompts.library import is_gone
 from controller.prompts.reading import Passage
 from controller.store.tables import PushProfile, Service
 
@@ -92,6 +93,8 @@ class Callback:
     last_minute_to: frozenset[str] = frozenset({"a", "b"})
     record: bool = False
     hint_tone: Prompt | None = None
+    inspection_tone: Prompt | None = None
+    """Tells both that somebody may listen; there if the recording is drawn for quality inspection."""
     tells_party: bool = False
     """Whether the customer is told who hung up."""
 
@@ -114,6 +117,12 @@ def media_of(plan: Plan) -> set[str]:
     return {prompt.media for prompt in prompts if isinstance(prompt, Prompt)}
 
 
+def is_inspected(plan: Plan) -> bool:
+    """Whether the call's recording is drawn for quality inspection, and both could be told so."""
+    tone = plan.inspection_tone if isinstance(plan, Callback) else None
+    return tone is not None and not is_gone(tone.media)
+
+
 def kept_plan(plan: Plan) -> dict[str, Any] | None:
     """What of a plan is written down, so that a talking callback outlives its controller.
 
@@ -134,7 +143,7 @@ def kept_plan(plan: Plan) -> dict[str, Any] | None:
     }
 
 
-_VOICES = ("pre_voice", "wait_voice", "last_minute_voice", "hint_tone")
+_VOICES = ("pre_voice", "wait_voice", "last_minute_voice", "hint_tone", "inspection_tone")
 
 
 def restored_plan(service: Service, kept: dict[str, Any] | None) -> Plan:
@@ -144,7 +153,7 @@ def restored_plan(service: Service, kept: dict[str, Any] | None) -> Plan:
     if service is Service.VERIFICATION:
         return Verification(Prompt("", ""), (), None, 1)
     values = dict(kept or {})
-    voices = {name: Prompt(**voice) if (voice := values.pop(name)) else None for name in _VOICES}
+    voices = {name: Prompt(**voice) if (voice := values.pop(name, None)) else None for name in _VOICES}
     return Callback(
         **{
             **values,

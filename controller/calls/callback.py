@@ -138,8 +138,9 @@ async def _record(call: LiveCall, plan: Callback, conversation: Conversation) ->
         return
     if await conversation.record() and call.timeline.recording_started is None:
         call.tell(Kind.RECORDING, None, {"name": conversation.recording_name})
-        if plan.hint_tone is not None:
-            await conversation.play_to_all(plan.hint_tone, "hint")
+        for tone in (plan.hint_tone, plan.inspection_tone):
+            if tone is not None:
+                await conversation.play_to_all(tone, "hint")
 
 
 async def _limit(

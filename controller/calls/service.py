@@ -18,6 +18,7 @@ from controller.calls.call import (
     LiveCall,
     Notification,
     Verification,
+    is_inspected,
     kept_plan,
     media_of,
 )
@@ -387,6 +388,7 @@ class CallService:
             "state": "pending" if recording.kept else "discard",
             "started_at": recording.started_at,
             "seconds": 0.0,
+            "inspected": is_inspected(call.request.plan),
         }
 
     async def _persistently(self, work: Callable[[Any], bool]) -> bool:

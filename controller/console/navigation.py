@@ -48,6 +48,7 @@ GROUPS: Final = (
             Place("/templates", N_("Voice templates"), key="t"),
             Place("/reviews", N_("Review"), key="r"),
             Place("/recordings", N_("Recordings")),
+            Place("/inspection", N_("Quality inspection"), Role.OPERATOR, operator_only=True),
             Place("/pushes", N_("Pushes")),
         ),
     ),

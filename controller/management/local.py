@@ -15,7 +15,7 @@ from controller.accounts.directory import LiveDirectory
 from controller.clock import SystemClock
 from controller.management.context import Context, management_services
 from controller.management.desk import Desk, Fields
-from controller.management.operations import Operation
+from controller.management.operations import Operation, Upload
 from controller.management.roles import Actor, Role
 from controller.settings import Settings
 from controller.store.database import Database
@@ -35,7 +35,7 @@ class LocalDesk:
         self,
         operation: Operation,
         path: Mapping[str, str] = {},
-        body: Fields | None = None,
+        body: Fields | Upload | None = None,
         query: Fields | None = None,
     ) -> Any:
         """What the operation answers, whatever version there is. Raises Problem."""

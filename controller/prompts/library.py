@@ -5,7 +5,8 @@ softer than everything else that phones hear is evened; others stay what they ar
 """
 
 import hashlib
-from collections.abc import Collection
+import os
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from controller.prompts.resample import to_float, to_int16
 
 _TOLERANCE_DB = 3.0
 """How far from the common loudness a sound file may be; less than a listener would turn a knob for."""
+_UNUSED = ".unused"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,10 @@ class PromptLibrary:
         """Keep A-law bytes that are ready for phones."""
         stored = _stored(audio, secret)
         path = self._path(stored.digest)
-        if not path.exists():
+        try:
+            # What is wanted again must not look as if it had been unused for long.
+            os.utime(path)
+        except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.with_suffix(".draft")
             draft.write_bytes(audio)
@@ -79,6 +84,26 @@ class PromptLibrary:
             if not known and path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
 
+    def sweep(self, is_needed: Callable[[str], bool], now: float, grace: float) -> list[str]:
+        """Forget prompts that nobody has needed for `grace` seconds; returns their digests.
+
+        A file beside the prompt says since when it is not needed, so that this outlives the process.
+        `now`: seconds since the epoch.
+        """
+        gone: list[str] = []
+        for path in self._directory.glob("*/*.alaw"):
+            mark = path.with_suffix(_UNUSED)
+            if is_needed(path.stem):
+                mark.unlink(missing_ok=True)
+            elif not mark.exists() or path.stat().st_mtime > mark.stat().st_mtime:
+                mark.touch()
+                os.utime(mark, (now, now))
+            elif mark.stat().st_mtime < now - grace:
+                path.unlink(missing_ok=True)
+                mark.unlink(missing_ok=True)
+                gone.append(path.stem)
+        return gone
+
     def _ready(self, audio: bytes, secret: bytes) -> bytes:
         """As phones shall hear it; what was taken from here is so, and stays as it is."""
         return audio if self._path(_stored(audio, secret).digest).exists() else evened(audio)
@@ -99,6 +124,11 @@ def evened(audio: bytes) -> bytes:
     if heard is None or abs(heard - loudness.TARGET_DBFS) <= _TOLERANCE_DB:
         return audio
     return alaw.encode(to_int16(loudness.level(samples)))
+
+
+def digest_of(media: str) -> str:
+    """Of the prompt that is played as this medium."""
+    return media.rpartition("/")[2]
 
 
 def is_gone(media: str) -> bool:

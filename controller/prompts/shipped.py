@@ -17,6 +17,11 @@ class ShippedPrompts:
         self._secret = secret
         self._stored: dict[str, StoredPrompt] = {}
 
+    @property
+    def digests(self) -> set[str]:
+        """Of those that were asked for so far."""
+        return {stored.digest for stored in self._stored.values()}
+
     def prompt(self, language: str, name: str) -> StoredPrompt:
         """A prompt such as ("zh", "transferring"). Raises FileNotFoundError if none is shipped."""
         return self._kept(f"{language}/{name}.wav")

@@ -47,6 +47,7 @@ class Verdict:
 
     approved: bool
     version: str
+    at: datetime
     reason: str | None = None
 
 
@@ -107,30 +108,41 @@ class ReviewQueue:
 
     async def _decided(self, review_id: int, state: QueueState, by: str, reason: str | None) -> Submission:
         now = self._clock.now()
-        work = partial(self._decide, review_id=review_id, state=state, by=by, reason=reason, now=now)
+        work = partial(
+            decide_review,
+            kinds=self._kinds,
+            review_id=review_id,
+            state=state,
+            by=by,
+            reason=reason,
+            now=now,
+        )
         submission = await self._database.write(work)
         self._wake(now)
         return submission
 
-    def _decide(
-        self,
-        session: Session,
-        review_id: int,
-        state: QueueState,
-        by: str,
-        reason: str | None,
-        now: datetime,
-    ) -> Submission:
-        row = _found(session, review_id)
-        if not reviews.decide(session, review_id, state, by=by, reason=reason, now=now):
-            raise ReviewDecided(f"submission {review_id} is {row.state}")
-        verdict = Verdict(state is QueueState.APPROVED, row.version, reason)
-        self._kinds[row.kind](session, row.account_id, row.subject, verdict)
-        about = {"review": review_id, "kind": row.kind, "subject": row.subject}
-        data = about if reason is None else {**about, "reason": reason}
-        tell_contacts(session, row.account_id, f"review.{state}", data, now)
-        count_change(session)
-        return submission_of(_found(session, review_id))
+
+def decide_review(
+    session: Session,
+    kinds: Mapping[str, Decide],
+    review_id: int,
+    state: QueueState,
+    *,
+    by: str,
+    reason: str | None,
+    now: datetime,
+) -> Submission:
+    """Decide in a transaction of somebody else's. Raises ReviewUnknown, ReviewDecided, ReviewOutdated."""
+    row = _found(session, review_id)
+    if not reviews.decide(session, review_id, state, by=by, reason=reason, now=now):
+        raise ReviewDecided(f"submission {review_id} is {row.state}")
+    verdict = Verdict(state is QueueState.APPROVED, row.version, now, reason)
+    kinds[row.kind](session, row.account_id, row.subject, verdict)
+    about = {"review": review_id, "kind": row.kind, "subject": row.subject}
+    data = about if reason is None else {**about, "reason": reason}
+    tell_contacts(session, row.account_id, f"review.{state}", data, now)
+    count_change(session)
+    return submission_of(_found(session, review_id))
 
 
 def _found(session: Session, review_id: int, account_id: str | None = None) -> Review:

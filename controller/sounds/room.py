@@ -1,6 +1,6 @@
 """What accounts have played, put together: what the rest of the house needs of it, and what runs in it."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,22 +8,14 @@ from controller.clock import Clock
 from controller.prompts.conversion.converter import Converter
 from controller.prompts.library import PromptLibrary
 from controller.prompts.speech.synthesiser import Synthesiser
-from controller.review.queue import Decide
 from controller.settings import Settings
 from controller.sounds.distribution import Distributor, Player
-from controller.sounds.files import InUse, SoundFiles, SoundLimits, decide_sound
-from controller.sounds.templates import VoiceTemplates, decide_template
+from controller.sounds.files import InUse, SoundFiles, SoundLimits
+from controller.sounds.templates import VoiceTemplates
 from controller.sounds.uploads import UploadDesk
 from controller.store.database import Database
-from controller.store.reviews import ReviewKind
 
 _MEGABYTE: Final = 1024 * 1024
-
-REVIEWED: Final[Mapping[str, Decide]] = {
-    ReviewKind.SOUND: decide_sound,
-    ReviewKind.TEMPLATE: decide_template,
-}
-"""What of this room goes through the review queue."""
 
 
 @dataclass(frozen=True)

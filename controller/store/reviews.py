@@ -14,6 +14,7 @@ class ReviewKind(StrEnum):
 
     SOUND = "sound"
     TEMPLATE = "template"
+    ENTERPRISE = "enterprise"
 
 
 class QueueState(StrEnum):
@@ -51,6 +52,18 @@ def withdraw(session: Session, account_id: str, kind: str, subject: str) -> None
         )
         .values(state=QueueState.WITHDRAWN)
     )
+
+
+def waiting(session: Session, account_id: str, kind: str, subject: str) -> Review | None:
+    """The submission of a thing that waits for a decision."""
+    return session.execute(
+        select(Review).where(
+            col(Review.account_id) == account_id,
+            col(Review.kind) == kind,
+            col(Review.subject) == subject,
+            col(Review.state) == QueueState.PENDING,
+        )
+    ).scalar_one_or_none()
 
 
 def decide(

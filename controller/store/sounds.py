@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
-from controller.store.tables import ReviewState, SoundFile, Template
+from controller.store.tables import Call, ReviewState, SoundFile, Template
 
 
 def sound(session: Session, account_id: str, name: str) -> SoundFile | None:
@@ -40,6 +40,27 @@ def is_referenced(session: Session, digest: str) -> bool:
         )
     )
     return found.first() is not None
+
+
+def referenced(session: Session) -> set[str]:
+    """Digests of everything that any account's sound files need: uploaded, approved or played."""
+    found = session.execute(select(col(SoundFile.digest), col(SoundFile.usable_digest)))
+    return {digest for row in found for digest in row if digest is not None}
+
+
+def media_of_live_plans(session: Session) -> dict[str, list[str]]:
+    """What calls under way still play that outlive their controller: medium -> session ids."""
+    found = session.execute(
+        select(col(Call.session_id), col(Call.plan)).where(
+            col(Call.ended_at).is_(None), col(Call.plan).is_not(None)
+        )
+    )
+    playing: dict[str, list[str]] = {}
+    for session_id, plan in found:
+        for voice in (plan or {}).values():
+            if isinstance(voice, dict) and "media" in voice:
+                playing.setdefault(voice["media"], []).append(session_id)
+    return playing
 
 
 def drafts(session: Session) -> set[str]:

@@ -331,6 +331,8 @@ class Recording(SQLModel, table=True):
     started_at: datetime = _time()
     seconds: float = 0.0
     purge_at: datetime | None = _time(nullable=True, index=True)
+    inspected: bool = False
+    """Whether it was drawn for quality inspection: the operator may listen."""
 
 
 class CdrPush(SQLModel, table=True):

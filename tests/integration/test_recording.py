@@ -12,8 +12,22 @@ from integration.recordings import (
     state_of_recording,
     until_recording_is,
 )
-from integration.support import APP_KEY, QUICK, SECOND, SECRET, VERIFY_KEY, StartBench, declaration
+from integration.support import (
+    APP_KEY,
+    CALLBACK_KEY,
+    QUICK,
+    SECOND,
+    SECRET,
+    VERIFY_KEY,
+    StartBench,
+    declaration,
+)
+from sqlmodel import Session, select
 
+from controller.settings import RecordingSettings
+from controller.share import shared
+from controller.store.directory import count_change
+from controller.store.tables import App, Recording
 from testbed.listening import find, load_wav, share_heard, tone_share, tone_stretches
 from testbed.softphone_plan import Answer, Tone
 
@@ -136,6 +150,34 @@ async def test_A1_5_given_a_hint_tone_when_recording_begins_then_both_hear_it(be
     hint = load_wav(b.home.directory / "two.wav")
     assert share_heard(hint, heard_by_a, length=0.25) > 0.6
     assert share_heard(hint, heard_by_b, length=0.25) > 0.6
+
+
+@pytest.mark.requirement("C3")
+async def test_C3_given_consent_to_inspection_when_a_recording_is_drawn_then_both_hear_its_own_hint(
+    bench: StartBench,
+) -> None:
+    b = await bench(
+        Answer(),
+        phones={SECOND: Answer(hang_up_after=5.5)},
+        sections={"recordings": RecordingSettings(inspection_percent=100)},
+    )
+
+    def consent(session: Session) -> None:
+        session.get_one(App, CALLBACK_KEY).quality_inspection = True
+        count_change(session)
+
+    await b.controller.database.write(consent)
+    await b.controller.directory.refresh()
+    session = await b.call_back(recordFlag="true")
+    a, second = await b.phone.next_call(), await b.phones[SECOND].next_call()
+    heard_by_a, heard_by_b = load_wav(await a.recorded()), load_wav(await second.recorded())
+    await b.over(session)
+
+    hint = load_wav(shared("sounds") / "zh" / "recording_hint.wav")
+    assert share_heard(hint, heard_by_a, length=0.25) > 0.6
+    assert share_heard(hint, heard_by_b, length=0.25) > 0.6
+    rows = await b.controller.database.read(lambda session: session.exec(select(Recording)).all())
+    assert [row.inspected for row in rows] == [True]
 
 
 async def test_A1_5_given_a_hint_tone_that_is_gone_when_b_answers_then_they_talk_and_nothing_is_recorded(

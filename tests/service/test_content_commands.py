@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from engine import copy_database, database_at
 from service.sounds.support import cd_quality
+from sqlmodel import Session
 from typer.testing import CliRunner
-from unit.calls.support import ACCOUNT
+from unit.calls.support import ACCOUNT, APP
 
 from controller.cli import app
 from controller.prompts import wav
+from controller.store.database import make_engine
+from controller.store.enterprise_tables import DocumentKind
+from controller.store.tables import Call, Service, SoundFile
 from testbed.sounds import distinct_prompt
 
 Run = Callable[..., str]
@@ -59,6 +64,90 @@ def test_C9_given_a_converted_upload_when_rejected_and_submitted_again_then_the_
         "no",
         "FLAC, 44100 Hz, 2 channels",
     )
+
+
+@pytest.mark.requirement("C5", "C9")
+def test_C5_given_a_sound_when_deleted_by_command_then_it_is_gone_unless_a_call_plays_it(
+    run: Run, tmp_path: Path
+) -> None:
+    file = tmp_path / "hello.wav"
+    file.write_bytes(distinct_prompt(1))
+    run("sound", "upload", ACCOUNT, str(file))
+
+    def write(work: Callable[[Session], None]) -> None:
+        engine = make_engine(f"sqlite:///{tmp_path}/voicecall.db")
+        with Session(engine) as session:
+            work(session)
+            session.commit()
+        engine.dispose()
+
+    def play(session: Session) -> None:
+        session.get_one(SoundFile, (ACCOUNT, "hello.wav")).usable_digest = "a" * 64
+        folder = (tmp_path / "prompts").absolute()
+        plan = {"wait_voice": {"name": "hello.wav", "media": f"sound:{folder}/aa/{'a' * 64}", "seconds": 1}}
+        session.add(
+            Call(
+                id="live",
+                session_id="live@host",
+                account_id=ACCOUNT,
+                app_key=APP,
+                service=Service.CALLBACK,
+                controller="host",
+                node="node1",
+                display_number="+8657126880001",
+                callee="+8613900001111",
+                addressee="+8613900001111",
+                accepted_at=datetime.now(UTC),
+                plan=plan,
+            )
+        )
+
+    def end(session: Session) -> None:
+        session.get_one(Call, "live").ended_at = datetime.now(UTC)
+
+    write(play)
+    assert "used by 1 call(s) in progress: live@host" in run(
+        "sound", "delete", ACCOUNT, "hello.wav", status=2
+    )
+    write(end)
+    run("sound", "delete", ACCOUNT, "hello.wav")
+    assert json.loads(run("sound", "list", ACCOUNT, "--json")) == []
+
+
+@pytest.mark.requirement("C2", "C7", "C9")
+def test_C2_given_an_enterprise_when_filled_in_by_commands_then_it_goes_through_the_queue(
+    run: Run, tmp_path: Path
+) -> None:
+    whole = {
+        "full-name": "Acme (Hangzhou) Co., Ltd.",
+        "code": "91330100000000000X",
+        "phone": "+86 571 2688 0000",
+        "legal-representative": "L. R.",
+        "scenario": "Parcels",
+        "script": "Your parcel has come.",
+        "calls-per-day": "1000",
+        "peak-calls": "10",
+        "handler-name": "H. P.",
+        "handler-phone": "+86 139 0000 1111",
+        "handler-address": "1 Road, Hangzhou",
+    }
+    options = [word for name, value in whole.items() for word in (f"--{name}", value)]
+    made = json.loads(run("enterprise", "create", "--account-id", ACCOUNT, *options, "--json"))
+    licence = tmp_path / "licence.pdf"
+    licence.write_bytes(b"%PDF-1.7 a licence")
+    assert "documents.licence" in run("enterprise", "submit", made["id"], status=2)
+    for kind in DocumentKind:
+        run("enterprise", "document", made["id"], str(licence), "--kind", kind)
+    wrong = tmp_path / "licence.txt"
+    wrong.write_text("a licence")
+    assert "must be application/pdf" in run(
+        "enterprise", "document", made["id"], str(wrong), "--kind", "licence", status=2
+    )
+    run("enterprise", "submit", made["id"])
+    (waiting,) = json.loads(run("review", "list", "--json"))
+    assert (waiting["kind"], waiting["what"]) == ("enterprise", made["id"])
+    run("review", "approve", str(waiting["number"]))
+    assert json.loads(run("enterprise", "show", made["id"], "--json"))["state"] == "approved"
 
 
 @pytest.mark.requirement("C5")

@@ -284,3 +284,19 @@ def test_C9_given_no_database_when_applied_dry_then_none_is_made(tmp_path: Path)
     said = Command(tmp_path).apply("empty.toml", "--dry-run", status=2)
 
     assert "start the controller once" in said[-1]
+
+
+@pytest.mark.requirement("A4.4")
+def test_A44_given_a_window_longer_than_calls_are_kept_when_declared_then_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOICECALL_DATA_DIR", str(tmp_path))
+    file = tmp_path / "declared.toml"
+    account = '[[accounts]]\nid = "acme"\ncallee_frequency = "refuse"\ncallee_windows = ["10/93d"]\n'
+    file.write_text(account)
+    result = CliRunner().invoke(app, ["apply", str(file)])
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    assert "account acme: callee_windows: 10/93d counts calls for longer than they are kept" in said
+    file.write_text(account.replace("93d", "92d"))
+    assert CliRunner().invoke(app, ["apply", str(file)]).exit_code == 0

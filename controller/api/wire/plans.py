@@ -1,6 +1,6 @@
 """From what a request says to what a call does: names become prompts, words become values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from controller.accounts.directory import Application, Directory
@@ -40,12 +40,21 @@ class Planner:
     """Makes plans. Raises an AccountError or a WireError for what can't be done.
 
     :param speaks: whether templates and texts can be spoken.
+    :param draws: whether the next recording is one of the sample that the operator may listen to.
     """
 
-    def __init__(self, library: PromptLibrary, shipped: ShippedPrompts, *, speaks: bool) -> None:
+    def __init__(
+        self,
+        library: PromptLibrary,
+        shipped: ShippedPrompts,
+        *,
+        speaks: bool,
+        draws: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._library = library
         self._shipped = shipped
         self._speaks = speaks
+        self._draws = draws
 
     def notification(
         self, directory: Directory, application: Application, body: CallNotifyRequest
@@ -130,6 +139,9 @@ class Planner:
             last_minute_to=_LAST_MINUTE_LEGS[body.lastMinToUE],
             record=body.recordFlag,
             hint_tone=voice(body.recordHintTone) if body.recordFlag else None,
+            inspection_tone=voice(None, "recording_hint")
+            if body.recordFlag and application.quality_inspection and self._draws()
+            else None,
             tells_party=body.partyTypeRequiredInDisconnect,
         )
 

@@ -21,4 +21,5 @@ QUEUE_STATES: Final = (
 REVIEW_KINDS: Final = (
     (ReviewKind.SOUND.value, N_("sound file")),
     (ReviewKind.TEMPLATE.value, N_("voice template")),
+    (ReviewKind.ENTERPRISE.value, N_("enterprise")),
 )

@@ -15,7 +15,7 @@ from controller.console.pages.waveforms import Picture
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.problems import NotFound, Problem
-from controller.management.resources.enterprises import EnterpriseView
+from controller.management.resources.enterprises import EnterpriseView, get_enterprise
 from controller.management.resources.reviews import (
     ReviewView,
     approve_review,
@@ -136,6 +136,9 @@ async def _with_thing(visit: Visit, found: ReviewView) -> Reviewed:
             return Reviewed(found, sound=await visit.run(get_sound, {"sound_id": name}))
         if found.kind == "template":
             return Reviewed(found, template=await visit.run(get_template, {"template_id": name}))
+        if found.kind == "enterprise":
+            path = {"enterprise_id": found.subject}
+            return Reviewed(found, enterprise=await visit.run(get_enterprise, path))
     except NotFound:
         pass
     return Reviewed(found)

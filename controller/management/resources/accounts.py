@@ -6,12 +6,12 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from controller.accounts.rules import AccountRules, rules_row
+from controller.accounts.rules import AccountRules, check_windows, rules_row
 from controller.billing.ledger import review
 from controller.management.context import Change, Context
 from controller.management.models import Edit, Identifier, Input, Page, PageQuery, View
 from controller.management.operations import Kind, Operations, Owner
-from controller.management.problems import Conflict
+from controller.management.problems import Conflict, wrong_field
 from controller.management.roles import Role, Scope
 from controller.store.tables import Account
 
@@ -121,6 +121,7 @@ async def list_accounts(ctx: Context, query: OwnAccounts) -> Page[AccountView]:
 )
 async def create_account(ctx: Context, body: NewAccount) -> AccountView:
     """Create an account."""
+    _check_windows(ctx, body.rules)
 
     def create(change: Change) -> AccountView:
         if change.session.get(Account, body.id) is not None:
@@ -155,6 +156,8 @@ async def edit_account(ctx: Context, body: AccountEdit) -> AccountView:
 
     What is left out stays as it is. It is in force within a second; calls that are under way go on.
     """
+    if "rules" in body.model_fields_set:
+        _check_windows(ctx, body.rules)
 
     def edit(change: Change) -> AccountView:
         row = change.session.get_one(Account, ctx.account)
@@ -172,6 +175,14 @@ async def edit_account(ctx: Context, body: AccountEdit) -> AccountView:
         return after
 
     return await ctx.change(edit)
+
+
+def _check_windows(ctx: Context, rules: AccountRules) -> None:
+    settings = ctx.services.settings
+    try:
+        check_windows(settings.limits, rules, settings.details.keep_days)
+    except ValueError as error:
+        raise wrong_field("rules.callee_windows", str(error)) from None
 
 
 def _columns(given: dict[str, Any], rules: AccountRules) -> dict[str, Any]:

@@ -14,9 +14,18 @@ from controller.management.models import AccountQuery, Edit, Input, Moment, OwnA
 from controller.management.operations import Download, Kind, Operations, Owner, Upload
 from controller.management.problems import Conflict, Fault, Invalid, NotFound, wrong_field
 from controller.management.roles import Role, Scope
+from controller.review import enterprises as qualifications
+from controller.review.errors import ReviewDecided, ReviewOutdated
+from controller.review.queue import MAX_REASON
 from controller.store.enterprise_tables import DocumentKind, Enterprise, EnterpriseDocument, EnterpriseState
 
-operations = Operations("enterprise")
+operations = Operations(
+    "enterprise",
+    {
+        ReviewDecided: lambda error: Conflict(str(error)),
+        ReviewOutdated: lambda error: Conflict(str(error)),
+    },
+)
 
 LARGEST_DOCUMENT = 5 * 1024 * 1024
 """Bytes."""
@@ -128,8 +137,8 @@ class EnterpriseEdit(_Qualification, Edit):
 class Rejection(Input):
     """Why not."""
 
-    reason: str = Field(min_length=1, max_length=1000)
-    """What must be changed, for those who submitted it."""
+    reason: str = Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")
+    """What must be changed, for those who submitted it and for the account's contacts."""
 
 
 class EnterpriseQuery(AccountQuery):
@@ -208,7 +217,7 @@ async def edit_enterprise(ctx: Context, body: EnterpriseEdit) -> EnterpriseView:
     """
 
     def edit(change: Change, row: Enterprise) -> None:
-        _reopen(row)
+        _reopen(change, row)
         for name, value in body.model_dump(include=body.model_fields_set).items():
             setattr(row, name, value)
 
@@ -238,7 +247,7 @@ async def put_enterprise_document(ctx: Context, query: DocumentQuery, body: Uplo
     )
 
     def put(change: Change, row: Enterprise) -> None:
-        _reopen(row)
+        _reopen(change, row)
         row.documents = {**row.documents, query.kind.value: told.model_dump()}
         change.session.merge(EnterpriseDocument(enterprise_id=row.id, kind=query.kind, content=body.content))
 
@@ -267,16 +276,15 @@ async def get_enterprise_document(ctx: Context, query: DocumentQuery) -> Downloa
 
 @operations.post("/enterprises/{enterprise_id}/submit", status=200, needs=Role.DEVELOPER, kinds=[ENTERPRISE])
 async def submit_enterprise(ctx: Context) -> EnterpriseView:
-    """Submit an enterprise's qualification for review.
+    """Submit an enterprise's qualification for review: it waits in the review queue then.
 
     Every field and every document must be there; `errors` names those that are not.
     """
 
-    def submit(_change: Change, row: Enterprise) -> None:
+    def submit(change: Change, row: Enterprise) -> None:
         _check_state(row, EnterpriseState.DRAFT, EnterpriseState.REJECTED)
         _check_complete(row)
-        row.state, row.reason = EnterpriseState.SUBMITTED, None
-        row.submitted_at = ctx.services.clock.now()
+        qualifications.submit_enterprise(change.session, row, ctx.user.login, ctx.services.clock.now())
 
     return await _changed(ctx, submit)
 
@@ -290,11 +298,14 @@ async def submit_enterprise(ctx: Context) -> EnterpriseView:
     locked=True,
 )
 async def approve_enterprise(ctx: Context) -> EnterpriseView:
-    """Approve a qualification that was submitted, as If-Match says that it was read."""
+    """Approve a qualification that was submitted, as If-Match says that it was read.
 
-    def approve(_change: Change, row: Enterprise) -> None:
+    It leaves the review queue, and the account's contacts are told.
+    """
+
+    def approve(change: Change, row: Enterprise) -> None:
         _check_state(row, EnterpriseState.SUBMITTED)
-        row.state, row.decided_at = EnterpriseState.APPROVED, ctx.services.clock.now()
+        qualifications.settle_enterprise(change.session, row, True, ctx.user.login, ctx.services.clock.now())
 
     return await _changed(ctx, approve)
 
@@ -309,12 +320,15 @@ async def approve_enterprise(ctx: Context) -> EnterpriseView:
     example={"reason": "The licence can't be read."},
 )
 async def reject_enterprise(ctx: Context, body: Rejection) -> EnterpriseView:
-    """Reject a qualification that was submitted, as If-Match says that it was read."""
+    """Reject a qualification that was submitted, as If-Match says that it was read.
 
-    def reject(_change: Change, row: Enterprise) -> None:
+    It leaves the review queue, and the account's contacts are told why.
+    """
+
+    def reject(change: Change, row: Enterprise) -> None:
         _check_state(row, EnterpriseState.SUBMITTED)
-        row.state, row.reason = EnterpriseState.REJECTED, body.reason
-        row.decided_at = ctx.services.clock.now()
+        now, reason = ctx.services.clock.now(), body.reason.strip()
+        qualifications.settle_enterprise(change.session, row, False, ctx.user.login, now, reason)
 
     return await _changed(ctx, reject)
 
@@ -336,10 +350,10 @@ async def _changed(ctx: Context, work: Any) -> EnterpriseView:
     return await ctx.change(whole)
 
 
-def _reopen(row: Enterprise) -> None:
+def _reopen(change: Change, row: Enterprise) -> None:
     """What is edited is a draft. Raises Conflict if it can't be edited any more."""
     _check_state(row, EnterpriseState.DRAFT, EnterpriseState.SUBMITTED, EnterpriseState.REJECTED)
-    row.state = EnterpriseState.DRAFT
+    qualifications.reopen_enterprise(change.session, row)
 
 
 def _check_state(row: Enterprise, *states: EnterpriseState) -> None:

@@ -65,7 +65,9 @@ operations = Operations(
         SoundNameError: lambda error: wrong_field("name", str(error), "query"),
         SoundFileError: _unfit,
         UploadKept: lambda error: _unfit(error.fault, [Use(kind=KEPT, id=error.ticket)]),
-        UploadUnknown: lambda error: NotFound(str(error)),
+        UploadUnknown: lambda error: Invalid(
+            str(error), errors=[Fault(place="body", field="upload", detail=str(error))]
+        ),
     },
 )
 

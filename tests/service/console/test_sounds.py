@@ -44,7 +44,7 @@ async def test_C5_given_a_file_of_another_form_when_uploaded_then_its_faults_are
     assert await states(here) == {"alpha:offer.wav": "draft"}
     # It waited once.
     again = await developer.answer(refused, "/sounds/convert", {"name": "other.wav", "key": "another"})
-    assert again.status == 404
+    assert again.status == 422
     assert "upload it again" in again.text
 
 
@@ -155,7 +155,7 @@ async def test_C1_given_a_file_that_waits_when_another_account_converts_it_then_
         "/sounds/convert", {"csrf": csrf, "upload": ticket, "name": "a.wav", "key": "k"}
     )
 
-    assert stolen.status == 404
+    assert stolen.status == 422
     assert await states(here) == {}
 
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, select
 
 from controller.details import index as index_module
 from controller.details.index import opened_index
+from controller.limit_settings import LimitSettings
 from controller.settings import DetailSettings, RecordingSettings, Settings
 from controller.store import call_index
 from controller.store.billing_tables import RatedCall, Settlement
@@ -301,3 +302,13 @@ async def test_given_a_database_of_before_when_migrated_then_cdrs_have_numbers_i
         )
     assert found == [(1, "early", {"kept": True}), (2, "late", {"kept": True})]
     assert sorted(pushes) == [("early", 3), ("late", 3)]
+
+
+@pytest.mark.requirement("A4.4")
+def test_A44_given_a_window_longer_than_calls_are_kept_when_set_then_it_is_refused() -> None:
+    limits = LimitSettings(callee_frequency="refuse", callee_windows=["3/24h", "10/93d"])
+    with pytest.raises(ValueError, match=r"limits\.callee_windows: 10/93d counts calls for longer than"):
+        Settings(limits=limits)
+    assert Settings(limits=limits, details=DetailSettings(keep_days=93)).details.keep_days == 93
+    # What is off counts nothing.
+    Settings(limits=LimitSettings(callee_windows=["10/93d"]))

@@ -148,6 +148,14 @@ def _call(session: Session) -> str:
     return name
 
 
+def _inspected(session: Session) -> str:
+    name = _call(session)
+    session.flush()
+    session.get_one(App, f"app_of_{ALPHA}").quality_inspection = True
+    session.get_one(Recording, name).inspected = True
+    return name
+
+
 def _trunk(session: Session) -> str:
     name = f"specimen{next(_numbers)}"
     session.add(Trunk(name=name, host="192.0.2.7"))
@@ -172,6 +180,7 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "review_id": _review,
     "contact_id": _contact,
     "call_id": _call,
+    "inspected_id": _inspected,
     "trunk_name": _trunk,
     "prefix": _route,
 }

@@ -75,12 +75,12 @@ async def test_C5_given_a_refused_file_that_was_to_be_kept_when_converted_then_i
     body = {"upload": kept["id"], "name": "hello.wav"}
 
     foreign = await here.ask("POST", "/sounds/conversions", body, role=Role.DEVELOPER, of=BETA)
-    assert (foreign.status, foreign.body["detail"]) == (404, "The file is no longer here: upload it again")
+    assert (foreign.status, foreign.body["detail"]) == (422, "The file is no longer here: upload it again")
     made = await here.ask("POST", "/sounds/conversions", body, role=Role.DEVELOPER, of=ALPHA)
     assert (made.status, made.body["source"]) == (201, "MP3, 44100 Hz, 2 channels")
     assert not list((here.services.settings.upload_dir).glob("*"))
     again = await here.ask("POST", "/sounds/conversions", body, role=Role.DEVELOPER, of=ALPHA)
-    assert again.status == 404
+    assert (again.status, again.fields) == (422, ["upload"])
 
 
 @pytest.mark.requirement("C5")
@@ -93,12 +93,12 @@ async def test_C5_given_refused_files_when_there_are_many_or_time_passes_then_on
     assert len(list(folder.glob("*"))) == 3
     oldest = {"upload": tickets[0], "name": "hello.wav"}
     reply = await here.ask("POST", "/sounds/conversions", oldest, role=Role.DEVELOPER, of=ALPHA)
-    assert reply.status == 404
+    assert reply.status == 422
     for path in folder.glob("*"):
         os.utime(path, (0, 0))
     newest = {"upload": tickets[-1], "name": "hello.wav"}
     reply = await here.ask("POST", "/sounds/conversions", newest, role=Role.DEVELOPER, of=ALPHA)
-    assert reply.status == 404
+    assert reply.status == 422
     assert not list(folder.glob("*"))
 
 

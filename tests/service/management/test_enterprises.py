@@ -82,6 +82,48 @@ async def test_C2_given_a_whole_qualification_when_submitted_and_approved_then_i
     assert [reply.slug for reply in (edited, document, again)] == ["conflict"] * 3
 
 
+@pytest.mark.requirement("C7")
+async def test_C7_given_a_submitted_qualification_when_decided_in_the_queue_then_contacts_are_told(
+    here: World,
+) -> None:
+    contact = {"email": "ops@alpha.example"}
+    assert (await here.ask("POST", "/contacts", contact, role=Role.ADMINISTRATOR, of=ALPHA)).status == 201
+    path = await submitted(here)
+
+    [waiting] = (await here.ask("GET", "/reviews?state=pending&kind=enterprise")).body["items"]
+    assert (waiting["subject"], waiting["submitted_by"]) == (path.rpartition("/")[2], "developer@alpha")
+    reason = {"reason": "The licence can't be read."}
+    decided = await here.ask("POST", f"/reviews/{waiting['id']}/reject", reason, role=Role.OPERATOR)
+    assert decided.status == 200, decided.text
+    read = (await here.ask("GET", path)).body
+    assert (read["state"], read["reason"]) == ("rejected", "The licence can't be read.")
+    assert read["decided_at"] == "2026-11-24T08:00:00.000000Z"
+    [notice] = (await here.ask("GET", "/notices", of=ALPHA)).body["items"]
+    assert notice["event"] == "review.rejected"
+
+    await here.ask("POST", f"{path}/submit", of=ALPHA)
+    approved = await decide(here, path, "approve")
+    assert approved.body["state"] == "approved"
+    queue = (await here.ask("GET", "/reviews?kind=enterprise&newest_first=true")).body["items"]
+    assert [one["state"] for one in queue] == ["approved", "rejected"]
+    assert (await here.ask("GET", "/reviews?state=pending")).body["items"] == []
+    told = (await here.ask("GET", "/notices", of=ALPHA)).body["items"]
+    assert sorted(one["event"] for one in told) == ["review.approved", "review.rejected"]
+
+
+@pytest.mark.requirement("C7")
+async def test_C7_given_a_qualification_that_is_edited_while_it_waits_when_decided_then_it_left_the_queue(
+    here: World,
+) -> None:
+    path = await submitted(here)
+    [waiting] = (await here.ask("GET", "/reviews?state=pending")).body["items"]
+    await edit(here, path, script="Another text.")
+    late = await here.ask("POST", f"/reviews/{waiting['id']}/approve", role=Role.OPERATOR)
+    assert (late.status, await state(here, path)) == (409, "draft")
+    [withdrawn] = (await here.ask("GET", "/reviews")).body["items"]
+    assert withdrawn["state"] == "withdrawn"
+
+
 async def test_C2_given_a_rejected_qualification_when_mended_then_it_can_be_submitted_again(
     here: World,
 ) -> None:

@@ -253,3 +253,17 @@ async def test_C9_given_the_documentation_when_asked_for_then_it_is_served(here:
     assert json.loads(document.text)["info"]["title"] == "voicecall management API"
     assert "/api/v1/accounts" in page.text
     assert Role.VIEWER in page.text
+
+
+@pytest.mark.requirement("A4.4")
+async def test_A44_given_a_window_longer_than_calls_are_kept_when_an_account_gets_it_then_422_names_it(
+    here: World,
+) -> None:
+    rules = {"callee_frequency": "refuse", "callee_windows": ["3/24h", "10/93d"]}
+    edited = await here.ask("PATCH", f"/accounts/{ALPHA}", {"rules": rules}, headers={"If-Match": "*"})
+    created = await here.ask("POST", "/accounts", {"id": "gamma", "rules": rules})
+    for reply in (edited, created):
+        assert (reply.status, reply.fields) == (422, ["rules.callee_windows"])
+        assert "10/93d counts calls for longer than they are kept" in reply.body["detail"]
+    rules["callee_windows"] = ["10/92d"]
+    assert (await here.ask("POST", "/accounts", {"id": "gamma", "rules": rules})).status == 201

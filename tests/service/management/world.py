@@ -42,7 +42,8 @@ from controller.prompts.library import PromptLibrary
 from controller.recordings.links import LinkSigner
 from controller.review.queue import ReviewQueue
 from controller.settings import AsteriskSettings, HttpSettings, Settings
-from controller.sounds.room import REVIEWED, opened_content
+from controller.sounds.reviewed import REVIEWED
+from controller.sounds.room import opened_content
 from controller.store.database import Database
 from controller.store.management_tables import ApiToken, User
 from controller.store.tables import Account, App

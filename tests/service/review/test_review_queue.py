@@ -153,4 +153,4 @@ async def test_C7_given_another_kind_of_thing_when_it_joins_the_queue_then_it_is
     )
     assert row is not None
     await queue.approve(row, by="oscar")
-    assert verdicts == [(ACCOUNT, "ent-1", Verdict(True, "v1"))]
+    assert verdicts == [(ACCOUNT, "ent-1", Verdict(True, "v1", room.clock.now()))]

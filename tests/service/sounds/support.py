@@ -19,7 +19,7 @@ from controller.prompts.library import PromptLibrary
 from controller.review.queue import ReviewQueue
 from controller.sounds.distribution import Distributor
 from controller.sounds.files import SoundFiles, SoundLimits
-from controller.sounds.room import REVIEWED
+from controller.sounds.reviewed import REVIEWED
 from controller.sounds.templates import VoiceTemplates
 from controller.sounds.uploads import UploadDesk
 from controller.store.database import Database
