@@ -35,6 +35,7 @@ from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
 from controller.billing.room import Billing
+from controller.calls.brake import Brake, Wait
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
@@ -86,6 +87,9 @@ NOTICES_KEPT = timedelta(days=90)
 _DATABASE_PATIENCE = 1.0
 """Seconds in which the database must answer for the controller to be ready."""
 
+_COMMANDS_LATE, _WRITES_LATE = 1.0, 2.0
+"""Seconds that commands for Asterisk and writes may wait; beyond that no calls are taken."""
+
 _HURRY = 1.0
 """Seconds that pushes and fetches under way get when somebody insists on the end."""
 
@@ -125,8 +129,11 @@ async def running_controller(
     random: Random | None = None,
     sender: Sender | None = None,
     hurry: asyncio.Event | None = None,
+    hands_over: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Controller]:
     """A controller that takes requests until the end of the block, where it drains; `hurry` cuts that short.
+
+    Calls that then still talk go on for the next controller if this one `hands_over`.
 
     Raises DatabaseUnusable, OSError.
     """
@@ -195,6 +202,13 @@ async def running_controller(
             timedelta(seconds=settings.calls.minute),
         )
         await billing.open()
+        brake = Brake(
+            settings.limits.max_calls,
+            [
+                Wait("commands for Asterisk", lambda: node.ari.longest_wait, _COMMANDS_LATE),
+                Wait("database", lambda: database.longest_wait, _WRITES_LATE),
+            ],
+        )
         calls = CallService(
             database,
             journal,
@@ -209,6 +223,7 @@ async def running_controller(
             GATHERING,
             speech,
             billing.spending,
+            brake,
         )
         observability.look_at(
             live_calls=lambda: calls.live,
@@ -228,6 +243,7 @@ async def running_controller(
             keeper.run(),
             archive.run(),
             observability.run(),
+            brake.run(),
             _housekeeping(database, clock, attempts_kept),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
@@ -245,7 +261,7 @@ async def running_controller(
         guard.protect_url(agi_address)
         await stack.enter_async_context(node)
         stack.push_async_callback(
-            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event()
+            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event(), hands_over
         )
         planner = Planner(library, shipped, speaks=speech is not None)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
@@ -379,9 +395,13 @@ async def _configure(node: Node, directory: Directory) -> None:
 
 
 async def _drain(
-    settings: Settings, calls: CallService, others: Iterable[Drained], hurry: asyncio.Event
+    settings: Settings,
+    calls: CallService,
+    others: Iterable[Drained],
+    hurry: asyncio.Event,
+    hands_over: Callable[[], bool],
 ) -> None:
-    await calls.drain(settings.calls.drain_timeout, hurry)
+    await calls.drain(settings.calls.drain_timeout, hurry, lambda: settings.calls.hand_over and hands_over())
     for rest in others:
         await rest.drain(min(settings.pushes.timeout, _HURRY) if hurry.is_set() else settings.pushes.timeout)
 

@@ -57,6 +57,8 @@ _SERVER_OPTIONS: Final = {
 class _Job:
     work: Work[Any]
     done: asyncio.Future[Any]
+    at: float
+    """On the loop's clock."""
 
 
 class Database:
@@ -65,6 +67,7 @@ class Database:
     def __init__(self, url: str, *, synchronous: str = "FULL") -> None:
         self._engine = make_engine(url, synchronous=synchronous)
         self._jobs: list[_Job] = []
+        self._under_way: list[_Job] = []
         self._due = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -78,6 +81,12 @@ class Database:
     def waiting(self) -> int:
         """Writes that were handed over and not begun."""
         return len(self._jobs)
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds for which the write has waited that has waited the longest, those under way among them."""
+        since = [job.at for job in (*self._under_way[:1], *self._jobs[:1])]
+        return asyncio.get_running_loop().time() - min(since) if since else 0.0
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own that sees what was committed."""
@@ -96,7 +105,7 @@ class Database:
 
     def _hand_over(self, work: Work[T], patience: float) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future())
+        job = _Job(work, loop.create_future(), loop.time())
         self._jobs.append(job)
         if patience <= 0:
             self._due.set()
@@ -140,7 +149,9 @@ class Database:
             self._set_alarm(None)
             group, self._jobs = self._jobs, []
             if group:
+                self._under_way = group
                 await self._write_group(group)
+                self._under_way = []
 
     async def _write_group(self, group: list[_Job]) -> None:
         try:
