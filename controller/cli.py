@@ -103,7 +103,7 @@ async def _serve(settings: Settings) -> None:
         from controller.wiring import running_controller
 
     stop = stop_signal()
-    async with running_controller(settings, hurry=stop.insisted) as controller:
+    async with running_controller(settings, hurry=stop.insisted, hands_over=stop.hands_over) as controller:
         reload_on_hangup(controller)
         typer.echo(f"voicecall listens on {controller.url}", err=True)
         await tell_first_administrator(controller)
@@ -148,16 +148,23 @@ class StopSignal:
 
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     insisted: asyncio.Event = field(default_factory=asyncio.Event)
+    by: list[signal.Signals] = field(default_factory=list)
+    """The signals, in their order."""
 
-    def ask(self) -> None:
+    def ask(self, number: signal.Signals) -> None:
+        self.by.append(number)
         (self.insisted if self.asked.is_set() else self.asked).set()
+
+    def hands_over(self) -> bool:
+        """Whether another controller follows, as far as that can be told: a person ends things for good."""
+        return self.by == [signal.SIGTERM]
 
 
 def stop_signal() -> StopSignal:
     """Told of SIGTERM and Ctrl-C from now on."""
     stop = StopSignal()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask, number)
     return stop
 
 

@@ -98,6 +98,11 @@ class DiallingSettings(BaseModel):
 class LimitSettings(CallRules):
     """How much may be called, when and whom, on the whole platform; accounts have their own beside it."""
 
+    max_calls: int = Field(
+        10_000,
+        ge=0,
+        description="Calls that one controller runs at a time, of all accounts (1010010); 0: any number.",
+    )
     calls_per_second: int = Field(
         0,
         ge=0,

@@ -172,6 +172,11 @@ class CallSettings(_Section):
         description="Numbers that begin so are callees without a phone, no trunk sees them; empty: none.",
     )
     drain_timeout: Seconds = Field(10, description="Seconds that calls may go on after SIGTERM or Ctrl-C.")
+    hand_over: bool = Field(
+        True,
+        description="Whether callbacks whose phones talk longer than that go on after SIGTERM, for the next "
+        "controller to take over; Ctrl-C ends them.",
+    )
 
 
 class PhoneSettings(_Section):

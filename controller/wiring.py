@@ -35,6 +35,7 @@ from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
 from controller.billing.room import Billing
+from controller.calls.brake import Brake, Wait
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.clock import Clock, SystemClock
@@ -93,6 +94,9 @@ NOTICES_KEPT = timedelta(days=90)
 _DATABASE_PATIENCE = 1.0
 """Seconds in which the database must answer for the controller to be ready."""
 
+_COMMANDS_LATE, _WRITES_LATE = 1.0, 2.0
+"""Seconds that commands for Asterisk and writes may wait; beyond that no calls are taken."""
+
 _HURRY = 1.0
 """Seconds that pushes and fetches under way get when somebody insists on the end."""
 
@@ -133,10 +137,12 @@ async def running_controller(
     sender: Sender | None = None,
     hurry: asyncio.Event | None = None,
     on_fenced: Callable[[str], None] | None = None,
+    hands_over: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Controller]:
     """A controller that takes requests until the end of the block, where it drains; `hurry` cuts that short.
 
     `on_fenced` is called when another controller has taken over; without it the process ends on the spot.
+    Calls that then still talk go on for the next controller if this one `hands_over`.
 
     Raises DatabaseUnusable, OSError.
     """
@@ -208,6 +214,13 @@ async def running_controller(
             settings.controller if database.shared else None,
         )
         await billing.open()
+        brake = Brake(
+            settings.limits.max_calls,
+            [
+                Wait("commands for Asterisk", lambda: node.ari.longest_wait, _COMMANDS_LATE),
+                Wait("database", lambda: database.longest_wait, _WRITES_LATE),
+            ],
+        )
         calls = CallService(
             database,
             journal,
@@ -223,6 +236,7 @@ async def running_controller(
             speech,
             billing.spending,
             settings.controller,
+            brake,
         )
         observability.look_at(
             live_calls=lambda: calls.live,
@@ -248,6 +262,7 @@ async def running_controller(
             archive.run(),
             observability.run(),
             calls.hear_wishes(),
+            brake.run(),
             _housekeeping(database, clock, attempts_kept),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
@@ -265,7 +280,7 @@ async def running_controller(
             heir = partial(_take_over, node=node, recovery=recovery, pushes=pushes, clock=clock)
             await stack.enter_async_context(_background(membership.watch(heir)))
         stack.push_async_callback(
-            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event()
+            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event(), hands_over
         )
         percent = settings.recordings.inspection_percent
         planner = Planner(
@@ -446,9 +461,13 @@ async def _configure(node: Node, directory: Directory) -> None:
 
 
 async def _drain(
-    settings: Settings, calls: CallService, others: Iterable[Drained], hurry: asyncio.Event
+    settings: Settings,
+    calls: CallService,
+    others: Iterable[Drained],
+    hurry: asyncio.Event,
+    hands_over: Callable[[], bool],
 ) -> None:
-    await calls.drain(settings.calls.drain_timeout, hurry)
+    await calls.drain(settings.calls.drain_timeout, hurry, lambda: settings.calls.hand_over and hands_over())
     for rest in others:
         await rest.drain(min(settings.pushes.timeout, _HURRY) if hurry.is_set() else settings.pushes.timeout)
 

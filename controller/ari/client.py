@@ -96,6 +96,11 @@ class Client:
         return self._connection.in_flight
 
     @property
+    def longest_wait(self) -> float:
+        """Seconds for which the request has waited that has waited for its turn the longest."""
+        return self._connection.longest_wait
+
+    @property
     def ready(self) -> bool:
         """The socket is open and everything was brought up to date after the last gap."""
         return self._ready.is_set()

@@ -110,6 +110,8 @@ class Connection:
         self._random = random or Random()  # noqa: S311
         self._permission = permission
         self._places = asyncio.Semaphore(max_in_flight)
+        self._waiting: dict[object, float] = {}
+        """Requests without a place, the oldest first, and since when they wait."""
         self._answers: dict[str, asyncio.Future[Message]] = {}
         self._attempt = 0
         self._serial = 0
@@ -292,7 +294,7 @@ class Connection:
         socket = self._socket
         if self._permission is not None and not self._permission.certain:
             await self._permission.wait_certain()
-        async with self._places:
+        async with self._turn():
             if socket is None or socket.closed or socket is not self._socket:
                 raise NotConnected(f"{operation}: no connection to Asterisk")
             self._serial += 1
@@ -336,6 +338,26 @@ class Connection:
                 pass
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionLost(f"{app}: {error}") from error
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A place among the requests in flight."""
+        waiting = object()
+        self._waiting[waiting] = asyncio.get_running_loop().time()
+        try:
+            await self._places.acquire()
+        finally:
+            del self._waiting[waiting]
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds for which the request has waited that has waited for its turn the longest."""
+        since = next(iter(self._waiting.values()), None)
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     async def download(self, operation: str, uri: str) -> AsyncIterator[bytes]:
         """A binary body, in pieces, over HTTP: the socket carries none. Raises like `request`."""

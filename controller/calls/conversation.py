@@ -9,6 +9,7 @@ from typing import Self
 from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.call import Prompt
+from controller.calls.handing_over import is_handed_over
 from controller.calls.line import LegOver, Line, insist
 from controller.calls.outcome import NODE_LOST
 
@@ -107,8 +108,9 @@ class Conversation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._recording:
-                await self._stop_recording()
-            await self._destroy()
+            if not is_handed_over(error):
+                if self._recording:
+                    await self._stop_recording()
+                await self._destroy()
         finally:
             self._events.close()

@@ -17,6 +17,7 @@ from controller import ari
 from controller.asterisk.errors import NodeUnavailable
 from controller.asterisk.node import Node
 from controller.asterisk.routing import Way
+from controller.calls.handing_over import is_handed_over
 from controller.calls.outcome import (
     CALL_TIMEOUT,
     NODE_LOST,
@@ -367,7 +368,8 @@ class Line:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            await self.hang_up()
+            if not is_handed_over(error):
+                await self.hang_up()
         finally:
             self._events.close()
 

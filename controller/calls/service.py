@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from sqlmodel import Session
 
 from controller.asterisk.node import Node
+from controller.calls.brake import Brake
 from controller.calls.call import (
     Callback,
     CallRequest,
@@ -26,6 +27,7 @@ from controller.calls.callback import Parts, call_back, go_on
 from controller.calls.cdr import make_cdr, recording_of
 from controller.calls.conversation import Conversation
 from controller.calls.early_sound import EarlySound
+from controller.calls.handing_over import HAND_OVER, is_handed_over
 from controller.calls.leg import Leg
 from controller.calls.line import LegOver, Timeouts
 from controller.calls.metering import Meter, NoMeter
@@ -98,6 +100,7 @@ class CallService:
         speaker: Speaker | None = None,
         meter: Meter | None = None,
         controller: str | None = None,
+        brake: Brake | None = None,
     ) -> None:
         """`controller`: whose the calls are in the database; without it the host's."""
         self._database = database
@@ -113,6 +116,7 @@ class CallService:
         self._cdr_gathering = cdr_gathering
         self._speaker = speaker
         self._meter = meter or NoMeter()
+        self._brake = brake or Brake()
         self._identities = Identities(host_name, clock, random)
         self._live: dict[str, LiveCall] = {}
         self._running: set[str] = set()
@@ -145,11 +149,12 @@ class CallService:
     ) -> Accepted:
         """Accept a call: written down, then made.
 
-        Raises ShuttingDown, NodeUnavailable, NoRoute, LimitReached, Replayed or AskedBefore; then no call is
-        made.
+        Raises ShuttingDown, Overloaded, NodeUnavailable, NoRoute, LimitReached, Replayed or AskedBefore;
+        then no call is made.
         """
         if self._draining:
             raise ShuttingDown("no more calls are taken")
+        self._brake.check(len(self._live))
         self._node.check_available()
         for leg in ("a", "b"):
             self._node.ways(request.numbers_of(leg)[1])
@@ -224,7 +229,11 @@ class CallService:
         except SpeechError as error:
             log.warning("Speech failed", extra={"call": call.id, "error": str(error)})
             outcome = SPEECH_FAILED
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if is_handed_over(error):
+                log.warning("A call is left to the next controller", extra={"call": call.id})
+                self._forget(call)
+                return
             outcome = self._stopped.get(call.id, INTERRUPTED)
         except Exception:
             log.exception("A call failed", extra={"call": call.id})
@@ -236,10 +245,13 @@ class CallService:
         except Fenced:
             log.warning("A call is another controller's now", extra={"call": call.id})
         finally:
-            self._live.pop(call.id, None)
-            self._tasks.pop(call.id, None)
-            self._stopped.pop(call.id, None)
-            self._meter.forget(call.id)
+            self._forget(call)
+
+    def _forget(self, call: LiveCall) -> None:
+        self._live.pop(call.id, None)
+        self._tasks.pop(call.id, None)
+        self._stopped.pop(call.id, None)
+        self._meter.forget(call.id)
 
     def stop(self, session_id: str, app_key: str) -> bool:
         """End a call of an app, whatever it does now; False if it has no such call or it has ended."""
@@ -427,10 +439,16 @@ class CallService:
             "accepted_at": call.accepted_at,
         }
 
-    async def drain(self, timeout: float, hurry: asyncio.Event | None = None) -> None:
+    async def drain(
+        self,
+        timeout: float,
+        hurry: asyncio.Event | None = None,
+        hands_over: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Take no more calls, let the running ones end for `timeout` seconds or until `hurry`.
 
-        What then still runs is interrupted, and closed with its CDR all the same.
+        What then still runs is interrupted, and closed with its CDR all the same; but who talks goes on for
+        the next controller if this one then `hands_over`.
         """
         self._draining = True
         # A call that is just being accepted gets its task first.
@@ -439,10 +457,17 @@ class CallService:
         if self._tasks:
             await _all_over(list(self._tasks.values()), timeout, hurry or asyncio.Event())
         running = list(self._tasks.values())
-        for task in running:
-            task.cancel()
+        for call_id, task in list(self._tasks.items()):
+            task.cancel(HAND_OVER if hands_over() and self._talks(call_id) else None)
         if running:
             await asyncio.wait(running)
+
+    def _talks(self, call_id: str) -> bool:
+        """Whether the phones of a callback talk, and nobody is ending it."""
+        if call_id not in self._running or call_id in self._stopped:
+            return False
+        call = self._live[call_id]
+        return isinstance(call.request.plan, Callback) and call.timeline.leg("b").answered is not None
 
 
 async def _all_over(calls: list[asyncio.Task[None]], timeout: float, hurry: asyncio.Event) -> None:

@@ -59,6 +59,8 @@ _SERVER_OPTIONS: Final = {
 class _Job:
     work: Work[Any]
     done: asyncio.Future[Any]
+    at: float
+    """On the loop's clock."""
 
 
 class Database:
@@ -67,6 +69,7 @@ class Database:
     def __init__(self, url: str, *, synchronous: str = "FULL", seal: Seal | None = None) -> None:
         self._engine = make_engine(url, synchronous=synchronous, seal=seal)
         self._jobs: list[_Job] = []
+        self._under_way: list[_Job] = []
         self._due = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -94,6 +97,12 @@ class Database:
         seal = seal_of(settings.database.secret_key.get_secret_value(), settings.secret_key_file)
         return cls(settings.database_url, synchronous=settings.database.synchronous, seal=seal)
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds for which the write has waited that has waited the longest, those under way among them."""
+        since = [job.at for job in (*self._under_way[:1], *self._jobs[:1])]
+        return asyncio.get_running_loop().time() - min(since) if since else 0.0
+
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction of its own that sees what was committed."""
         return await asyncio.to_thread(self._read, work)
@@ -111,7 +120,7 @@ class Database:
 
     def _hand_over(self, work: Work[T], patience: float) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future())
+        job = _Job(work, loop.create_future(), loop.time())
         self._jobs.append(job)
         if patience <= 0:
             self._due.set()
@@ -155,7 +164,9 @@ class Database:
             self._set_alarm(None)
             group, self._jobs = self._jobs, []
             if group:
+                self._under_way = group
                 await self._write_group(group)
+                self._under_way = []
 
     async def _write_group(self, group: list[_Job]) -> None:
         try:

@@ -45,6 +45,7 @@ from controller.api.wire.requests import (
 from controller.api.wire.results import WireError, invalid_request
 from controller.api.wire.token_handlers import access_token
 from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
+from controller.calls.brake import Overloaded
 from controller.calls.call import CallRequest, Plan
 from controller.calls.service import Accepted, CallService, ShuttingDown
 from controller.phone_number import PhoneNumber
@@ -121,6 +122,8 @@ def wire_error(error: Exception) -> WireError:
             return WireError(_LIMITS[error.limit], passes_in=error.passes_in)
         case Replayed():
             return replayed_nonce()
+        case Overloaded():
+            return WireError("1010010", status=_SERVICE_UNAVAILABLE, passes_in=error.passes_in)
         case NodeUnavailable():
             return WireError("1010001", "No voice node takes calls now.", status=_SERVICE_UNAVAILABLE)
         case ShuttingDown():

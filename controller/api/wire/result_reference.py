@@ -29,9 +29,10 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "`/omp/oauth/refresh` with a wrong `app_secret`",
     ),
     "1010010": (
-        "The platform has had as many calls in a second as it takes, or (429) so many of the sender's "
-        "requests were refused that this one was not read; try again in a second.",
-        "more calls than `limits.calls_per_second`",
+        "The platform has had as many calls in a second as it takes, or (503) has as much to do as it can, "
+        "or (429) so many of the sender's requests were refused that this one was not read; try again in a "
+        "second.",
+        "more calls than `limits.calls_per_second` or `limits.max_calls`",
     ),
     "1010011": (
         "The app may not call this platform.",
