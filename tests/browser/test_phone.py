@@ -66,3 +66,58 @@ async def test_given_a_phone_in_the_page_when_a_notification_comes_then_it_is_he
     ]
     assert cdr["ulFailReason"] == 0
     await _state(visitor, "ready")
+
+
+@pytest.mark.requirement("A1.1")
+@pytest.mark.requirement("C9")
+async def test_given_a_phone_in_the_page_when_it_is_a_callbacks_caller_then_it_hears_the_other_phone(
+    site: Site,
+) -> None:
+    visitor, number = await _switched_on(site)
+    session = await site.bench.call_back(callerNbr=number, calleeNbr="+99901601000")
+    await _answer(visitor)
+    await site.bench.receiver.wait_for(
+        lambda push: (
+            push.json.get("statusInfo", {}).get("called") == "+99901601000"
+            and push.json["eventType"] == "answer"
+        ),
+        20,
+    )
+    packets = "[data-phone=heard][data-sound=yes]"
+    await visitor.page.wait_for_selector(packets, timeout=15 * SECONDS)
+    await visitor.page.click("[data-phone=mute]")
+    assert await visitor.page.get_attribute("[data-phone=mute]", "aria-pressed") == "true"
+    await visitor.page.click("[data-phone=hang-up]")
+    _, cdr = await site.bench.over(session)
+    assert cdr["ulFailReason"] == 0
+    await _state(visitor, "ready")
+
+
+@pytest.mark.requirement("C9")
+async def test_given_a_phone_that_rings_when_the_call_is_rejected_by_keyboard_then_the_customer_is_told(
+    site: Site,
+) -> None:
+    visitor, number = await _switched_on(site)
+    session = await site.bench.notify(callee=number)
+    await _state(visitor, "ringing")
+    await visitor.page.keyboard.press("Tab")
+    await visitor.page.keyboard.press("Enter")
+    statuses, cdr = await site.bench.over(session)
+    assert statuses[-1].info["stateCode"] == 8105
+    assert cdr["sipStatusCode"] == 603
+
+
+@pytest.mark.requirement("C9")
+async def test_given_a_phone_when_another_page_switches_it_on_then_the_first_one_says_so(
+    site: Site,
+) -> None:
+    first, number = await _switched_on(site)
+    # In the same tab the phone goes along.
+    await first.go("/phone")
+    await _state(first, "ready")
+    second, same = await _switched_on(site)
+    assert same == number
+    await _state(first, "off")
+    assert "another page" in await first.page.inner_text("[data-phone=fault]")
+    await second.page.click("[data-phone=off]")
+    await _state(second, "off")
