@@ -37,6 +37,7 @@ from controller.asterisk.node import Node
 from controller.billing.room import Billing
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
+from controller.capture.room import opened_captures
 from controller.clock import Clock, SystemClock
 from controller.console.console import Console
 from controller.console.pages.catalogue import PAGES
@@ -223,7 +224,13 @@ async def running_controller(
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
         archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
+        with naming_port("capture.port", settings.capture.address, settings.capture.port):
+            captures = await stack.enter_async_context(
+                opened_captures(settings.capture, settings.capture_file, clock)
+            )
+        node.on_dialled = captures.claim
         works = (
+            captures.run(),
             directory.run(),
             keeper.run(),
             archive.run(),
@@ -262,7 +269,7 @@ async def running_controller(
             content,
             reviews,
             search,
-            CallDetails(database, settings, clock, signer),
+            CallDetails(database, settings, clock, signer, captures),
             calls.stop,
         )
         routes = _routes(

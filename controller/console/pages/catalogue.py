@@ -14,6 +14,7 @@ from controller.console.pages import (
     live,
     nodes,
     numbers,
+    one_call,
     phone,
     pushes,
     recordings,
@@ -51,6 +52,7 @@ _MODULES = (
     calls,
     recordings,
     pushes,
+    one_call,
 )
 
 PAGES: tuple[Page, ...] = tuple(page for module in _MODULES for page in module.pages)
