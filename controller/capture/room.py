@@ -14,6 +14,7 @@ from typing import Final, Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from controller.capture.gathering import Gathering
+from controller.capture.hep import Packet
 from controller.capture.leg_capture import LegCapture
 from controller.capture.listener import Listener, listening
 from controller.clock import Clock
@@ -51,6 +52,10 @@ class Captures:
         self._gathering = Gathering(settings.legs_per_second, time.monotonic)
         self._purged_at = -_PURGE
         self.listener: Listener | None = None
+
+    def hear(self, packet: Packet) -> None:
+        """Take in what a node sent."""
+        self._gathering.take(packet)
 
     def claim(self, channel_id: str, sip_id: str) -> None:
         """This channel, which is a leg's, has this Call-ID; "" has none."""
@@ -137,7 +142,7 @@ async def opened_captures(settings: CaptureSettings, path: Path, clock: Clock) -
     async with _file(path) as file:
         await file.write(call_captures.create)
         captures = Captures(settings, file, clock)
-        async with listening(settings.address, settings.port, captures._gathering.take) as captures.listener:
+        async with listening(settings.address, settings.port, captures.hear) as captures.listener:
             yield captures
         await captures.close()
 

@@ -19,9 +19,8 @@ _SECRET_HEADER: Final = re.compile(
 _SECRET_LINE: Final = re.compile(r"^(a=(?:crypto|ice-pwd|key-mgmt)|k=)[^\r\n]*", re.IGNORECASE | re.MULTILINE)
 """Keys of SRTP and passwords of ICE in an SDP."""
 _FIRST_REQUEST: Final = re.compile(r"([A-Z]{2,20}) \S+ SIP/2\.0")
-_FIRST_RESPONSE: Final = re.compile(r"SIP/2\.0 (\d{3}) ?(.*)")
+_FIRST_RESPONSE: Final = re.compile(r"SIP/2\.0 (\d{3})(?: (.*))?")
 _CSEQ: Final = re.compile(r"^CSeq[ \t]*:[ \t]*\d+[ \t]+([A-Z]{2,20})", re.IGNORECASE | re.MULTILINE)
-_TO_TAG: Final = re.compile(r"^(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag=", re.IGNORECASE | re.MULTILINE)
 _AUDIO: Final = re.compile(r"^m=audio (\d{1,5})(?:/\d+)? \S+ (\d+)", re.MULTILINE)
 _CODECS: Final = {"0": "PCMU", "8": "PCMA", "9": "G722", "18": "G729"}
 _BODY: Final = re.compile(r"\r?\n\r?\n")
@@ -67,7 +66,7 @@ def line_of(text: str) -> Line:
         return Line(request[1], None, "")
     response = _FIRST_RESPONSE.fullmatch(first)
     if response:
-        return Line(method_of(text), int(response[1]), response[2].strip()[:80])
+        return Line(method_of(text), int(response[1]), (response[2] or "").strip()[:80])
     return Line("", None, "")
 
 
@@ -75,11 +74,6 @@ def method_of(text: str) -> str:
     """The method that the CSeq names."""
     found = _CSEQ.search(text)
     return found[1].upper() if found else ""
-
-
-def is_within_dialog(text: str) -> bool:
-    """Whether a request belongs to a dialog that there is, such as a second INVITE."""
-    return _TO_TAG.search(text) is not None
 
 
 def audio_port(text: str) -> int | None:

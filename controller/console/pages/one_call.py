@@ -9,6 +9,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from controller.console.pages.declared import Pages
+from controller.console.pages.terms import SERVICES
+from controller.console.pages.waveforms import Picture
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.details.ladder_svg import ladder_parts
@@ -36,14 +38,6 @@ _SETTLES: Final = timedelta(seconds=20)
 _SIMILAR: Final = 8
 _GOOD_MOS, _FAIR_MOS = 4.0, 3.6
 """At and above: most people are satisfied, some are not (ITU-T G.107, appendix I)."""
-_WAVE: Final = (800, 96)
-"""Width and height of a waveform."""
-
-SERVICES: Final = {
-    "callback": N_("Voice callback"),
-    "notification": N_("Voice notification"),
-    "verification": N_("Verification code"),
-}
 DIRECTIONS: Final = {"from_phone": N_("phone to platform"), "to_phone": N_("platform to phone")}
 DELIVERIES: Final = {
     "delivered": N_("delivered"),
@@ -75,9 +69,7 @@ class Mark:
 class Wave:
     """A recording as it is drawn."""
 
-    width: int
-    height: int
-    path: str
+    picture: Picture
     marks: list[Mark]
 
 
@@ -91,6 +83,8 @@ async def call_page(visit: Visit) -> web.StreamResponse:
 @pages.get("/calls/{call_id}/live")
 async def call_live(visit: Visit) -> web.StreamResponse:
     """What the page shows, again and again until nothing changes any more."""
+    # Whoever may not see it gets an answer, not a stream of them.
+    await _read(visit)
     settled = False
 
     async def values() -> Mapping[str, Any] | None:
@@ -179,7 +173,7 @@ async def _values(visit: Visit, call: CallDetail) -> dict[str, Any]:
     return {
         "call": call,
         "report": report,
-        "status": _status(call),
+        "state": _state(call),
         "service": SERVICES[call.service],
         "picture": timeline_svg(report, visit.text, titled=False),
         "ladder_head": head,
@@ -213,7 +207,7 @@ def _settled(visit: Visit, call: CallDetail) -> bool:
     return passed > (10 * _SETTLES if pending else _SETTLES)
 
 
-def _status(call: CallView) -> tuple[str, str]:
+def _state(call: CallView) -> tuple[str, str]:
     """A kind of colour and a word."""
     if call.state_code is None:
         return ("progress", N_("goes on"))
@@ -259,19 +253,15 @@ def _wave(report: CallReport) -> Wave | None:
     found = report.recording
     if found is None or not found.peaks or not found.seconds:
         return None
-    width, height = _WAVE
-    middle, step = height / 2, width / len(found.peaks)
-    path = "".join(
-        f"M{number * step:.1f} {middle - max(peak * middle, 0.5):.1f}V{middle + max(peak * middle, 0.5):.1f}"
-        for number, peak in enumerate(found.peaks)
-    )
+    picture = Picture(tuple(found.peaks), found.seconds)
     begin = next((step.at for step in report.steps if step.kind == "recording"), None)
     marks = []
     for happened in report.steps if begin is not None else ():
         seconds = (happened.at - begin).total_seconds()  # type: ignore[operator]
         if happened.kind in ("answer", "prompt", "collected") and 0 <= seconds <= found.seconds:
-            marks.append(Mark(round(seconds, 2), round(width * seconds / found.seconds, 1), happened.text))
-    return Wave(width, height, path, marks)
+            x = round(picture.width * seconds / found.seconds, 1)
+            marks.append(Mark(round(seconds, 2), x, happened.text))
+    return Wave(picture, marks)
 
 
 def _address(call: CallView) -> str:
