@@ -1,6 +1,7 @@
 """How a call went, in a sentence."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 from controller.calls.timeline import Kind, Timeline
 from controller.details.report import LegReport
@@ -35,7 +36,7 @@ class _Verdict:
         said, details = end(state_code, self._name(leg), say), self._details(leg, state_code)
         if not details:
             return say("%(end)s.") % {"end": said}
-        return say("%(end)s: %(details)s.") % {"end": said, "details": say(", ").join(details)}
+        return say("%(end)s: %(details)s.") % {"end": said, "details": _listed(details, say)}
 
     def _name(self, leg: LegReport) -> str:
         if self.stored.call.service == Service.CALLBACK:
@@ -75,7 +76,7 @@ class _Verdict:
                 return say("A answered and B was not called")
             said = say("B answered after %(seconds)s of ringing") % ringing
             parts = [said if last.ring_seconds else say("B answered")]
-            return say(", ").join([*parts, say("both talked for %(seconds)s") % talked])
+            return _listed([*parts, say("both talked for %(seconds)s") % talked], say)
         said = say("The callee answered after %(seconds)s of ringing") % ringing
         parts = [said if last.ring_seconds else say("The callee answered")]
         heard = sum(entry.kind is Kind.PROMPT for entry in self.timeline.entries)
@@ -84,7 +85,7 @@ class _Verdict:
             parts.append(_count(heard, N_("heard %(count)s prompt"), N_("heard %(count)s prompts"), say))
         if pressed:
             parts.append(_count(pressed, N_("pressed %(count)s key"), N_("pressed %(count)s keys"), say))
-        return say("%(parts)s and stayed for %(seconds)s") % {**talked, "parts": say(", ").join(parts)}
+        return say("%(parts)s and stayed for %(seconds)s") % {**talked, "parts": _listed(parts, say)}
 
     def _details(self, leg: LegReport, state_code: int) -> list[str]:
         say, record = self.say, self.stored.record or {}
@@ -110,6 +111,10 @@ class _Verdict:
         if leg.trunk is not None:
             details.append(say("over %(trunk)s") % {"trunk": leg.trunk})
         return details
+
+
+def _listed(parts: list[str], say: Say) -> str:
+    return reduce(lambda one, other: say("%(one)s, %(other)s") % {"one": one, "other": other}, parts)
 
 
 def _explained(number: int, words: str, say: Say) -> str:

@@ -45,6 +45,17 @@ def test_B4_given_an_invite_before_its_leg_is_known_when_claimed_then_the_leg_ha
     assert leg.media_port == 14428
 
 
+def test_B4_given_an_answer_noted_in_whole_milliseconds_when_taken_then_it_is_not_before_its_request(
+    gathering: Gathering,
+) -> None:
+    gathering.claim("1200_1", "a", "call-1")
+    gathering.take(sent(request("BYE"), at=10.0007))
+    gathering.take(received(answer(200, "OK", "BYE"), at=10.0))
+
+    (leg,) = gathering.of_call("1200_1")
+    assert [message.at for message in leg.messages] == [10.0007, 10.0007]
+
+
 def test_B4_given_a_leg_over_two_trunks_when_asked_for_then_both_dialogs_are_there(
     gathering: Gathering,
 ) -> None:
