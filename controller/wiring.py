@@ -64,7 +64,7 @@ from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner, load_or_make_key
 from controller.review.queue import ReviewQueue
-from controller.settings import AgiSettings, AuthenticationSettings, Settings
+from controller.settings import AgiSettings, AuthenticationSettings, CaptureSettings, Settings
 from controller.share import shared
 from controller.sounds.distribution import Distributor
 from controller.sounds.room import REVIEWED, Content, opened_content
@@ -226,7 +226,7 @@ async def running_controller(
         archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
         with naming_port("capture.port", settings.capture.address, settings.capture.port):
             captures = await stack.enter_async_context(
-                opened_captures(settings.capture, settings.capture_file, clock)
+                opened_captures(_no_longer_than_calls(settings), settings.capture_file, clock)
             )
         node.on_dialled = captures.claim
         works = (
@@ -369,6 +369,12 @@ def _routes(
         *management.routes(),
         *console.routes(),
     ]
+
+
+def _no_longer_than_calls(settings: Settings) -> CaptureSettings:
+    """What is kept of a call's SIP goes with the call at the latest."""
+    days = min(settings.capture.keep_days, settings.details.keep_days)
+    return settings.capture.model_copy(update={"keep_days": days})
 
 
 def _lockout(settings: AuthenticationSettings) -> Lockout:

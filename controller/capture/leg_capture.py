@@ -81,7 +81,7 @@ class LegCapture(msgspec.Struct):
         if sent:
             self.media_port = sip.audio_port(text) or self.media_port
         self.size += len(text)
-        # Asterisk notes received messages in whole milliseconds only: an answer must not come before its request.
+        # Asterisk notes received messages in whole milliseconds: an answer must not come before its request.
         at = max(packet.at, self.messages[-1].at) if self.messages else packet.at
         self.messages.append(Message(at, sent, source, str(packet.destination), text))
 
