@@ -62,7 +62,7 @@ async def told(b: Bench, session_id: str) -> dict[str, Any]:
     """All that is known of the call."""
     import json
 
-    found: dict[str, Any] = json.loads(await see(b, f"{session_id}/bundle.json"))["debug"]
+    found: dict[str, Any] = json.loads(await see(b, f"{session_id}/download/bundle.json"))["debug"]
     return found
 
 
@@ -121,7 +121,7 @@ async def test_B4_given_a_notification_to_a_phone_when_over_then_page_and_api_ha
     accepted = next(it["at"] for it in report["capture"]["messages"] if it["text"] == "200 OK")
     apart = datetime.fromisoformat(answered) - datetime.fromisoformat(accepted)
     assert abs(apart) < timedelta(seconds=2)
-    capture = await see(b, f"{session}/capture.pcap")
+    capture = await see(b, f"{session}/download/capture.pcap")
     assert capture[:4] == b"\xd4\xc3\xb2\xa1"
     assert capture.count(b"INVITE sip:") == 1
 
@@ -149,7 +149,7 @@ async def test_B4_given_a_callback_when_over_then_both_legs_are_on_one_ladder(be
     assert order.index(("b", "BYE")) < order.index(("a", "BYE"))
     assert {it["leg"] for it in report["capture"]["quality"]} == {"a", "b"}
     assert all(it["packets"] >= 10 for it in report["capture"]["quality"])
-    text = (await see(b, f"{session}/ladder.txt")).decode()
+    text = (await see(b, f"{session}/download/ladder.txt")).decode()
     assert "B answered" in text.splitlines()[0]
     page = (await see(b, session)).decode()
     assert page.count("200 OK (BYE)") >= 2

@@ -121,31 +121,31 @@ async def recording(visit: Visit) -> web.StreamResponse:
     return web.Response(status=303, headers={"Location": report.recording.link})
 
 
-@pages.get("/calls/{call_id}/timeline.svg")
+@pages.get("/calls/{call_id}/download/timeline.svg")
 async def picture(visit: Visit) -> web.StreamResponse:
     """The axis of time as a file."""
     return _file(visit, await visit.run(get_call_picture))
 
 
-@pages.get("/calls/{call_id}/ladder.svg")
+@pages.get("/calls/{call_id}/download/ladder.svg")
 async def ladder(visit: Visit) -> web.StreamResponse:
     """The ladder as a file."""
     return _file(visit, await visit.run(get_call_ladder))
 
 
-@pages.get("/calls/{call_id}/ladder.txt")
+@pages.get("/calls/{call_id}/download/ladder.txt")
 async def ladder_as_text(visit: Visit) -> web.StreamResponse:
     """The ladder as a text."""
     return _file(visit, await visit.run(get_call_ladder_text))
 
 
-@pages.get("/calls/{call_id}/capture.pcap")
+@pages.get("/calls/{call_id}/download/capture.pcap")
 async def capture(visit: Visit) -> web.StreamResponse:
     """The SIP messages as a capture file."""
     return _file(visit, await visit.run(get_call_capture))
 
 
-@pages.get("/calls/{call_id}/bundle.json")
+@pages.get("/calls/{call_id}/download/bundle.json")
 async def bundle(visit: Visit) -> web.StreamResponse:
     """All that is known, as the API tells it."""
     text = (await _read(visit)).model_dump_json(indent=2)

@@ -139,7 +139,7 @@ async def test_C9_given_hostile_names_when_the_page_is_shown_then_they_are_text(
     assert '"onload' not in shown.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown.text
     for name in ("timeline.svg", "ladder.svg"):
-        picture = await admin.get(f"/calls/{call}/{name}")
+        picture = await admin.get(f"/calls/{call}/download/{name}")
         assert not [it for it in ElementTree.fromstring(picture.text).iter() if it.tag.endswith("script")]
 
 
@@ -148,11 +148,11 @@ async def test_C9_given_hostile_names_when_the_page_is_shown_then_they_are_text(
     [
         "",
         "/live",
-        "/bundle.json",
-        "/timeline.svg",
-        "/ladder.svg",
-        "/ladder.txt",
-        "/capture.pcap",
+        "/download/bundle.json",
+        "/download/timeline.svg",
+        "/download/ladder.svg",
+        "/download/ladder.txt",
+        "/download/capture.pcap",
         "/recording",
     ],
 )
@@ -167,7 +167,7 @@ async def test_C9_given_a_call_of_another_account_when_asked_for_then_there_is_n
     none = await stranger.get(f"/calls/1200_0_0{path}")
 
     assert "486" not in shown.text
-    assert shown.status == none.status == (403 if path == "/capture.pcap" else 404)
+    assert shown.status == none.status == (403 if path == "/download/capture.pcap" else 404)
 
 
 async def test_C9_given_an_accounts_user_when_the_page_is_shown_then_addresses_of_carriers_are_hidden(
@@ -182,18 +182,18 @@ async def test_C9_given_an_accounts_user_when_the_page_is_shown_then_addresses_o
     assert "486 Busy Here" in theirs.text
     assert "192.0.2.7" not in theirs.text
     assert "192.0.2.7:5062" in ours.text
-    bundle = json.loads((await own.get(f"/calls/{call}/bundle.json")).text)
+    bundle = json.loads((await own.get(f"/calls/{call}/download/bundle.json")).text)
     assert {message["source"] for message in bundle["debug"]["capture"]["messages"]} == {None}
-    assert (await own.get(f"/calls/{call}/capture.pcap")).status == 403
+    assert (await own.get(f"/calls/{call}/download/capture.pcap")).status == 403
 
 
 async def test_C9_given_a_call_when_exported_then_each_file_has_it(here: World, admin: Browser) -> None:
     call = await made(here, 1, state_code=8102)
     spoken(here, call)
 
-    ladder = await admin.get(f"/calls/{call}/ladder.txt")
-    bundle = await admin.get(f"/calls/{call}/bundle.json")
-    capture = await admin.raw(f"/calls/{call}/capture.pcap")
+    ladder = await admin.get(f"/calls/{call}/download/ladder.txt")
+    bundle = await admin.get(f"/calls/{call}/download/bundle.json")
+    capture = await admin.raw(f"/calls/{call}/download/capture.pcap")
 
     lines = ladder.text.splitlines()
     assert any("INVITE" in line and "<" in line for line in lines)
@@ -255,7 +255,13 @@ async def test_C9_given_masked_digits_when_the_page_is_shown_then_no_key_is_in_i
     )
     await pushed(here, call, event_type="collectInfo", sequence=3)
 
-    for path in ("", "/bundle.json", "/ladder.txt", "/ladder.svg", "/timeline.svg"):
+    for path in (
+        "",
+        "/download/bundle.json",
+        "/download/ladder.txt",
+        "/download/ladder.svg",
+        "/download/timeline.svg",
+    ):
         shown = await own.get(f"/calls/{call}{path}")
         assert shown.status == 200
         assert "48151623" not in shown.text
