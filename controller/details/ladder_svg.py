@@ -24,12 +24,9 @@ _LONGEST: Final = 38
 """Characters of a label between two lifelines."""
 
 
-def ladder_svg(report: CallReport, say: Say = english, *, linked: bool = False) -> str:
-    """All of it: head and body.
-
-    :param linked: whether messages lead to `#message-N`, as on a page that has them.
-    """
-    drawing = _Drawing(report, say, linked)
+def ladder_svg(report: CallReport, say: Say = english) -> str:
+    """All of it: head and body."""
+    drawing = _Drawing(report, say, linked=False)
     height = _HEAD + drawing.height
     return "\n".join(
         [
@@ -44,23 +41,27 @@ def ladder_svg(report: CallReport, say: Say = english, *, linked: bool = False) 
 
 
 def ladder_parts(report: CallReport, say: Say) -> tuple[str, str]:
-    """Head and body as pictures of their own: a page keeps the head in sight."""
-    drawing = _Drawing(report, say, True)
+    """Head and body as pictures of their own: a page keeps the head in sight.
+
+    Messages that may be seen in full lead to `#message-N`.
+    """
+    drawing = _Drawing(report, say, linked=True)
     head = [*_svg(drawing.width, _HEAD, say("Who takes part")), *drawing.head(), "</svg>"]
-    body = [*_svg(drawing.width, drawing.height, report.verdict), *drawing.body(), "</svg>"]
+    # An image has nothing in it that can be pressed, so it is a group.
+    body = [*_svg(drawing.width, drawing.height, report.verdict, "group"), *drawing.body(), "</svg>"]
     return "\n".join(head), "\n".join(body)
 
 
-def _svg(width: int, height: int, title: str) -> list[str]:
+def _svg(width: int, height: int, title: str, role: str = "img") -> list[str]:
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" class="ladder" font-family="system-ui, sans-serif" font-size="12">',
+        f'height="{height}" role="{role}" class="ladder" font-family="system-ui, sans-serif" font-size="12">',
         f"<title>{escape(title)}</title>",
     ]
 
 
 class _Drawing:
-    def __init__(self, report: CallReport, say: Say, linked: bool) -> None:
+    def __init__(self, report: CallReport, say: Say, *, linked: bool) -> None:
         self.report = report
         self.linked = linked
         self.columns: list[Column] = columns_of(report, say)
@@ -123,9 +124,12 @@ class _Drawing:
         lines = [f"{time}{row.seconds:.3f} s</text>"]
         begin, end = (self.x.get(place, self.x["platform"]) for place in (row.begin, row.end))
         drawn = self._step(row, begin, y) if begin == end else self._arrow(row, begin, end, y)
-        if self.linked and row.message is not None:
+        if self.linked and self._is_whole(row):
             return [*lines, f'<a href="#message-{row.message}" class="to-message">', *drawn, "</a>"]
         return lines + drawn
+
+    def _is_whole(self, row: Row) -> bool:
+        return row.message is not None and self.report.capture.messages[row.message].message is not None
 
     def _step(self, row: Row, x: int, y: int) -> list[str]:
         colour = _MARKS[row.mark]
