@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from controller.capture.room import lent_captures
 from controller.clock import SystemClock
 from controller.command import (
     ConfigOption,
@@ -99,7 +100,9 @@ def call(
         clock = SystemClock()
         key = load_or_make_key(settings.recording_key)
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
-        return await CallDetails(database, settings, clock, signer).report(session_id, of_account=None)
+        async with lent_captures(settings.capture, settings.capture_file, clock) as captures:
+            details = CallDetails(database, settings, clock, signer, captures)
+            return await details.report(session_id, of_account=None, inside=True)
 
     report = with_database(settings, tell)
     if report is None:

@@ -252,6 +252,27 @@ class DetailSettings(_Section):
     )
 
 
+class CaptureSettings(_Section):
+    """SIP and RTCP of calls, which Asterisk sends as HEP: for call details (hep.conf)."""
+
+    enabled: bool = Field(True, description="Whether what legs say in SIP and RTCP is taken and kept.")
+    address: Annotated[str, AfterValidator(_one_address)] = Field(
+        "127.0.0.1",
+        description="Address to listen on, by UDP; `capture_address` in hep.conf. Whoever reaches it can "
+        "make messages up: loopback, or a network that only Asterisk is in.",
+    )
+    port: Port = Field(9060, description="Port to listen on; 0 takes a free one.")
+    legs_per_second: Annotated[float, Field(gt=0)] = Field(
+        20, description="Legs whose messages are kept; of more that begin in a second nothing is kept."
+    )
+    keep_days: Annotated[float, Field(gt=0)] = Field(14, description="Days for which messages are kept.")
+    megabytes: int = Field(
+        256,
+        ge=1,
+        description="What kept messages may take on disk; the oldest go first. A leg takes about 2 kB.",
+    )
+
+
 class AgiSettings(_Section):
     """The dialplan's door: FastAGI scripts for calls that come in and for an operator's own dialplan."""
 
@@ -371,6 +392,7 @@ class Settings(BaseSettings):
     alarms: AlarmSettings = AlarmSettings()
     details: DetailSettings = DetailSettings()
     agi: AgiSettings = AgiSettings()
+    capture: CaptureSettings = CaptureSettings()
     speech: SpeechSettings = SpeechSettings()
     management: ManagementSettings = ManagementSettings()
     sounds: SoundSettings = SoundSettings()
@@ -471,6 +493,11 @@ class Settings(BaseSettings):
     def call_index(self) -> Path:
         """What call details are searched by; made anew when it is missing."""
         return self.data_dir.absolute() / (f"call-index-{self.name}.db" if self.name else "call-index.db")
+
+    @property
+    def capture_file(self) -> Path:
+        """SIP and RTCP of calls; begun anew when it is missing."""
+        return self.data_dir.absolute() / "capture.db"
 
     @property
     def recording_key(self) -> Path:

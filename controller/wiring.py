@@ -38,6 +38,7 @@ from controller.billing.room import Billing
 from controller.calls.brake import Brake, Wait
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
+from controller.capture.room import opened_captures
 from controller.clock import Clock, SystemClock
 from controller.console.console import Console
 from controller.console.pages.catalogue import PAGES
@@ -66,7 +67,7 @@ from controller.recordings.download import RecordingDownloads
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner
 from controller.review.queue import ReviewQueue
-from controller.settings import AgiSettings, AuthenticationSettings, Settings
+from controller.settings import AgiSettings, AuthenticationSettings, CaptureSettings, Settings
 from controller.share import shared
 from controller.sounds.distribution import Distributor
 from controller.sounds.reviewed import REVIEWED
@@ -255,7 +256,13 @@ async def running_controller(
         key = await asyncio.to_thread(load_or_make_key, settings.recording_key)
         shipped = ShippedPrompts(library, shared("sounds"), key)
         sweeper = Sweeper(database, library, clock, calls.playing, lambda: shipped.digests)
+        with naming_port("capture.port", settings.capture.address, settings.capture.port):
+            captures = await stack.enter_async_context(
+                opened_captures(_no_longer_than_calls(settings), settings.capture_file, clock)
+            )
+        node.on_dialled = captures.claim
         works = (
+            captures.run(),
             directory.run(),
             sweeper.run(),
             keeper.run(),
@@ -303,7 +310,7 @@ async def running_controller(
             content,
             reviews,
             search,
-            CallDetails(database, settings, clock, signer),
+            CallDetails(database, settings, clock, signer, captures),
             calls.stop_anywhere,
         )
         routes = _routes(
@@ -444,6 +451,12 @@ def _routes(
         *management.routes(),
         *console.routes(),
     ]
+
+
+def _no_longer_than_calls(settings: Settings) -> CaptureSettings:
+    """What is kept of a call's SIP goes with the call at the latest."""
+    days = min(settings.capture.keep_days, settings.details.keep_days)
+    return settings.capture.model_copy(update={"keep_days": days})
 
 
 def _lockout(settings: AuthenticationSettings) -> Lockout:

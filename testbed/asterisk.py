@@ -9,6 +9,7 @@ the same paths as everybody else.
 import asyncio
 import contextlib
 import ctypes
+import dataclasses
 import os
 import re
 import resource
@@ -183,8 +184,12 @@ async def running_asterisk(
     `extra_files` are (name below etc/, text) written beside the rendered templates, for example
     ("pjsip.d/phones.conf", ...); the block starts when `known_endpoints` are known to Asterisk.
     """
-    with reserved_ports(3) as (http_port, ami_port, sip_port):
-        configuration = configuration_below(directory, program, name, http_port, ami_port, sip_port)
+    with reserved_ports(4) as (http_port, ami_port, sip_port, capture_port):
+        configuration = dataclasses.replace(
+            configuration_below(directory, program, name, http_port, ami_port, sip_port),
+            capture="yes",
+            capture_address=f"127.0.0.1:{capture_port}",
+        )
         render_node(configuration)
         for file_name, text in extra_files:
             path = configuration.etc_dir / file_name

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from controller.accounts import declaration
 from controller.asterisk.configuration import NodeConfiguration, render_node
+from controller.capture.hep import Address
 from controller.cli import (
     reload_on_hangup,
     say_ending,
@@ -27,6 +28,7 @@ from controller.limit_settings import LimitSettings
 from controller.settings import (
     AgiSettings,
     AsteriskSettings,
+    CaptureSettings,
     HttpSettings,
     PushSettings,
     Settings,
@@ -92,6 +94,8 @@ def _check_ports(settings: Settings, sip_port: int) -> None:
         ("asterisk.ami_port", tcp, settings.asterisk.ami_address, settings.asterisk.ami_port),
         ("--sip-port", udp, "127.0.0.1", sip_port),
     ]
+    if settings.capture.enabled:
+        wanted.append(("capture.port", udp, settings.capture.address, settings.capture.port))
     if settings.agi.enabled:
         wanted.append(("agi.port", tcp, settings.agi.address, settings.agi.port))
     for setting, kind, address, port in wanted:
@@ -104,7 +108,7 @@ def _check_ports(settings: Settings, sip_port: int) -> None:
 
 async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> None:
     stop = stop_signal()
-    configuration = node_of(settings.asterisk, program, sip_port)
+    configuration = node_of(settings, program, sip_port)
     render_node(configuration)
     asterisk = await start_asterisk(configuration, program)
     try:
@@ -122,8 +126,9 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
         await asterisk.stop()
 
 
-def node_of(settings: AsteriskSettings, program: AsteriskProgram, sip_port: int) -> NodeConfiguration:
+def node_of(whole: Settings, program: AsteriskProgram, sip_port: int) -> NodeConfiguration:
     """The node that these settings speak of, to be run on this machine."""
+    settings = whole.asterisk
     directory = settings.etc_dir.absolute().parent
     address = urlsplit(settings.ari_url)
     return NodeConfiguration(
@@ -143,6 +148,8 @@ def node_of(settings: AsteriskSettings, program: AsteriskProgram, sip_port: int)
         ari_user=settings.ari_user,
         ami_user=settings.ami_user,
         control_address=address.hostname or "127.0.0.1",
+        capture="yes" if whole.capture.enabled else "no",
+        capture_address=str(Address(whole.capture.address, whole.capture.port)),
     )
 
 
@@ -212,6 +219,7 @@ async def platform(
             data_dir=directory / "data",
             http=HttpSettings(port=0),
             agi=AgiSettings(port=0),
+            capture=CaptureSettings(port=int(asterisk.configuration.capture_address.rpartition(":")[2])),
             speech=SpeechSettings(model_dir=str(SPEECH_MODEL)),
             asterisk=node_settings(asterisk.configuration, **(node or {})),
             limits=PLENTY,

@@ -23,6 +23,7 @@ class Channel(Struct, frozen=True):
     name: str = ""
     state: str = "Down"
     protocol_id: str = ""
+    """Call-ID of a SIP channel; "" of others."""
     creationtime: str = ""
     caller: CallerId = CallerId()
     channelvars: dict[str, str] = {}

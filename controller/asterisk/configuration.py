@@ -36,6 +36,10 @@ class NodeConfiguration:
     sip_address: str = "127.0.0.1"
     rtp_first_port: int = 10000
     rtp_last_port: int = 19999
+    capture: str = "no"
+    """Whether the node sends what calls say in SIP and RTCP: yes or no."""
+    capture_address: str = "127.0.0.1:9060"
+    """Where it sends that, host:port."""
     dialplan_dir: Path = field(default_factory=lambda: shared("dialplan"))
 
     @property

@@ -52,7 +52,14 @@ _UNWANTED_EVENTS = (
 _LOST_AFTER = 8.0
 """Seconds without a connection after which the calls of a node are given up."""
 
+OnDialled = Callable[[str, str], None]
+"""Takes a channel's id and its SIP Call-ID; "": it speaks no SIP."""
+
 OnSnapshot = Callable[[ari.Snapshot], Awaitable[None]]
+
+
+def _nobody_listens(_channel_id: str, _sip_id: str) -> None:
+    pass
 
 
 class Node:
@@ -77,6 +84,8 @@ class Node:
         self.settings = settings
         self.on_snapshot = on_snapshot
         self.global_variables: dict[str, str] = {}
+        self.on_dialled: OnDialled = _nobody_listens
+        """Called when a channel has been made."""
         self._simulated_prefix = simulated_prefix
         self.routing = RoutingTable(simulated_prefix=simulated_prefix)
         self._startup_time: str | None = None

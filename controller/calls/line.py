@@ -166,24 +166,26 @@ class Line:
 
     async def _originate(self) -> None:
         async with self._making():
-            await self._node.ari.channels.originate(
+            channel = await self._node.ari.channels.originate(
                 self._way.dial_string,
                 channel_id=self.id,
                 timeout=self._safety_net,
                 variables=self._variables(),
                 formats="alaw",
             )
+            self._node.on_dialled(self.id, channel.protocol_id)
         self._tell_callout()
 
     async def _create(self, beside: "Line") -> None:
         """Make the channel without dialling it, so that it can join a bridge first. Raises LegOver."""
         async with self._making():
-            await self._node.ari.channels.create(
+            channel = await self._node.ari.channels.create(
                 self._way.dial_string,
                 channel_id=self.id,
                 originator=beside.id,
                 variables=self._variables(),
             )
+            self._node.on_dialled(self.id, channel.protocol_id)
             # A channel can be dialled once it has entered the application, not when it is created.
             await self._next(_SETTLE_TIMEOUT, ari.StasisStart)
             self._entered = True

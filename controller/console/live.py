@@ -16,9 +16,12 @@ _LIFETIME: Final = 300.0
 
 
 class Stream:
-    """Sends a part of a page whenever it has changed."""
+    """Sends a part of a page whenever it has changed; None: it will change no more.
 
-    def __init__(self, part: Callable[[], Awaitable[str]]) -> None:
+    The event `over` then says so; an element with `hx-sse:close="over"` does not come again.
+    """
+
+    def __init__(self, part: Callable[[], Awaitable[str | None]]) -> None:
         self._part = part
 
     async def to(self, request: web.Request) -> web.StreamResponse:
@@ -37,6 +40,9 @@ class Stream:
         with contextlib.suppress(ConnectionError):
             while clock() < end:
                 now = await self._part()
+                if now is None:
+                    await answer.write(b"event: over\ndata: over\n\n")
+                    break
                 if now != shown:
                     await answer.write(_event(now))
                     shown, silent_since = now, clock()

@@ -122,6 +122,7 @@ class Visit:
             request_id=self.request_id,
             if_match=version or None,
             params={name: value for name, value in (query or {}).items() if name != "cursor"},
+            say=self.text,
         )
         if key and operation.creates and self.actor is not None:
             raw = json.dumps(body, sort_keys=True, default=repr).encode()
@@ -194,13 +195,14 @@ class Visit:
         return answer
 
     async def follow(
-        self, template: str, values: Callable[[], Awaitable[Mapping[str, Any]]]
+        self, template: str, values: Callable[[], Awaitable[Mapping[str, Any] | None]]
     ) -> web.StreamResponse:
-        """Keep a part of a page as it is now: sent again whenever it has changed."""
+        """Keep a part of a page as it is now: sent again when it has changed, until there are no values."""
 
-        async def part() -> str:
+        async def part() -> str | None:
             try:
-                return self.renderer.render(self, template, await values())
+                now = await values()
+                return None if now is None else self.renderer.render(self, template, now)
             except Problem as problem:
                 return self.renderer.render(self, "part_problem.html", {"problem": problem})
 

@@ -6,14 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from controller.wording import N_ as N_
+
 FOLDER: Final = Path(__file__).parent / "translations"
 LANGUAGES: Final = {"en": "English", "zh-CN": "中文"}
 """By tag, in their own words."""
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's name
-    """Marks a message that is translated where it is shown."""
-    return message
 
 
 @cache

@@ -8,6 +8,7 @@ from controller.details.report import LegReport, Span
 from controller.details.words import q850
 from controller.store.call_detail import StoredCall
 from controller.store.tables import Call, Service
+from controller.wording import Say, english
 
 
 def timeline_of(stored: StoredCall) -> Timeline:
@@ -29,7 +30,9 @@ def numbers(call: Call, leg: str) -> tuple[str, str]:
     return call.callee, call.display_number
 
 
-def leg_report(stored: StoredCall, timeline: Timeline, name: str, end: datetime) -> LegReport:
+def leg_report(
+    stored: StoredCall, timeline: Timeline, name: str, end: datetime, say: Say = english
+) -> LegReport:
     """One leg until `end`."""
     times = timeline.leg(name)
     number, shown = numbers(stored.call, name)
@@ -47,8 +50,8 @@ def leg_report(stored: StoredCall, timeline: Timeline, name: str, end: datetime)
         ring_seconds=rang,
         talk_seconds=None if times.answered is None else _seconds(times.answered, end),
         cause=cause,
-        cause_text=q850(cause),
-        spans=sorted(_spans(timeline, name, end), key=lambda span: span.begins),
+        cause_text=q850(cause, say),
+        spans=sorted(_spans(timeline, name, end, say), key=lambda span: span.begins),
     )
 
 
@@ -56,13 +59,14 @@ def _seconds(begin: datetime, end: datetime) -> float:
     return round(max(0.0, (end - begin).total_seconds()), 3)
 
 
-def _spans(timeline: Timeline, name: str, end: datetime) -> Iterator[Span]:
+def _spans(timeline: Timeline, name: str, end: datetime, say: Say) -> Iterator[Span]:
     times, other = timeline.leg(name), timeline.leg("b" if name == "a" else "a")
     if times.dialled is not None:
         until = times.ringing or times.answered or end
-        yield Span(kind="dialling", begins=times.dialled, ends=until, text="being dialled")
+        yield Span(kind="dialling", begins=times.dialled, ends=until, text=say("being dialled"))
     if times.ringing is not None:
-        yield Span(kind="ringing", begins=times.ringing, ends=times.answered or end, text="rings")
+        until = times.answered or end
+        yield Span(kind="ringing", begins=times.ringing, ends=until, text=say("rings"))
     if times.answered is None:
         return
     prompts = [
@@ -70,18 +74,18 @@ def _spans(timeline: Timeline, name: str, end: datetime) -> Iterator[Span]:
         for entry in timeline.entries
         if entry.kind is Kind.PROMPT and entry.leg == name and not entry.detail.get("last_minute")
     ]
-    yield from _prompts(prompts, timeline, end)
+    yield from _prompts(prompts, timeline, end, say)
     if other.dialled is not None and name == "a":
         until = other.answered or end
-        yield Span(kind="waiting", begins=other.dialled, ends=until, text="waits for B")
+        yield Span(kind="waiting", begins=other.dialled, ends=until, text=say("waits for B"))
     if other.answered is not None:
         begins = max(times.answered, other.answered)
-        yield Span(kind="talking", begins=begins, ends=end, text="talks")
+        yield Span(kind="talking", begins=begins, ends=end, text=say("talks"))
     elif not prompts and name == "a" and other.dialled is None:
-        yield Span(kind="listening", begins=times.answered, ends=end, text="listens")
+        yield Span(kind="listening", begins=times.answered, ends=end, text=say("listens"))
 
 
-def _prompts(prompts: Sequence[Entry], timeline: Timeline, end: datetime) -> Iterator[Span]:
+def _prompts(prompts: Sequence[Entry], timeline: Timeline, end: datetime, say: Say) -> Iterator[Span]:
     """Each until the next thing that happens at this leg: how long it played is not kept."""
     for prompt in prompts:
         following = [
@@ -90,5 +94,5 @@ def _prompts(prompts: Sequence[Entry], timeline: Timeline, end: datetime) -> Ite
             if entry.sequence > prompt.sequence
             and (entry in prompts or entry.kind is Kind.COLLECTED or entry.leg == "b")
         ]
-        text = f"hears {prompt.detail['prompt']}"
+        text = say("hears %(prompt)s") % {"prompt": prompt.detail["prompt"]}
         yield Span(kind="prompt", begins=prompt.at, ends=min([end, *following]), text=text)

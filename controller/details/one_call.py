@@ -8,8 +8,12 @@ from typing import Any
 
 from controller.asterisk.simulated import is_simulated
 from controller.calls.timeline import Kind, Timeline
+from controller.capture.leg_capture import Message
+from controller.capture.room import CallCapture, Captures
 from controller.clock import Clock
+from controller.details.capture import capture_report
 from controller.details.legs import leg_names, leg_report, timeline_of
+from controller.details.push_bodies import Bodies
 from controller.details.report import (
     CallReport,
     CdrDeliveryReport,
@@ -32,6 +36,7 @@ from controller.store.call_detail import StoredCall, stored_call
 from controller.store.database import Database
 from controller.store.recordings import KEPT
 from controller.store.tables import CdrPush, Service
+from controller.wording import Say, english
 
 
 @dataclass
@@ -42,42 +47,69 @@ class CallDetails:
     settings: Settings
     clock: Clock
     signer: LinkSigner
+    captures: Captures
 
-    async def report(self, name: str, *, of_account: str | None) -> CallReport | None:
+    async def report(
+        self, name: str, *, of_account: str | None, say: Say = english, inside: bool = False
+    ) -> CallReport | None:
         """All of the call with this session id or call id; None if there is none, or another account's.
 
-        `of_account`: the only account whose calls are seen; None sees all.
+        :param of_account: the only account whose calls are seen; None sees all.
+        :param inside: whether whole SIP messages with the addresses of carriers may be seen.
         """
         stored = await self.database.read(partial(stored_call, name=name, account_id=of_account))
         if stored is None:
             return None
-        return self._report(stored, await self._recording(stored))
+        captures = await self.captures.of_call(stored.call.id)
+        return self._report(stored, await self._recording(stored), captures, say, inside)
 
-    def _report(self, stored: StoredCall, recording: RecordingReport | None) -> CallReport:
+    async def messages(self, name: str, *, of_account: str | None) -> list[Message] | None:
+        """The SIP messages of a call as they are kept, in order; None if there is no such call."""
+        stored = await self.database.read(partial(stored_call, name=name, account_id=of_account))
+        if stored is None:
+            return None
+        captures = await self.captures.of_call(stored.call.id)
+        return sorted((message for leg in captures.legs for message in leg.messages), key=lambda it: it.at)
+
+    def _report(
+        self,
+        stored: StoredCall,
+        recording: RecordingReport | None,
+        captures: CallCapture,
+        say: Say,
+        inside: bool,
+    ) -> CallReport:
         call, record = stored.call, stored.record or {}
         timeline = timeline_of(stored)
         end = call.ended_at or self.clock.now()
-        legs = [leg_report(stored, timeline, name, end) for name in leg_names(call)]
+        legs = [leg_report(stored, timeline, name, end, say) for name in leg_names(call)]
+        digits, decisions = not self.settings.details.mask_digits, self._decisions(stored, timeline, say)
+        bodies = Bodies(stored, self.clock, digits=digits)
         return CallReport(
-            verdict=verdict(stored, timeline, legs),
+            verdict=verdict(stored, timeline, legs, say),
             request=_request(stored),
-            decisions=self._decisions(stored, timeline),
+            decisions=decisions,
             state_code=call.state_code,
             cut_point=record.get("cut_point"),
             sip_status=record.get("sip_status", 0),
             sip_text=sip(record.get("sip_status", 0)),
             legs=legs,
-            steps=steps_of(stored, timeline, digits=not self.settings.details.mask_digits),
+            steps=steps_of(stored, timeline, digits=digits, say=say),
             pushes=[
-                PushReport(**attempt.model_dump(include=set(PushReport.model_fields)))
+                PushReport(
+                    **attempt.model_dump(include=set(PushReport.model_fields)), body=bodies.of(attempt)
+                )
                 for attempt in stored.attempts
             ],
             cdr_delivery=None if stored.cdr_push is None else _delivery(stored.cdr_push),
             cost=_cost(stored),
             recording=recording,
+            capture=capture_report(
+                call.accepted_at, legs, captures, say, simulated=decisions.simulated, inside=inside
+            ),
         )
 
-    def _decisions(self, stored: StoredCall, timeline: Timeline) -> Decisions:
+    def _decisions(self, stored: StoredCall, timeline: Timeline, say: Say) -> Decisions:
         call = stored.call
         prefix = self.settings.calls.simulated_prefix
         numbers = [number for number in (call.callee, call.addressee) if number is not None]
@@ -88,7 +120,7 @@ class CallDetails:
             first_trunk=timeline.leg("a").trunk,
             second_trunk=timeline.leg("b").trunk,
             failovers=[
-                failover(entry.detail, (entry.leg or "a").upper() if callback else "the callee")
+                failover(entry.detail, (entry.leg or "a").upper() if callback else say("the callee"), say)
                 for entry in timeline.entries
                 if entry.kind is Kind.FAILOVER
             ],

@@ -138,6 +138,8 @@ class PushReport(_Part):
     """In words."""
     answer: str
     """Beginning of the receiver's answer."""
+    body: str | None
+    """What it said, made again from what is kept; of a CDR, this call's alone. null: can't be made."""
 
 
 class CdrDeliveryReport(_Part):
@@ -179,6 +181,79 @@ class RecordingReport(_Part):
     """Loudest sample of each of as many equal parts, 0 to 1; none without a file."""
 
 
+class SipReport(_Part):
+    """A SIP message that the node sent or received."""
+
+    at: datetime
+    """When, by the node's clock."""
+    seconds: float
+    """Since the call was accepted."""
+    leg: Literal["a", "b"]
+    """Of which leg."""
+    dialog: int
+    """Which attempt at the leg, from 1: each trunk that was tried has one of its own."""
+    sent: bool
+    """By the node; false: by the phone or the carrier."""
+    method: str
+    """Of the request, or of the one that is answered."""
+    status: int | None
+    """Of an answer; null: a request."""
+    text: str
+    """Such as INVITE, or 180 Ringing."""
+    repeated: bool
+    """Whether it was the same as one before: an answer to it got lost."""
+    source: str | None
+    """Where it came from, host:port; null: for the operator's users alone."""
+    destination: str | None
+    """Where it went."""
+    message: str | None
+    """All of it, without secrets."""
+
+
+class QualityReport(_Part):
+    """Sound in one direction of a leg, from RTCP."""
+
+    leg: Literal["a", "b"]
+    """Of which leg."""
+    direction: Literal["from_phone", "to_phone"]
+    """from_phone: what the phone sends, as the node received it; to_phone: as the phone received it."""
+    codec: str
+    """As it was agreed on; "": not known."""
+    reports: int
+    """From how many reports."""
+    packets: int
+    """Sent so far."""
+    lost: int
+    """Of them."""
+    loss_percent: float
+    """Of them."""
+    worst_loss_percent: float
+    """Between two reports."""
+    jitter_ms: float
+    """Mean."""
+    worst_jitter_ms: float
+    """Highest."""
+    round_trip_ms: float | None
+    """Mean; null: not known."""
+    mos: float
+    """What people would say of it, 1 to 4.5, by the E-model of ITU-T G.107."""
+
+
+class CaptureReport(_Part):
+    """What the call's legs said in SIP and RTCP."""
+
+    missing: str | None
+    """Why there are no messages, or not all; null: nothing is known to be missing."""
+    messages: list[SipReport]
+    """In order of their time."""
+    left_out: int
+    """Messages that there was no room for."""
+    quality: list[QualityReport]
+    """Of each leg and direction that there were reports of."""
+    quality_missing: dict[str, str]
+    """Why there is none of a leg: by its name, in words."""
+
+
 class CallReport(_Part):
     """Everything needed to understand one call."""
 
@@ -208,3 +283,5 @@ class CallReport(_Part):
     """null until it is rated."""
     recording: RecordingReport | None
     """null: nothing was recorded."""
+    capture: CaptureReport
+    """SIP and RTCP."""

@@ -2,41 +2,43 @@
 
 from typing import Final
 
+from controller.wording import N_, Say, english
+
 _Q850: Final = {
-    1: "unallocated number",
-    2: "no route to the transit network",
-    3: "no route to the destination",
-    16: "normal clearing",
-    17: "user busy",
-    18: "no user responding",
-    19: "no answer from the user",
-    20: "subscriber absent",
-    21: "call rejected",
-    22: "number changed",
-    26: "non-selected user clearing",
-    27: "destination out of order",
-    28: "number incomplete",
-    29: "facility rejected",
-    31: "normal, unspecified",
-    34: "no circuit available",
-    38: "network out of order",
-    41: "temporary failure",
-    42: "switching equipment congestion",
-    44: "requested circuit not available",
-    47: "resource unavailable",
-    50: "facility not subscribed",
-    55: "incoming calls barred",
-    57: "bearer capability not authorised",
-    58: "bearer capability not available",
-    63: "service not available",
-    65: "bearer capability not implemented",
-    69: "facility not implemented",
-    79: "service not implemented",
-    87: "user not in the closed group",
-    88: "incompatible destination",
-    102: "recovery on timer expiry",
-    111: "protocol error",
-    127: "interworking, unspecified",
+    1: N_("unallocated number"),
+    2: N_("no route to the transit network"),
+    3: N_("no route to the destination"),
+    16: N_("normal clearing"),
+    17: N_("user busy"),
+    18: N_("no user responding"),
+    19: N_("no answer from the user"),
+    20: N_("subscriber absent"),
+    21: N_("call rejected"),
+    22: N_("number changed"),
+    26: N_("non-selected user clearing"),
+    27: N_("destination out of order"),
+    28: N_("number incomplete"),
+    29: N_("facility rejected"),
+    31: N_("normal, unspecified"),
+    34: N_("no circuit available"),
+    38: N_("network out of order"),
+    41: N_("temporary failure"),
+    42: N_("switching equipment congestion"),
+    44: N_("requested circuit not available"),
+    47: N_("resource unavailable"),
+    50: N_("facility not subscribed"),
+    55: N_("incoming calls barred"),
+    57: N_("bearer capability not authorised"),
+    58: N_("bearer capability not available"),
+    63: N_("service not available"),
+    65: N_("bearer capability not implemented"),
+    69: N_("facility not implemented"),
+    79: N_("service not implemented"),
+    87: N_("user not in the closed group"),
+    88: N_("incompatible destination"),
+    102: N_("recovery on timer expiry"),
+    111: N_("protocol error"),
+    127: N_("interworking, unspecified"),
 }
 
 _SIP: Final = {
@@ -72,36 +74,37 @@ _SIP: Final = {
 }
 
 _ENDS: Final = {
-    7108: "The account had spent what it may, or its calls were stopped",
-    8000: "The platform lost the call",
-    8001: "The line or the carrier failed at {who}",
-    8003: "{Who} did not answer",
-    8005: "What was to be said could not be synthesised, so nobody was called",
-    8006: "A prompt's file was missing",
-    8007: "A prompt could not be played to {who}",
-    8008: "{Who} pressed no key in time",
-    8009: "A hung up before B answered",
-    8010: "The maximum duration was over",
-    8017: "The call was ended by request",
-    8100: "{Who} has a number that does not exist or can't be reached",
-    8101: "{Who} did not answer",
-    8102: "{Who} was busy",
-    8103: "{Who} could not be reached",
-    8105: "{Who} rejected the call",
+    7108: N_("The account had spent what it may, or its calls were stopped"),
+    8000: N_("The platform lost the call"),
+    8001: N_("The line or the carrier failed at %(who)s"),
+    8003: N_("%(Who)s did not answer"),
+    8005: N_("What was to be said could not be synthesised, so nobody was called"),
+    8006: N_("A prompt's file was missing"),
+    8007: N_("A prompt could not be played to %(who)s"),
+    8008: N_("%(Who)s pressed no key in time"),
+    8009: N_("A hung up before B answered"),
+    8010: N_("The maximum duration was over"),
+    8017: N_("The call was ended by request"),
+    8100: N_("%(Who)s has a number that does not exist or can't be reached"),
+    8101: N_("%(Who)s did not answer"),
+    8102: N_("%(Who)s was busy"),
+    8103: N_("%(Who)s could not be reached"),
+    8105: N_("%(Who)s rejected the call"),
 }
 
 
-def q850(cause: int) -> str:
+def q850(cause: int, say: Say = english) -> str:
     """A Q.850 cause in words; "" for one that the table lacks, and for 0, which is none."""
-    return _Q850.get(cause, "")
+    return say(_Q850[cause]) if cause in _Q850 else ""
 
 
 def sip(status: int) -> str:
-    """A SIP status in words (RFC 3261 and others); "" for one that the table lacks."""
+    """A SIP status in words, which are those of the protocol (RFC 3261 and others); "" for an unknown one."""
     return _SIP.get(status, "")
 
 
-def end(state_code: int, who: str) -> str:
+def end(state_code: int, who: str, say: Say = english) -> str:
     """How a call ended that did not end normally; `who` is the side that it ended at."""
-    text = _ENDS.get(state_code, f"The call ended with {state_code}")
-    return text.format(who=who, Who=who[0].upper() + who[1:])
+    if state_code not in _ENDS:
+        return say("The call ended with %(code)s") % {"code": state_code}
+    return say(_ENDS[state_code]) % {"who": who, "Who": who[0].upper() + who[1:]}

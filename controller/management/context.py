@@ -35,6 +35,7 @@ from controller.sounds.room import Content
 from controller.store.audit import Deed, append
 from controller.store.database import Database
 from controller.store.directory import count_change
+from controller.wording import Say, english
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -123,6 +124,8 @@ class Context:
     """Of the query, without the cursor: what the next page's address repeats."""
     new_session: str | None = None
     """A session to give to the browser; "" ends the one it has."""
+    say: Say = english
+    """In the language of who reads the answer; requests over HTTP are answered in English."""
     kept: Any = None
     """The answer that was kept for a repeated request."""
     recorded: bool = False

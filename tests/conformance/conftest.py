@@ -46,13 +46,14 @@ def _platform(directory: Path) -> Iterator[str]:
     """What `make run` runs, in a directory and on ports of its own, with what the suite needs declared."""
     command = [sys.executable, "-m", "controller"]
     log = directory / "platform.log"
-    with reserved_ports(5) as (http, ari, ami, agi, sip):
+    with reserved_ports(6) as (http, ari, ami, agi, capture, sip):
         environment = {
             **os.environ,
             "VOICECALL_HTTP__PORT": str(http),
             "VOICECALL_ASTERISK__ARI_URL": f"http://127.0.0.1:{ari}",
             "VOICECALL_ASTERISK__AMI_PORT": str(ami),
             "VOICECALL_AGI__PORT": str(agi),
+            "VOICECALL_CAPTURE__PORT": str(capture),
             "VOICECALL_SPEECH__MODEL_DIR": str(SPEECH_MODEL),
         }
         for words in (["init"], ["apply", str(_DECLARATION)]):

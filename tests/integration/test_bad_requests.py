@@ -9,6 +9,7 @@ import pytest
 from integration.support import APP_KEY, SECRET, Bench, StartBench
 from sqlalchemy import func, select
 
+from controller.settings import CaptureSettings
 from controller.store.tables import Call
 from testbed.client import CALLNOTIFY, aksk_headers
 from testbed.softphone_plan import Answer
@@ -189,7 +190,7 @@ async def test_A4_5_given_a_request_whose_time_is_stale_then_1010013_and_zones_o
 async def test_A4_5_given_a_replayed_nonce_when_even_the_controller_was_restarted_then_no_second_call(
     bench: StartBench,
 ) -> None:
-    b = await bench(Answer())
+    b = await bench(Answer(), sections={"capture": CaptureSettings(port=0)})
     headers = aksk_headers(APP_KEY, SECRET)
 
     first = await b.client.notify(b.request(), **headers)

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from controller.accounts.directory import REFRESH_INTERVAL
 from controller.clock import SystemClock
 from controller.management.first_run import first_administrator
-from controller.settings import ManagementSettings
+from controller.settings import CaptureSettings, ManagementSettings
 from testbed.client import ApiClient
 from testbed.controller_process import controller_process
 from testbed.listening import load_wav, share_heard
@@ -120,7 +120,9 @@ async def test_C9_given_a_number_allotted_at_one_controller_when_asked_for_at_an
 ) -> None:
     b = await bench(Answer())
     node = b.home.settings.asterisk.model_copy(update={"application": "second"})
-    second = b.home.settings.model_copy(update={"asterisk": node, "host_name": "second.voicecall.example"})
+    second = b.home.settings.model_copy(
+        update={"asterisk": node, "host_name": "second.voicecall.example", "capture": CaptureSettings(port=0)}
+    )
     number = "+8657126880077"
     async with administrator(b), controller_process(second, b.home.directory / "second") as process:
         async with Desk.open(process.url, "admin", PASSWORD) as operator:

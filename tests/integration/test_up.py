@@ -14,7 +14,7 @@ from integration.command import voicecall
 from integration.support import APP_KEY, SECRET, StartBench
 from pydantic import SecretStr
 
-from controller.settings import AgiSettings, CallSettings, HttpSettings, Settings
+from controller.settings import AgiSettings, CallSettings, CaptureSettings, HttpSettings, Settings
 from testbed.client import ApiClient
 from testbed.controller_process import controller_process, write_settings
 from testbed.ports import reserved_ports
@@ -26,6 +26,7 @@ class Ports:
 
     http: int
     agi: int
+    capture: int
     ari: int
     ami: int
     sip: int
@@ -39,6 +40,7 @@ class Ports:
                 **os.environ,
                 "VOICECALL_HTTP__PORT": str(self.http),
                 "VOICECALL_AGI__PORT": str(self.agi),
+                "VOICECALL_CAPTURE__PORT": str(self.capture),
                 "VOICECALL_ASTERISK__ARI_URL": f"http://127.0.0.1:{self.ari}",
                 "VOICECALL_ASTERISK__AMI_PORT": str(self.ami),
                 "VOICECALL_CALLS__DRAIN_TIMEOUT": "300",
@@ -49,7 +51,7 @@ class Ports:
 
 @pytest.fixture
 def ports() -> Iterator[Ports]:
-    with reserved_ports(5) as reserved:
+    with reserved_ports(6) as reserved:
         yield Ports(*reserved)
 
 
@@ -102,16 +104,19 @@ async def test_given_a_running_platform_when_another_is_brought_up_there_then_it
 
 
 @pytest.mark.parametrize(
-    ("taken", "setting"), [("http", "http.port"), ("agi", "agi.port"), ("sip", "--sip-port")]
+    ("taken", "setting"),
+    [("http", "http.port"), ("agi", "agi.port"), ("capture", "capture.port"), ("sip", "--sip-port")],
 )
 async def test_given_a_port_that_is_taken_when_the_platform_is_brought_up_then_its_setting_is_named(
     tmp_path: Path, ports: Ports, taken: str, setting: str
 ) -> None:
     await voicecall("init", directory=tmp_path)
     port = getattr(ports, taken)
-    with socket.socket(type=socket.SOCK_DGRAM if taken == "sip" else socket.SOCK_STREAM) as other:
+    with socket.socket(
+        type=socket.SOCK_DGRAM if taken in ("sip", "capture") else socket.SOCK_STREAM
+    ) as other:
         other.bind(("127.0.0.1", port))
-        if taken != "sip":
+        if taken not in ("sip", "capture"):
             other.listen()
         process = await ports.up(tmp_path)
         _out, said = await asyncio.wait_for(process.communicate(), 60)
@@ -189,7 +194,7 @@ async def test_given_a_wrong_ari_password_when_served_then_it_ends_and_says_what
 async def test_given_two_controllers_with_one_application_when_both_serve_then_the_first_ends_and_says_why(
     bench: StartBench,
 ) -> None:
-    b = await bench(controller=False)
+    b = await bench(controller=False, sections={"capture": CaptureSettings(port=0)})
     async with controller_process(b.home.settings, b.home.directory / "first") as first:
         async with b.home.controller():
             status = await first.ended()

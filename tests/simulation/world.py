@@ -21,6 +21,7 @@ from controller.settings import (
     AsteriskSettings,
     BillingSettings,
     CallSettings,
+    CaptureSettings,
     DatabaseSettings,
     HttpSettings,
     PushSettings,
@@ -182,6 +183,7 @@ class World:
             pushes=PushSettings(timeout=TIMEOUT, cdr_interval=4),
             billing=BillingSettings(),
             agi=AgiSettings(enabled=False),
+            capture=CaptureSettings(enabled=False),
             speech=SpeechSettings(engine="off"),
         )
 

@@ -15,6 +15,7 @@ from controller.console.pages import (
     live,
     nodes,
     numbers,
+    one_call,
     phone,
     pushes,
     recordings,
@@ -53,6 +54,7 @@ _MODULES = (
     calls,
     recordings,
     pushes,
+    one_call,
 )
 
 PAGES: tuple[Page, ...] = tuple(page for module in _MODULES for page in module.pages)

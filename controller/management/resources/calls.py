@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from controller.capture.pcap import MEDIA_TYPE, pcap
+from controller.details.ladder import ladder_text
+from controller.details.ladder_svg import ladder_svg
 from controller.details.picture import timeline_svg
 from controller.details.report import CallReport
 from controller.details.search import CallSummary
@@ -11,7 +14,7 @@ from controller.management.context import Context
 from controller.management.models import AccountQuery, Identifier, Moment, Page, Query, View, When
 from controller.management.operations import Download, Kind, Operations, Owner
 from controller.management.problems import Conflict, NotFound, wrong_field
-from controller.management.roles import Role
+from controller.management.roles import Role, Scope
 from controller.store.call_detail import owner_of_call
 from controller.store.call_filter import CallFilter, FilterError
 from controller.store.tables import Service
@@ -134,23 +137,56 @@ async def get_call(ctx: Context, query: CallQuery) -> CallDetail:
     """Read a call.
 
     With `view=debug`: what was asked for and decided, both legs, every step, causes in words, every attempt
-    at a push, cost and recording; and a sentence that says how it went.
+    at a push, cost and recording, SIP and media quality; and a sentence that says how it went.
     """
-    name = ctx.path["call_id"]
-    call = await ctx.services.search.one(name, of_account=ctx.account_id)
-    debug = await ctx.services.details.report(name, of_account=ctx.account_id)
-    if call is None or debug is None:
+    call = await ctx.services.search.one(ctx.path["call_id"], of_account=ctx.account_id)
+    if call is None:
         raise NotFound
-    return CallDetail(**_fields(call), debug=debug if query.view == "debug" else None)
+    debug = await _report(ctx) if query.view == "debug" else None
+    return CallDetail(**_fields(call), debug=debug)
+
+
+async def _report(ctx: Context) -> CallReport:
+    """What is known of the path's call. Raises NotFound.
+
+    Whole SIP messages, with the addresses of carriers, are the operator's.
+    """
+    report = await ctx.services.details.report(
+        ctx.path["call_id"], of_account=ctx.account_id, say=ctx.say, inside=ctx.user.is_operators
+    )
+    if report is None:
+        raise NotFound
+    return report
 
 
 @operations.get("/calls/{call_id}/timeline.svg", needs=Role.VIEWER, kinds=[CALL])
 async def get_call_picture(ctx: Context) -> Download:
     """Read the picture of a call: both legs over one axis of time, and its pushes."""
-    report = await ctx.services.details.report(ctx.path["call_id"], of_account=ctx.account_id)
-    if report is None:
+    return Download(timeline_svg(await _report(ctx), ctx.say).encode(), "image/svg+xml", "timeline.svg")
+
+
+@operations.get("/calls/{call_id}/ladder.svg", needs=Role.VIEWER, kinds=[CALL])
+async def get_call_ladder(ctx: Context) -> Download:
+    """Read the ladder of a call as a picture: SIP of both legs, steps and pushes from top to bottom."""
+    return Download(ladder_svg(await _report(ctx), ctx.say).encode(), "image/svg+xml", "ladder.svg")
+
+
+@operations.get("/calls/{call_id}/ladder.txt", needs=Role.VIEWER, kinds=[CALL])
+async def get_call_ladder_text(ctx: Context) -> Download:
+    """Read the ladder of a call as a text of fixed width."""
+    return Download(ladder_text(await _report(ctx), ctx.say).encode(), "text/plain", "ladder.txt")
+
+
+@operations.get("/calls/{call_id}/capture.pcap", needs=Role.VIEWER, scope=Scope.OPERATOR, kinds=[CALL])
+async def get_call_capture(ctx: Context) -> Download:
+    """Read the SIP messages of a call as a capture file.
+
+    Asterisk tells messages, not packets: headers are made up around them. Passwords' digests are masked.
+    """
+    messages = await ctx.services.details.messages(ctx.path["call_id"], of_account=ctx.account_id)
+    if messages is None:
         raise NotFound
-    return Download(timeline_svg(report).encode(), "image/svg+xml", "timeline.svg")
+    return Download(pcap(messages), MEDIA_TYPE, "capture.pcap")
 
 
 @operations.post("/calls/{call_id}/hang-up", needs=Role.OPERATOR, kinds=[CALL], problems=[Conflict])

@@ -81,6 +81,12 @@ class Browser:
     async def get(self, path: str, **headers: str) -> Shown:
         return await self._ask("GET", path, None, headers)
 
+    async def raw(self, path: str) -> bytes:
+        """A file that is no text."""
+        sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        async with self.here.http.get("/console" + path, headers=sent) as answer:
+            return await answer.read()
+
     async def post(self, path: str, data: Typed, **headers: str) -> Shown:
         """Send a form as it is, without what its page holds."""
         return await self._ask("POST", path, aiohttp.FormData(_pairs(data)), headers)

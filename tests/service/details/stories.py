@@ -13,6 +13,7 @@ from controller.calls.call import Callback, CallRequest, LiveCall, Notification,
 from controller.calls.cdr import make_cdr
 from controller.calls.outcome import Outcome
 from controller.calls.timeline import Entry, Kind
+from controller.capture.room import Captures
 from controller.clock import SystemClock
 from controller.details.one_call import CallDetails
 from controller.details.report import CallReport
@@ -113,7 +114,8 @@ async def lived(
 def details_of(desk: Desk, *, mask_digits: bool = False, now: float = 0.0) -> CallDetails:
     settings = Settings(data_dir=Path(desk.directory), details=DetailSettings(mask_digits=mask_digits))
     clock = Clock(NOW + timedelta(seconds=now))
-    return CallDetails(desk.database, settings, clock, LinkSigner(b"k" * 32, clock, timedelta(minutes=30)))
+    signer = LinkSigner(b"k" * 32, clock, timedelta(minutes=30))
+    return CallDetails(desk.database, settings, clock, signer, Captures(settings.capture, None, clock))
 
 
 async def told(desk: Desk, *arguments: Any, **more: Any) -> CallReport:

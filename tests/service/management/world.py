@@ -26,6 +26,7 @@ from controller.api.wire.authentication import Lockout
 from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
+from controller.capture.room import Captures
 from controller.console.console import Console
 from controller.console.pages.catalogue import PAGES
 from controller.details.index import CallIndex, opened_index
@@ -197,7 +198,13 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             content,
             reviews,
             CallSearch(database, index),
-            CallDetails(database, settings, clock, LinkSigner(b"k" * 32, clock, timedelta(minutes=30))),
+            CallDetails(
+                database,
+                settings,
+                clock,
+                LinkSigner(b"k" * 32, clock, timedelta(minutes=30)),
+                Captures(settings.capture, None, clock),
+            ),
             hang_up,
         )
         services = replace(made, passwords=Passwords(_QUICK))

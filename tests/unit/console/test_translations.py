@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,26 @@ OTHERS = sorted(set(LANGUAGES) - {"en"})
 @cache
 def _messages() -> dict[str, str]:
     """Where each message stands."""
-    found = extract_from_dir(
-        str(CONSOLE),
-        method_map=[
-            ("pages/**.py", "python"),
-            ("*.py", "python"),
-            ("templates/**.html", "jinja2.ext:babel_extract"),
-        ],
-        options_map={"templates/**.html": {"newstyle_gettext": "true", "trimmed": "true"}},
-        keywords={"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "text": None, "go": (2,)},
+    found = chain.from_iterable(
+        extract_from_dir(
+            str(folder),
+            method_map=[
+                ("pages/**.py", "python"),
+                ("*.py", "python"),
+                ("templates/**.html", "jinja2.ext:babel_extract"),
+            ],
+            options_map={"templates/**.html": {"newstyle_gettext": "true", "trimmed": "true"}},
+            keywords={
+                "_": None,
+                "gettext": None,
+                "ngettext": (1, 2),
+                "N_": None,
+                "text": None,
+                "say": None,
+                "go": (2,),
+            },
+        )
+        for folder in (CONSOLE, CONSOLE.parent / "details")
     )
     return {
         message if isinstance(message, str) else message[0]: f"{Path(name)}:{line}"
