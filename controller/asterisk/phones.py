@@ -1,7 +1,7 @@
 """Phones in browsers: test numbers of users, and how a node comes to know them and forgets them.
 
 A phone is a PJSIP endpoint in Asterisk's memory, put there over ARI with a name and a password that are good
-until it is switched off. docs/decisions/0013-phone-in-the-browser.md says why.
+until it is switched off. docs/decisions/0015-phone-in-the-browser.md says why.
 """
 
 import asyncio
