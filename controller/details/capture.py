@@ -16,7 +16,7 @@ _MISSING: Final = {
     "off": N_("SIP messages are not taken here: capture.enabled is false."),
     "shed": N_("Not everything was kept: too many calls began at once (capture.legs_per_second)."),
     "none": N_(
-        "None are kept: they are too old, or the node that the call ran on sends none here (hep.conf)."
+        "Nothing is kept: they are too old, or the node that the call ran on sends none here (hep.conf)."
     ),
 }
 _SIMULATED: Final = N_("A simulated callee has no phone: it speaks neither SIP nor RTP.")
