@@ -24,7 +24,7 @@ async def test_given_a_callback_when_its_page_is_open_then_it_follows_and_messag
         visitor = await site.visitor(language=language, theme=theme)
         await visitor.log_in()
         page = visitor.page
-        session = await made.call_back(recordFlag="1")
+        session = await made.call_back(recordFlag="true")
         await made.b_answered(session)
         await visitor.go(f"/calls/{session}")
         live = "both talk" if language == "en" else "双方通话中"
