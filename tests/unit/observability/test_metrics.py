@@ -78,7 +78,9 @@ def test_given_calls_when_scraped_then_no_number_session_or_text_is_shown() -> N
 
 
 @pytest.mark.requirement("E3")
-async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in_them_is_one_of_ours() -> None:
+async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in_them_is_one_of_ours() -> (
+    None
+):
     metrics = Metrics("host")
     room = Observability(metrics, None)
     room.look_at(
