@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
-.PHONY: service-postgres bench requirements migration format
+.PHONY: pictures service-postgres bench requirements migration format
 
 BIN := .venv/bin
 
@@ -61,6 +61,12 @@ demo-compose: setup ## Three calls on the bench of docker-compose.yml, which mus
 browser: setup ## The console in a real browser, as people use it
 	@scripts/setup-browser
 	@$(BIN)/pytest tests/browser -n 2
+
+pictures: setup ## Renew the pictures in the documents, from a first run in a real browser
+	@scripts/setup-browser
+	@$(BIN)/pytest tests/browser/test_first_run.py -k en
+	@mkdir -p docs/images
+	@for name in first-call one-call calls; do cp var/screenshots/docs-$$name.png docs/images/$$name.png; done
 
 conformance: setup ## Black-box tests of the wire API: of a platform of their own, or of VOICECALL_URL
 	@$(BIN)/pytest tests/conformance

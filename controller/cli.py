@@ -180,7 +180,7 @@ async def tell_first_administrator(controller: "Controller") -> None:
         told = f"{made.password} (not shown again)"
     else:
         told = f"in {keep_password(settings.data_dir.absolute(), made.password)}; remove that file"
-    typer.echo(f"The management API has an administrator now: {made.login}, password {told}", err=True)
+    typer.echo(f"Log in at {controller.url}/console as {made.login}, password {told}", err=True)
 
 
 def reload_on_hangup(controller: "Controller") -> None:

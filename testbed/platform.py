@@ -116,7 +116,8 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
             reload_on_hangup(controller)
             await controller.node.ari.wait_ready()
             typer.echo(
-                f"voicecall listens on {controller.url}; SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
+                f"voicecall listens on {controller.url}, its console on {controller.url}/console; "
+                f"SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
                 err=True,
             )
             await tell_first_administrator(controller)

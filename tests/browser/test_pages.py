@@ -26,12 +26,14 @@ async def _every_page(visitor: Visitor) -> list[str]:
         seen.add(_pattern(address))
         answer = await visitor.page.goto(visitor.url + address, wait_until="domcontentloaded")
         assert answer is not None
+        assert answer.status == 200, address
         if not answer.headers.get("content-type", "").startswith("text/html"):
             continue
         found.append(urlsplit(visitor.page.url).path)
         seen.add(_pattern(visitor.page.url))
         links = await visitor.page.eval_on_selector_all(
-            "a[href], tr[data-open]", "all => all.map(one => one.dataset.open || one.getAttribute('href'))"
+            "a[href]:not([download]), tr[data-open]",
+            "all => all.map(one => one.dataset.open || one.getAttribute('href'))",
         )
         waiting += [
             link.split("#")[0] for link in links if link.startswith("/console/") and "download" not in link

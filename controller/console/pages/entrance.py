@@ -32,7 +32,9 @@ _YEAR = 365 * 86400
 @pages.get("", is_open=True)
 @pages.get("/", is_open=True)
 async def start(visit: Visit) -> web.StreamResponse:
-    """Where one lands."""
+    """Where one lands; logging in leads here again."""
+    if visit.actor is None:
+        return visit.go("/login")
     return visit.go("/first-call" if visit.may(Role.DEVELOPER) else "/dashboard")
 
 

@@ -96,3 +96,17 @@ async def test_given_a_path_that_is_none_when_asked_for_then_the_page_says_so(ad
     shown = await admin.get("/nowhere")
     assert shown.status == 404
     assert "There is no such thing" in shown.text
+
+
+@pytest.mark.requirement("C9")
+async def test_given_no_session_when_the_console_is_opened_then_one_lands_where_ones_role_begins(
+    here: World,
+) -> None:
+    await _with_password(here)
+    visitor = Browser(here)
+    asked = await visitor.get("/")
+    assert (asked.status, asked.place) == (303, "/console/login")
+    typed = {"login": "administrator@operator", "password": PASSWORD}
+    landed = await visitor.fill("/login", "/login?then=/", typed)
+    assert landed.place == "/console/"
+    assert (await visitor.get("/")).place == "/console/first-call"
