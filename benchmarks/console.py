@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from statistics import mean
 
 import aiohttp
@@ -26,13 +27,14 @@ from pydantic import SecretStr
 from benchmarks.load import Trial, milliseconds, run
 from benchmarks.product import SECRET, Product, Use, product
 from benchmarks.services import NOTIFICATION
+from controller.console.live import INTERVAL
 from controller.settings import ManagementSettings
 from testbed.asterisk import obtain_asterisk
 from testbed.client import ApiClient
 
 _RATE, _BLOCK_SECONDS, _PAIRS = 100.0, 15.0, 3
-_PAUSE = 0.7
-"""Seconds between the end of one of the account's calls and the next."""
+_PAUSE = (0.5, 0.5 + INTERVAL)
+"""Seconds between the end of one of the account's calls and the next: at any time between two looks."""
 _ROUNDS = 40
 _PASSWORD = "correct horse battery"
 _SHOWN = "+8657126880999"
@@ -99,20 +101,24 @@ class Streams:
 class Lags:
     """Seconds from the request for a call until it is on a page."""
 
+    requests: list[float] = field(default_factory=list)
+    """Of these, what passed until the request was answered."""
     dashboard: list[float] = field(default_factory=list)
     live: list[float] = field(default_factory=list)
 
 
 async def _watch(side: Product, streams: Streams, lags: Lags) -> None:
     """Have the account make one call after the other until cancelled."""
+    dice = Random(6)
     async with ApiClient.open(side.url, "watched", SECRET) as client:
         for number in range(1_000_000):
             await streams.idle.wait()
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(dice.uniform(*_PAUSE))
             body = {**NOTIFICATION.request(*side.phones.numbers(number)), "displayNbr": _SHOWN}
             asked = time.perf_counter()
             answer = await client.notify(body)
             assert answer.code == "0", answer.text
+            lags.requests.append(time.perf_counter() - asked)
             await streams.live.wait()
             lags.dashboard.append(streams.seen["dashboard"] - asked)
             await streams.idle.wait()
@@ -192,6 +198,8 @@ async def measure(directory: Path) -> Mapping[str, object]:
             alone.append(await _block(side))
             async with _watched(side, http, lags) as streams:
                 beside.append(await _block(side))
+            for name, seconds in vars(lags).items():
+                print(f"{name}, ms: {[round(1000 * each) for each in seconds]}", file=sys.stderr, flush=True)
             event_bytes, events = event_bytes + streams.bytes, events + streams.events
         pages = await _pages(http)
     return {
@@ -199,6 +207,7 @@ async def measure(directory: Path) -> Mapping[str, object]:
         "calls_per_s": _RATE,
         "calls": sum(trial.calls for trial in beside),
         "faults": {name: much for trial in (*alone, *beside) for name, much in trial.faults.items()},
+        **milliseconds("request", lags.requests),
         **milliseconds("dashboard_lag", lags.dashboard),
         "dashboard_lag_ms_max": round(1000 * max(lags.dashboard)),
         **milliseconds("live_lag", lags.live),

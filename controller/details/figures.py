@@ -1,8 +1,8 @@
 """How calls go now, for all who look: one look at the database a few times a second, and only if asked.
 
-What lies back is kept by the second; a look counts only the last few seconds anew, as no call that ended
-earlier is still to be written down. Now and then a longer stretch is counted anew, for those that were: when
-the database had been away. Every controller's calls are in it, as all write to the same database.
+What lies back is kept by the second; a look counts only the last few seconds anew, and adds calls that ended
+earlier and were written down since the look before, as happens when the database had been away. Every
+controller's calls are in it, as all write to the same database.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from sqlmodel import Session
 
@@ -32,10 +32,6 @@ _REST: Final = 20
 """How many times as long as a look at what waits has taken there is none: there may be very much of it."""
 _MOVING: Final = timedelta(seconds=3)
 """What every look counts anew."""
-_LATE: Final = timedelta(seconds=60)
-"""What is counted anew from time to time."""
-_LATE_INTERVAL: Final = 15.0
-"""Seconds."""
 _SECOND: Final = timedelta(seconds=1)
 _NEVER: Final = datetime(1970, 1, 2, tzinfo=UTC)
 
@@ -56,10 +52,13 @@ class Window(Generic[Kind]):
         oldest = now - self._length
         for second in [second for second in self.seconds if second >= since or second < oldest]:
             self.total -= self.seconds.pop(second)
+        self.add({second: counted for second, counted in counts.items() if second >= oldest})
+
+    def add(self, counts: Mapping[Second, Counter[Kind]]) -> None:
+        """There are these, too."""
         for second, counted in counts.items():
-            if second >= oldest:
-                self.seconds[second] = counted
-                self.total += counted
+            self.seconds.setdefault(second, Counter()).update(counted)
+            self.total.update(counted)
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class _Shared(Generic[Seen]):
         began = _time()
         found = await self._look()
         rest = 0.0 if self._waits else _REST * (_time() - began)
-        self._good_until = _time() + max(self._fresh, rest)
+        self._good_until = began + max(self._fresh, rest)
         return found
 
     def _looked(self, looking: "asyncio.Task[Seen]") -> None:
@@ -149,7 +148,7 @@ class CallFigures:
         self._accepted: Window[str] = Window(SERIES)
         self._ended: Window[End] = Window(WINDOW)
         self._counted_at: datetime | None = None
-        self._late_at = 0.0
+        self._number: int | None = None
         self._figures = _Shared(self._count, _FRESH, waits=True)
         self._backlog = _Shared(self._look_at_backlog, _BACKLOG_FRESH, waits=False)
 
@@ -159,23 +158,20 @@ class CallFigures:
 
     async def _count(self) -> Figures:
         at = self._clock.now()
-        ended_since, accepted_since = self._since(at)
-        live, accepted, ended = await self._database.read(
-            partial(_counted, accepted_since=accepted_since, ended_since=ended_since)
-        )
-        self._accepted.recount(accepted_since, accepted, at)
-        self._ended.recount(ended_since, ended, at)
-        self._counted_at = at
-        return Figures(at, live, self._accepted, self._ended, await self._backlog.get())
-
-    def _since(self, at: datetime) -> tuple[Second, Second]:
-        """From when on calls that ended, and calls accepted, are counted anew."""
         whole = at.replace(microsecond=0)
-        back = _MOVING
-        if _time() - self._late_at > _LATE_INTERVAL:
-            back, self._late_at = _LATE, _time()
-        last = min(whole, self._counted_at or _NEVER).replace(microsecond=0) - back
-        return max(last, whole - WINDOW), max(last, whole - SERIES)
+        # From the last look on, if that is longer ago than what every look counts anew.
+        moving = min(whole, self._counted_at or _NEVER).replace(microsecond=0) - _MOVING
+        ended_since, accepted_since = max(moving, whole - WINDOW), max(moving, whole - SERIES)
+        seen = await self._database.read(
+            partial(_counted, accepted_since=accepted_since, ended_since=ended_since, after=self._number)
+        )
+        self._accepted.recount(accepted_since, seen.accepted, at)
+        self._ended.recount(ended_since, seen.ended, at)
+        self._ended.add(
+            {second: ends for second, ends in seen.late.items() if at - WINDOW <= second < ended_since}
+        )
+        self._counted_at, self._number = at, seen.number
+        return Figures(at, seen.live, self._accepted, self._ended, await self._backlog.get())
 
     async def _look_at_backlog(self) -> Backlog:
         since = self._clock.now() - ALARMS
@@ -186,9 +182,23 @@ def _time() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _counted(session: Session, accepted_since: Second, ended_since: Second) -> tuple[Any, Any, Any]:
-    return (
+@dataclass(frozen=True)
+class _Counted:
+    live: Counter[tuple[str, str]]
+    accepted: Mapping[Second, Counter[str]]
+    ended: Mapping[Second, Counter[End]]
+    late: Mapping[Second, Counter[End]]
+    """Written down since the look before, whenever they ended."""
+    number: int
+    """Of the last CDR."""
+
+
+def _counted(session: Session, accepted_since: Second, ended_since: Second, after: int | None) -> _Counted:
+    return _Counted(
         rows.live_calls(session),
         rows.accepted_calls(session, accepted_since),
         rows.ended_calls(session, ended_since),
+        {} if after is None else rows.ended_after(session, after),
+        # After the others: what is written between them is counted by the next look, and not twice.
+        rows.last_number(session),
     )

@@ -57,6 +57,21 @@ def accepted_calls(session: Session, since: Second) -> dict[Second, Counter[str]
 
 def ended_calls(session: Session, since: Second) -> dict[Second, Counter[End]]:
     """Calls that ended then or later, by second and how."""
+    return _ended(session, _CDR.c.ended_at >= since)
+
+
+def ended_after(session: Session, number: int) -> dict[Second, Counter[End]]:
+    """Calls whose end was written down after the CDR of this number, by second and how."""
+    return _ended(session, _CDR.c.number > number)
+
+
+def last_number(session: Session) -> int:
+    """Of the CDRs; 0 if there is none."""
+    found: int | None = session.execute(select(func.max(_CDR.c.number))).scalar_one()
+    return found or 0
+
+
+def _ended(session: Session, condition: Any) -> dict[Second, Counter[End]]:
     second = _second(_CDR.c.ended_at)
     # Who stood in for whom it was for says nothing of that one.
     answered = case(
@@ -66,7 +81,7 @@ def ended_calls(session: Session, since: Second) -> dict[Second, Counter[End]]:
     found = session.execute(
         select(second, _CALL.c.account_id, _CALL.c.state_code, answered, func.count())
         .select_from(_CDR.join(_CALL, _CALL.c.id == _CDR.c.call_id))
-        .where(_CDR.c.ended_at >= since)
+        .where(condition)
         .group_by(second, _CALL.c.account_id, _CALL.c.state_code, answered)
     )
     counts: dict[Second, Counter[End]] = {}
