@@ -221,8 +221,9 @@ def up(
     sip_port: Annotated[int, typer.Option(help="Port for SIP on loopback.")] = 5060,
 ) -> None:
     """Run the whole platform in the foreground: an Asterisk of its own and the controller."""
-    from testbed.asterisk import LauncherError
-    from testbed.platform import run_platform
+    with process.loading():
+        from testbed.asterisk import LauncherError
+        from testbed.platform import run_platform
 
     settings = read_settings(config)
     set_up_logs()
@@ -344,8 +345,9 @@ def demo(
     ] = Path("var/demo"),
 ) -> None:
     """Make a real call to a real softphone and show what happens; exit status 0 only if all was right."""
-    from rich.console import Console
+    with process.loading():
+        from rich.console import Console
 
-    from testbed.demo.run import run_demo
+        from testbed.demo.run import run_demo
 
     sys.exit(uvloop.run(run_demo(Console(highlight=False), directory.absolute())))

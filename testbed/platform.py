@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -34,7 +34,6 @@ from controller.settings import (
     Settings,
     SpeechSettings,
 )
-from controller.wiring import Controller, naming_port, running_controller
 from testbed.asterisk import (
     AsteriskProgram,
     LauncherError,
@@ -45,6 +44,10 @@ from testbed.asterisk import (
     start_asterisk,
 )
 from testbed.client import ApiClient
+
+# The controller itself is imported where it runs in this process: a demo and a benchmark start another one.
+if TYPE_CHECKING:
+    from controller.wiring import Controller
 
 SPEECH_MODEL = Path(__file__).parents[1] / ".cache" / "speech-models"
 """The model of the embedded voice, which `make setup` fetches."""
@@ -86,6 +89,8 @@ def _only_one(directory: Path) -> Iterator[None]:
 
 def _check_ports(settings: Settings, sip_port: int) -> None:
     """Every port can be had, found out before anything is written or started. Raises OSError."""
+    from controller.wiring import naming_port
+
     node = urlsplit(settings.asterisk.ari_url)
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     wanted = [
@@ -107,6 +112,8 @@ def _check_ports(settings: Settings, sip_port: int) -> None:
 
 
 async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> None:
+    from controller.wiring import running_controller
+
     stop = stop_signal()
     configuration = node_of(settings, program, sip_port)
     render_node(configuration)
@@ -186,8 +193,10 @@ class Platform:
         return await apply_file(self.settings, path)
 
     @asynccontextmanager
-    async def controller(self, **replacements: Any) -> AsyncIterator[Controller]:
+    async def controller(self, **replacements: Any) -> AsyncIterator["Controller"]:
         """A controller in this process that is ready to make calls."""
+        from controller.wiring import running_controller
+
         async with running_controller(self.settings, **replacements) as controller:
             await controller.node.ari.wait_ready()
             yield controller
@@ -195,7 +204,7 @@ class Platform:
     @asynccontextmanager
     async def serving(
         self, app_key: str, secret: str, **replacements: Any
-    ) -> AsyncIterator[tuple[Controller, ApiClient]]:
+    ) -> AsyncIterator[tuple["Controller", ApiClient]]:
         """A controller and a customer's client."""
         async with AsyncExitStack() as stack:
             controller = await stack.enter_async_context(self.controller(**replacements))

@@ -25,7 +25,6 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -281,29 +280,10 @@ def _sqlite(address: URL, synchronous: str) -> Engine:
     return engine
 
 
-class _Discreet(psycopg.Cursor[Any]):
-    """Errors without what PostgreSQL adds to them: values of rows, which are numbers, digits and secrets."""
-
-    def execute(self, *arguments: Any, **more: Any) -> Self:
-        with _first_line_alone():
-            return super().execute(*arguments, **more)
-
-    def executemany(self, *arguments: Any, **more: Any) -> None:
-        with _first_line_alone():
-            super().executemany(*arguments, **more)
-
-
-@contextlib.contextmanager
-def _first_line_alone() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        if error.diag.message_primary:
-            error.args = (error.diag.message_primary,)
-        raise
-
-
 def _postgresql(address: URL) -> Engine:
+    # Its driver takes long to import, and most have SQLite.
+    from controller.store.discreet_cursor import DiscreetCursor
+
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
     options = " ".join(f"-c {name}={value}" for name, value in _SERVER_OPTIONS.items())
@@ -313,7 +293,7 @@ def _postgresql(address: URL) -> Engine:
             "connect_timeout": 5,
             "options": options,
             "application_name": "voicecall",
-            "cursor_factory": _Discreet,
+            "cursor_factory": DiscreetCursor,
         },
         # As many as there are threads that read.
         max_overflow=40,
