@@ -152,10 +152,10 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def _cut(text: str, width: int) -> str:
-    while text and _width(text) > width:
-        text = text[:-2] + "…"
-    return text
+def _cut(words: str, width: int) -> str:
+    while words and _width(words) > width:
+        words = words[:-2] + "…"
+    return words
 
 
 def _padded(text: str, width: int) -> str:

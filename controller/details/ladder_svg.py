@@ -125,7 +125,12 @@ class _Drawing:
         begin, end = (self.x.get(place, self.x["platform"]) for place in (row.begin, row.end))
         drawn = self._step(row, begin, y) if begin == end else self._arrow(row, begin, end, y)
         if self.linked and self._is_whole(row):
-            return [*lines, f'<a href="#message-{row.message}" class="to-message">', *drawn, "</a>"]
+            # A line is hard to hit: all of the row between the lifelines can be pressed.
+            place = (
+                f'<rect x="{min(begin, end)}" y="{y - _ROW // 2}" width="{abs(end - begin)}" '
+                f'height="{_ROW}" fill="none" pointer-events="all"/>'
+            )
+            return [*lines, f'<a href="#message-{row.message}" class="to-message">', place, *drawn, "</a>"]
         return lines + drawn
 
     def _is_whole(self, row: Row) -> bool:
