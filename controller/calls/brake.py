@@ -20,7 +20,7 @@ TRY_AGAIN: Final = timedelta(seconds=1)
 _LOOK_EVERY: Final = 0.1
 """Seconds between two looks at how late the event loop is."""
 
-_LOOP_LATE: Final = 0.5
+_LOOP_LATE: Final = 1.0
 """Seconds by which the event loop may be late."""
 
 

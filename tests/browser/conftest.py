@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from integration.conftest import bench, program
+from integration.conftest import bench, program, unhurried
 from integration.support import Bench, StartBench
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, async_playwright
 from pydantic import SecretStr
@@ -20,7 +20,7 @@ from controller.console.libraries import INSTALLED
 from controller.management.first_run import first_administrator
 from controller.settings import ManagementSettings
 
-__all__ = ["bench", "program"]
+__all__ = ["bench", "program", "unhurried"]
 
 PASSWORD = "correct horse battery"
 CHROMIUM = os.environ.get("VOICECALL_CHROMIUM", "/usr/bin/chromium")

@@ -10,6 +10,7 @@ from engine import database_at, engine_name
 from integration.speaking import TEMPLATES, StartSpeaking
 from integration.support import CALLED, QUICK, Bench, StartBench
 
+from controller.calls import brake
 from controller.settings import DatabaseSettings, SpeechSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 from testbed.ear import Ear
@@ -17,6 +18,12 @@ from testbed.platform import platform
 from testbed.push_receiver import PushReceiver
 from testbed.softphone import Softphone
 from testbed.softphone_plan import Answer, Plan
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test works out itself holds up the event loop, and is no reason to refuse calls."""
+    monkeypatch.setattr(brake, "_LOOP_LATE", 30.0)
 
 
 @pytest.fixture(scope="session")

@@ -142,7 +142,7 @@ async def give_token(database: Database) -> None:
 async def test_B4_given_the_commands_of_the_page_when_run_as_they_stand_then_they_find_and_tell_the_call(
     tmp_path: Path, program: AsteriskProgram
 ) -> None:
-    find, tell, api = blocks("find-a-call", "sh")
+    find, tell, api, ladder = blocks("find-a-call", "sh")
     _declare, ask = blocks("notification", "sh")
 
     async with platform(tmp_path, program) as home:
@@ -168,11 +168,14 @@ async def test_B4_given_the_commands_of_the_page_when_run_as_they_stand_then_the
                 return await output("sh", "-e", text=here, **known)
 
             found, told, answered = await run(find), await run(tell), await run(api)
+            drawn = await run(ladder)
 
     assert session in found.splitlines()[-1]
     assert told.startswith("The callee answered")
     assert "<svg" in (tmp_path / "call.svg").read_text()
     assert '"verdict": "The callee answered' in answered
+    assert "speaks neither SIP nor RTP" in drawn
+    assert "<svg" in (tmp_path / "ladder.svg").read_text()
 
 
 @pytest.mark.requirement("E1")

@@ -7,9 +7,11 @@ import pytest
 from integration.support import VERIFY_KEY, StartBench
 
 from controller.prompts import wav
+from controller.settings import Settings
 from controller.share import shared
 from controller.store.database import make_engine
 from controller.store.schema import METADATA
+from controller.store.sealing import seal_of
 from testbed.listening import Audio, decode_alaw, find, load_wav
 from testbed.softphone_plan import Answer, Reject
 
@@ -146,7 +148,7 @@ async def test_A3_1_given_a_code_when_the_call_is_over_then_the_code_is_nowhere_
     # While it runs: then what was written last is in the write-ahead log.
     data = b.home.settings.data_dir
     assert list(data.glob("*.db-wal"))
-    rows = rows_of(b.home.settings.database_url)
+    rows = rows_of(b.home.settings)
     places = {
         "rows": rows,
         "pushes": b"".join(push.body for push in b.receiver.pushes),
@@ -159,9 +161,9 @@ async def test_A3_1_given_a_code_when_the_call_is_over_then_the_code_is_nowhere_
     assert b"+8613900001111" in rows
 
 
-def rows_of(url: str) -> bytes:
+def rows_of(settings: Settings) -> bytes:
     """Everything that a database holds."""
-    engine = make_engine(url)
+    engine = make_engine(settings.database_url, seal=seal_of("", settings.secret_key_file))
     with engine.connect() as connection:
         found = [
             f"{table.name} {row}\n"

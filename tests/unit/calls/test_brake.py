@@ -67,8 +67,8 @@ async def test_given_a_loop_that_was_held_up_when_it_is_in_time_again_then_so_ar
     watching = asyncio.create_task(brake.run())
     await asyncio.sleep(0.02)
     # Somebody holds up everybody.
-    asyncio.get_running_loop().call_soon(_hold_up, 0.8)
-    await asyncio.sleep(0.85)
+    asyncio.get_running_loop().call_soon(_hold_up, 1.3)
+    await asyncio.sleep(1.35)
     with pytest.raises(Overloaded):
         await house.start()
 
