@@ -83,7 +83,7 @@ async def bare_asterisk(
             ("extensions.d/bench.conf", _dialplan(directory, service, phones)),
         ]
         async with running_asterisk(
-            directory / "asterisk", program, extra_files=files, known_endpoints=["bench"]
+            directory / "asterisk", program, extra_files=files, known_endpoints=["bench"], capture=False
         ) as asterisk:
             reader, writer = await asyncio.open_connection("127.0.0.1", asterisk.configuration.ami_port)
             writer.write(

@@ -85,6 +85,7 @@ async def examine(settings: Settings) -> list[Finding]:
         await port(settings),
         tls(settings.http, datetime.now(UTC)),
         await agi_port(settings),
+        await capture_port(settings),
         await database(settings),
         await simulated_numbers(settings),
         await dialling(settings),
@@ -140,10 +141,13 @@ def writable(name: str, directory: Path, remedy: str, *, make: bool = True) -> F
 
 async def port(settings: Settings) -> Finding:
     """The HTTP port is free, or this very program has it."""
-    address, number = settings.http.address, settings.http.port
+    return await _port("http", settings.http.address, settings.http.port, partial(_serves, settings))
+
+
+async def _serves(settings: Settings) -> bool:
+    """Whether a controller answers where these settings have it."""
     scheme = "https" if settings.http.tls_certificate else "http"
-    serves = partial(_is_voicecall, f"{scheme}://{address}:{number}")
-    return await _port("http", address, number, serves)
+    return await _is_voicecall(f"{scheme}://{settings.http.address}:{settings.http.port}")
 
 
 def tls(http: HttpSettings, now: datetime) -> Finding:
@@ -172,10 +176,25 @@ async def agi_port(settings: Settings) -> Finding:
     return await _port("agi", address, number, partial(answers, f"agi://{address}:{number}"))
 
 
-async def _port(section: str, address: str, number: int, is_ours: Callable[[], Awaitable[bool]]) -> Finding:
+async def capture_port(settings: Settings) -> Finding:
+    """The UDP port that Asterisk sends SIP to is free, or a controller has it."""
+    own = settings.capture
+    if not own.enabled:
+        return _ok("capture port", "SIP of calls is not taken")
+    return await _port("capture", own.address, own.port, partial(_serves, settings), socket.SOCK_DGRAM)
+
+
+async def _port(
+    section: str,
+    address: str,
+    number: int,
+    is_ours: Callable[[], Awaitable[bool]],
+    kind: socket.SocketKind = socket.SOCK_STREAM,
+) -> Finding:
     name = f"{section} port"
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(type=kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, number))
         except OSError as error:

@@ -178,16 +178,18 @@ async def running_asterisk(
     extra_files: Iterable[tuple[str, str]] = (),
     known_endpoints: Iterable[str] = (),
     name: str = "node1",
+    capture: bool = True,
 ) -> AsyncIterator[RunningAsterisk]:
     """An Asterisk of its own below `directory`, on its own ports, ended at the end of the block.
 
     `extra_files` are (name below etc/, text) written beside the rendered templates, for example
-    ("pjsip.d/phones.conf", ...); the block starts when `known_endpoints` are known to Asterisk.
+    ("pjsip.d/phones.conf", ...); the block starts when `known_endpoints` are known to Asterisk. With
+    `capture` it sends SIP and RTCP to a port that is kept free for the controller.
     """
     with reserved_ports(4) as (http_port, ami_port, sip_port, capture_port):
         configuration = dataclasses.replace(
             configuration_below(directory, program, name, http_port, ami_port, sip_port),
-            capture="yes",
+            capture="yes" if capture else "no",
             capture_address=f"127.0.0.1:{capture_port}",
         )
         render_node(configuration)
@@ -293,13 +295,17 @@ async def _fully_booted(configuration: NodeConfiguration) -> None:
         f"Action: Login\r\nUsername: {configuration.ami_user}\r\nSecret: {configuration.ami_password}\r\n\r\n"
     )
     writer.write(login.encode())
+    booted = False
     async for line in reader:
         if line.strip() == b"Event: FullyBooted":
+            booted = True
             break
         if line.strip() == b"Response: Error":
             raise LauncherError("AMI refused the launcher's password")
     writer.close()
     await writer.wait_closed()
+    if not booted:
+        raise LauncherError("AMI ended before Asterisk was ready")
 
 
 async def _endpoints_known(asterisk: RunningAsterisk, endpoints: list[str]) -> None:

@@ -74,7 +74,8 @@ async def test_C1_given_a_password_that_was_set_when_started_then_it_is_that_one
 
 async def tell(database: Database, management: ManagementSettings, folder: Path) -> None:
     settings = Settings(data_dir=folder, management=management)
-    await tell_first_administrator(SimpleNamespace(database=database, settings=settings))  # type: ignore[arg-type]
+    controller = SimpleNamespace(database=database, settings=settings, url="http://127.0.0.1:8080")
+    await tell_first_administrator(controller)  # type: ignore[arg-type]
 
 
 async def test_C1_given_a_terminal_when_started_then_the_password_is_shown_once(
