@@ -85,7 +85,6 @@ async def examine(settings: Settings) -> list[Finding]:
         await port(settings),
         tls(settings.http, datetime.now(UTC)),
         await agi_port(settings),
-        await capture_port(settings),
         await database(settings),
         await simulated_numbers(settings),
         await dialling(settings),
@@ -176,25 +175,10 @@ async def agi_port(settings: Settings) -> Finding:
     return await _port("agi", address, number, partial(answers, f"agi://{address}:{number}"))
 
 
-async def capture_port(settings: Settings) -> Finding:
-    """The UDP port that Asterisk sends SIP to is free, or a controller has it."""
-    own = settings.capture
-    if not own.enabled:
-        return _ok("capture port", "SIP of calls is not taken")
-    return await _port("capture", own.address, own.port, partial(_serves, settings), socket.SOCK_DGRAM)
-
-
-async def _port(
-    section: str,
-    address: str,
-    number: int,
-    is_ours: Callable[[], Awaitable[bool]],
-    kind: socket.SocketKind = socket.SOCK_STREAM,
-) -> Finding:
+async def _port(section: str, address: str, number: int, is_ours: Callable[[], Awaitable[bool]]) -> Finding:
     name = f"{section} port"
-    with socket.socket(type=kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, number))
         except OSError as error:
