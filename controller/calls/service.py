@@ -135,6 +135,11 @@ class CallService:
         return self._live.values()
 
     @property
+    def draining(self) -> bool:
+        """No more calls are taken, for good."""
+        return self._draining
+
+    @property
     def live_ids(self) -> frozenset[str]:
         """Ids of the calls that are not closed yet: their rows belong to us."""
         return frozenset(self._live)
