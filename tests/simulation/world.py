@@ -1,6 +1,7 @@
 """A whole world on one seed: the unmodified controller, Asterisk, phones, customers and their receivers."""
 
 import asyncio
+import base64
 import logging
 import shutil
 import sqlite3
@@ -56,6 +57,10 @@ class Clock:
     def at(self, time: float) -> datetime:
         """What it would have shown at a moment of the loop, were it always put as it is now."""
         return _EPOCH + timedelta(seconds=time) + self.offset
+
+
+SECRET_KEY = base64.b64encode(bytes(32)).decode()
+"""With which every world's secrets are sealed."""
 
 
 def make_template(path: Path) -> None:
@@ -165,7 +170,9 @@ class World:
             host_name=HOST,
             data_dir=self.folder,
             http=HttpSettings(port=8080),
-            database=DatabaseSettings(url=self.url, synchronous=SYNCHRONOUS),
+            database=DatabaseSettings(
+                url=self.url, synchronous=SYNCHRONOUS, secret_key=SecretStr(SECRET_KEY)
+            ),
             asterisk=AsteriskSettings(
                 ari_url=address.url,
                 ari_user=address.user,
