@@ -286,9 +286,6 @@ async def running_controller(
         if membership is not None:
             heir = partial(_take_over, node=node, recovery=recovery, pushes=pushes, clock=clock)
             await stack.enter_async_context(_background(membership.watch(heir)))
-        stack.push_async_callback(
-            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event(), hands_over
-        )
         percent = settings.recordings.inspection_percent
         planner = Planner(
             library,
@@ -331,11 +328,15 @@ async def running_controller(
         gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
         routes += metrics_routes(observability, settings.metrics, remote)
         app = make_app(
-            routes, partial(_readiness, node, database), settings.http, gate, observability.answered
+            routes, partial(_readiness, node, database, calls), settings.http, gate, observability.answered
         )
         with naming_port("http.port", settings.http.address, settings.http.port):
             listener = await stack.enter_async_context(listening(app, settings.http, gate))
         guard.protect_url(listener.url)
+        # While it drains it answers: calls can be stopped, and new ones are refused in words.
+        stack.push_async_callback(
+            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event(), hands_over
+        )
         yield Controller(
             settings, listener, node, calls, database, directory, billing, search, content, reviews
         )
@@ -382,7 +383,7 @@ async def _take_over(estate: Estate, *, node: Node, recovery: Recovery, pushes: 
     await recovery.take_over(estate.application)
 
 
-async def _readiness(node: Node, database: Database) -> Readiness:
+async def _readiness(node: Node, database: Database, calls: CallService) -> Readiness:
     """Whether calls can be taken."""
     try:
         async with asyncio.timeout(_DATABASE_PATIENCE):
@@ -390,7 +391,7 @@ async def _readiness(node: Node, database: Database) -> Readiness:
         answers = True
     except Exception:  # whatever it is, no call could be written down
         answers = False
-    return Readiness({"database": answers, "node": node.available})
+    return Readiness({"database": answers, "node": node.available, "controller": not calls.draining})
 
 
 def _speech_figures(speech: Synthesiser | None) -> dict[str, Callable[[], float]]:

@@ -34,9 +34,12 @@ class Leg(Line):
         """What the phone hears while it waits for another."""
         return WaitingSound(self._begin_playing, self._stop)
 
-    async def take_over(self) -> None:
-        """Take over a leg that talked when its controller went away."""
+    def adopt(self) -> None:
+        """It talked when its controller went away, and is ours now."""
         self._exists = self._entered = self._answered = True
+
+    async def take_over(self) -> None:
+        """Find out how an adopted leg is, and have it hear nothing but the other."""
         try:
             await self._node.ari.channels.get(self.id)
         except ari.NotFound:

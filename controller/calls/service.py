@@ -135,6 +135,11 @@ class CallService:
         return self._live.values()
 
     @property
+    def draining(self) -> bool:
+        """No more calls are taken, for good."""
+        return self._draining
+
+    @property
     def live_ids(self) -> frozenset[str]:
         """Ids of the calls that are not closed yet: their rows belong to us."""
         return frozenset(self._live)
@@ -154,7 +159,6 @@ class CallService:
         """
         if self._draining:
             raise ShuttingDown("no more calls are taken")
-        self._brake.check(len(self._live))
         self._node.check_available()
         for leg in ("a", "b"):
             self._node.ways(request.numbers_of(leg)[1])
@@ -167,6 +171,7 @@ class CallService:
     async def _accept(
         self, request: CallRequest, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
     ) -> Accepted:
+        self._brake.check(len(self._live))
         call_id, session_id = self._identities.next(request.service)
         call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
         call.timeline.add(Entry(0, self._clock.now(), Kind.ACCEPTED))
@@ -300,8 +305,13 @@ class CallService:
         # Ended once: a second time would interrupt the hanging up.
         if call_id not in self._stopped:
             self._stopped[call_id] = outcome
-            task.cancel()
+            # Not a task that was only just made: it would end without having closed its call.
+            asyncio.get_running_loop().call_soon(self._interrupt, call_id, task)
         return True
+
+    def _interrupt(self, call_id: str, task: asyncio.Task[None]) -> None:
+        if call_id in self._running:
+            task.cancel()
 
     async def _flow(self, call: LiveCall) -> Outcome:
         def make_leg(name: str) -> Leg:

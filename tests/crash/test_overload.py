@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ from tests.crash.world import World
 pytestmark = pytest.mark.requirement("E4")
 
 
-async def flood(world: World, calls: int) -> tuple[list[Answer], list[Answer]]:
+async def flood(world: World, calls: int, **fields: Any) -> tuple[list[Answer], list[Answer]]:
     """Ask for so many at once; (accepted, refused)."""
-    answers = await asyncio.gather(*(world.ask("notification") for _ in range(calls)))
+    answers = await asyncio.gather(*(world.ask("notification", **fields) for _ in range(calls)))
     accepted = [answer for answer in answers if answer.code == "0"]
     world.accepted |= {answer.session_id: "flood" for answer in accepted}
     refused = [answer for answer in answers if answer.code != "0"]
@@ -66,7 +67,10 @@ async def test_E4_given_more_calls_than_may_be_when_asked_for_at_once_then_the_r
 ) -> None:
     w = await world(sections={"limits": PLENTY.model_copy(update={"max_calls": 20})})
 
-    accepted, refused = await flood(w, 60)
+    # Each of them hangs up 8 s after the answer: as soon as the others are over, there is place again.
+    accepted, refused = await flood(
+        w, 60, calleeNbr="+99901600008", playInfoList=[{"notifyVoice": "long.wav"}]
+    )
 
     assert (len(accepted), len(refused)) == (20, 40)
     assert w.sql("select count(*) from call") == [(20,)]

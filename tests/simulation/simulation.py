@@ -28,7 +28,7 @@ from controller.store import database
 from tests.simulation.faults import heal, trouble
 from tests.simulation.invariants import check, is_quiet, watch
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.world import SYNCHRONOUS, World, make_template
+from tests.simulation.world import SECRET_KEY, SYNCHRONOUS, World, make_template
 
 _TROUBLE = 20.0
 """Seconds in which calls are asked for and things go wrong."""
@@ -77,6 +77,7 @@ def prepared() -> Iterator[Path]:
     template = folder / "template.db"
     make_template(template)
     described = server.document(OPERATIONS)
+    seal = database.seal_of(SECRET_KEY, folder)
     gc.disable()
     try:
         with (
@@ -88,6 +89,7 @@ def prepared() -> Iterator[Path]:
             # So does writing the management API's document, which is made once in a program's life.
             changed(server, "document", lambda _operations: described),
             # Statements are compiled once for each engine; every world has its database in the same place.
+            changed(database, "seal_of", lambda _key, _file: seal),
             changed(database, "make_engine", cache(database.make_engine)),
         ):
             # The first world makes what is made once.
@@ -160,7 +162,8 @@ def _throw_away(world: World, loop: SimulatedLoop) -> None:
     with _quietly():
         loop.set_exception_handler(lambda *_: None)
         world.close()
-        database.make_engine(world.url, synchronous=SYNCHRONOUS).dispose()
+        seal = database.seal_of(SECRET_KEY, world.folder)
+        database.make_engine(world.url, synchronous=SYNCHRONOUS, seal=seal).dispose()
         loop.close()
         asyncio.set_event_loop(None)
         if world.seed % _COLLECT_EVERY == 0:

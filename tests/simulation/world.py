@@ -1,6 +1,7 @@
 """A whole world on one seed: the unmodified controller, Asterisk, phones, customers and their receivers."""
 
 import asyncio
+import base64
 import logging
 import shutil
 import sqlite3
@@ -56,6 +57,10 @@ class Clock:
     def at(self, time: float) -> datetime:
         """What it would have shown at a moment of the loop, were it always put as it is now."""
         return _EPOCH + timedelta(seconds=time) + self.offset
+
+
+SECRET_KEY = base64.b64encode(bytes(32)).decode()
+"""With which every world's secrets are sealed."""
 
 
 def make_template(path: Path) -> None:
@@ -118,6 +123,7 @@ class World:
         self.controller: Controller | None = None
         self.crashes: list[float] = []
         self.restarts = 0
+        self._hands_over = False
         self.lines = Lines(self.clock)
         self.database_away_until = 0.0
         self.database_slow_until = 0.0
@@ -164,7 +170,9 @@ class World:
             host_name=HOST,
             data_dir=self.folder,
             http=HttpSettings(port=8080),
-            database=DatabaseSettings(url=self.url, synchronous=SYNCHRONOUS),
+            database=DatabaseSettings(
+                url=self.url, synchronous=SYNCHRONOUS, secret_key=SecretStr(SECRET_KEY)
+            ),
             asterisk=AsteriskSettings(
                 ari_url=address.url,
                 ari_user=address.user,
@@ -198,7 +206,11 @@ class World:
         while True:
             try:
                 async with running_controller(
-                    self._settings(), clock=self.clock, random=random, sender=self.receivers
+                    self._settings(),
+                    clock=self.clock,
+                    random=random,
+                    sender=self.receivers,
+                    hands_over=lambda: self._hands_over,
                 ) as self.controller:
                     await stop.wait()
                     self.controller = None
@@ -224,12 +236,13 @@ class World:
         self.loop.call_later(self.random.choice([0.01, 0.5, 3.0, 12.0]), self.start_controller)
 
     async def restart(self) -> None:
-        """SIGTERM; somebody starts it again."""
+        """SIGTERM, or Ctrl-C; somebody starts it again."""
         process, running = self.controllers[-1], self._running
         if not process.alive or running is None or self._stop.is_set():
             return
         self.note("controller restarted")
         self.restarts += 1
+        self._hands_over = self.random.random() < 0.7
         self._stop.set()
         await asyncio.wait({running}, timeout=60)
         if process.alive and process is self.controllers[-1]:
@@ -238,6 +251,7 @@ class World:
     async def stop_controller(self) -> None:
         """The end of the world, in good order."""
         assert self._running is not None
+        self._hands_over = False
         self._stop.set()
         await asyncio.wait({self._running}, timeout=60)
         if not self._running.done():
