@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
+.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
 .PHONY: pictures service-postgres bench requirements migration format
 
@@ -18,22 +18,17 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## All tests: unit, service, fuzz, simulation, integration on a real Asterisk, crashes, the console in a browser, conformance, listening to the voice
+test: setup ## Unit, service, fuzz, simulation, integration on a real Asterisk, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
-	@scripts/setup postgresql
-	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
-	@$(BIN)/pytest tests/crash -n 2 -m "not long"
-	@$(MAKE) --no-print-directory integration-postgres
-	@scripts/setup-browser
-	@$(BIN)/pytest tests/browser -n 2
-	@scripts/setup-docker
-	@$(BIN)/pytest tests/compose
 	@$(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
+
+test-all: test ## The same, and PostgreSQL, crashes, the console in a browser, containers
+	@$(MAKE) --no-print-directory service-postgres integration-postgres browser crash compose
 
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
