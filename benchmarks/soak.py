@@ -197,7 +197,6 @@ async def measure(minutes: float, out: Path, directory: Path) -> dict[str, objec
             "tasks_after": last.tasks,
             "files_after": last.controller_files,
             "cpu_of_controller": round(used.roles["controller"] / elapsed, 3),
-            "cpu_of_others": round(used.others / elapsed, 3),
         }
 
 
