@@ -5,8 +5,8 @@ Source: HEP/EEP revision 11 (sipcapture.org), and what Asterisk 22.10 was seen t
 
 import socket
 import struct
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 _MAGIC: Final = b"HEP3"
 _HEADER: Final = struct.Struct("!4sH")
@@ -30,8 +30,7 @@ class HepError(Exception):
     """The datagram is no HEPv3, or none that Asterisk sends; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Host and port."""
 
     host: str
@@ -41,8 +40,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """A message that Asterisk has sent or received."""
 
     at: float
@@ -75,8 +73,8 @@ def parse(datagram: bytes) -> Packet:
     return Packet(
         at=_number(chunks, _SECONDS, _LONG) + _number(chunks, _MICROSECONDS, _LONG) / 1e6,
         protocol=_whole(chunks, _PROTOCOL, 1)[0],
-        source=Address(_host(chunks, source, size), _number(chunks, _SOURCE_PORT, _SHORT)),
-        destination=Address(_host(chunks, destination, size), _number(chunks, _DESTINATION_PORT, _SHORT)),
+        source=_address(_whole(chunks, source, size), _whole(chunks, _SOURCE_PORT, 2)),
+        destination=_address(_whole(chunks, destination, size), _whole(chunks, _DESTINATION_PORT, 2)),
         correlation=_text(chunks.get(_CORRELATION, b"")),
         payload=_whole(chunks, _PAYLOAD, None),
     )
@@ -85,15 +83,15 @@ def parse(datagram: bytes) -> Packet:
 def _chunks(datagram: bytes) -> dict[int, bytes]:
     """The generic chunks by type; those of vendors are left out."""
     found: dict[int, bytes] = {}
-    place, end = _HEADER.size, len(datagram)
+    place, end, head, unpack = _HEADER.size, len(datagram), _CHUNK.size, _CHUNK.unpack_from
     while place < end:
-        if end - place < _CHUNK.size:
+        if end - place < head:
             raise HepError("ends within a chunk's header")
-        vendor, kind, length = _CHUNK.unpack_from(datagram, place)
-        if length < _CHUNK.size or place + length > end:
+        vendor, kind, length = unpack(datagram, place)
+        if length < head or place + length > end:
             raise HepError(f"chunk {kind} says it has {length} bytes and there are {end - place}")
         if vendor == 0:
-            found[kind] = datagram[place + _CHUNK.size : place + length]
+            found[kind] = datagram[place + head : place + length]
         place += length
     return found
 
@@ -112,9 +110,10 @@ def _number(chunks: dict[int, bytes], kind: int, form: struct.Struct) -> int:
     return number
 
 
-def _host(chunks: dict[int, bytes], kind: int, size: int) -> str:
-    family = socket.AF_INET if size == 4 else socket.AF_INET6
-    return socket.inet_ntop(family, _whole(chunks, kind, size))
+@lru_cache(1024)
+def _address(host: bytes, port: bytes) -> Address:
+    family = socket.AF_INET if len(host) == 4 else socket.AF_INET6
+    return Address(socket.inet_ntop(family, host), _SHORT.unpack(port)[0])
 
 
 def _text(content: bytes) -> str:

@@ -7,8 +7,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +28,8 @@ from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
 from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
+
+_Kind = TypeVar("_Kind", Counter, Histogram)
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LAG_INTERVAL: Final = 0.5
@@ -84,52 +87,54 @@ class Metrics:
             "voicecall_build_info", "The program that runs here.", ("version", "controller"), **more
         )
         build.labels(version("voicecall"), controller).set(1)
-        self._ended = Counter(
+        self._ended = _children(Counter)(
             "voicecall_calls_ended", "Calls that are over.", ("service", "state_code"), **more
         )
-        self._answered = Counter(
+        self._answered = _children(Counter)(
             "voicecall_legs_answered", "Phones that answered.", ("service", "leg"), **more
         )
-        self._setup = Histogram(
+        self._setup = _children(Histogram)(
             "voicecall_call_setup_seconds",
             "From the acceptance of a call to the dialling of its first phone.",
             ("service",),
             buckets=_SETUP,
             **more,
         )
-        self._ringing = Histogram(
+        self._ringing = _children(Histogram)(
             "voicecall_leg_answer_seconds",
             "From dialling a phone to its answer.",
             ("service", "leg"),
             buckets=_RINGING,
             **more,
         )
-        self._talk = Histogram(
+        self._talk = _children(Histogram)(
             "voicecall_call_talk_seconds",
             "From the answer of whom it is for to the end of a call.",
             ("service",),
             buckets=_TALKING,
             **more,
         )
-        self._failovers = Counter(
+        self._failovers = _children(Counter)(
             "voicecall_trunk_failovers", "Legs that went over another trunk.", ("failed_to",), **more
         )
-        self._pushes = Counter("voicecall_push_attempts", "Attempts at pushes.", ("event", "outcome"), **more)
-        self._push_seconds = Histogram(
+        self._pushes = _children(Counter)(
+            "voicecall_push_attempts", "Attempts at pushes.", ("event", "outcome"), **more
+        )
+        self._push_seconds = _children(Histogram)(
             "voicecall_push_seconds",
             "From connecting to a receiver to its answer.",
             ("event",),
             buckets=_PUSH_LAG,
             **more,
         )
-        self._push_lag = Histogram(
+        self._push_lag = _children(Histogram)(
             "voicecall_push_lag_seconds",
             "From what happened in a call to the receiver's answer to its push.",
             ("event",),
             buckets=_PUSH_LAG,
             **more,
         )
-        self._requests = Histogram(
+        self._requests = _children(Histogram)(
             "voicecall_http_request_seconds",
             "Requests and how long they took.",
             ("route", "method", "status"),
@@ -164,33 +169,33 @@ class Metrics:
         del after
         service = call.request.service.value
         if entry.kind is Kind.CALLOUT and entry.leg == "a":
-            self._setup.labels(service).observe(_seconds(call.accepted_at, entry.at))
+            self._setup(service).observe(_seconds(call.accepted_at, entry.at))
         elif entry.kind is Kind.ANSWER and entry.leg is not None:
-            self._answered.labels(service, entry.leg).inc()
+            self._answered(service, entry.leg).inc()
             dialled = call.timeline.leg(entry.leg).dialled
             if dialled is not None:
-                self._ringing.labels(service, entry.leg).observe(_seconds(dialled, entry.at))
+                self._ringing(service, entry.leg).observe(_seconds(dialled, entry.at))
         elif entry.kind is Kind.FAILOVER:
-            self._failovers.labels(str(entry.detail.get("trunk"))).inc()
+            self._failovers(str(entry.detail.get("trunk"))).inc()
         elif entry.kind is Kind.DISCONNECT:
-            self._ended.labels(service, str(entry.detail["state_code"])).inc()
+            self._ended(service, str(entry.detail["state_code"])).inc()
             answered = call.timeline.leg("b" if "b" in call.legs else "a").answered
             if answered is not None:
-                self._talk.labels(service).observe(_seconds(answered, entry.at))
+                self._talk(service).observe(_seconds(answered, entry.at))
 
     def pushed(self, push: Push, delivery: Delivery, at: datetime) -> None:
         """An attempt at a push was made."""
         event = push.event_type
         outcome = "accepted" if delivery.accepted else str(delivery.failure)
-        self._pushes.labels(event, outcome).inc()
+        self._pushes(event, outcome).inc()
         took = delivery.latency_ms / 1000
-        self._push_seconds.labels(event).observe(took)
+        self._push_seconds(event).observe(took)
         if delivery.accepted and push.happened_at is not None:
-            self._push_lag.labels(event).observe(max(0.0, _seconds(push.happened_at, at) + took))
+            self._push_lag(event).observe(max(0.0, _seconds(push.happened_at, at) + took))
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        self._requests.labels(route, method, str(status)).observe(seconds)
+        self._requests(route, method, str(status)).observe(seconds)
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, until cancelled."""
@@ -199,6 +204,15 @@ class Metrics:
             due = loop.time() + _LAG_INTERVAL
             await asyncio.sleep(_LAG_INTERVAL)
             self._lag.observe(max(0.0, loop.time() - due))
+
+
+def _children(kind: type[_Kind]) -> Callable[..., Callable[..., _Kind]]:
+    """Makes a metric and gives what finds its children: by a memory, as `labels` takes ten times as long."""
+
+    def make(*args: Any, **more: Any) -> Callable[..., _Kind]:
+        return lru_cache(maxsize=4096)(kind(*args, **more).labels)
+
+    return make
 
 
 def _seconds(begin: datetime, end: datetime) -> float:
