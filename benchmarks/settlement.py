@@ -25,9 +25,9 @@ from benchmarks.load import milliseconds, run
 from benchmarks.product import Product, Use, product
 from benchmarks.services import NOTIFICATION, SHOWN
 from controller.billing import ledger
-from controller.billing_settings import BillingSettings
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import LegTimes
+from controller.settings import BillingSettings
 from controller.store.billing_tables import Price, RatedCall, Settlement
 from controller.store.database import Database
 from controller.store.tables import Account, Call, Cdr

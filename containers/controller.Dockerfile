@@ -11,7 +11,7 @@ COPY dialplan dialplan
 COPY sounds sounds
 COPY testbed testbed
 COPY controller controller
-RUN python3 -m controller.console.libraries \
+RUN /opt/voicecall/bin/python -m controller.console.libraries \
  && /opt/voicecall/bin/pip install --quiet --no-cache-dir '.[speech]' \
  && /opt/voicecall/bin/voicecall speech fetch --into /opt/voicecall/speech-models
 

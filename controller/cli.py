@@ -29,7 +29,7 @@ from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
 from controller.settings import Settings
-from controller.settings_file import initial_settings, settings_table, settings_text
+from controller.settings.file import initial_settings, settings_table, settings_text
 from controller.store.errors import DatabaseUnusable
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.settings import Settings
-from controller.settings_file import settings_text
+from controller.settings.file import settings_text
 
 
 class ControllerFailed(Exception):

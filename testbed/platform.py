@@ -24,12 +24,12 @@ from controller.cli import (
     until_stopped,
 )
 from controller.declare_command import apply_file
-from controller.limit_settings import LimitSettings
 from controller.settings import (
     AgiSettings,
     AsteriskSettings,
     CaptureSettings,
     HttpSettings,
+    LimitSettings,
     PushSettings,
     Settings,
     SpeechSettings,

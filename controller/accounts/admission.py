@@ -13,9 +13,9 @@ from controller.accounts.errors import Abroad, NotDiallable, Party
 from controller.accounts.rules import Filter, frequency_of
 from controller.asterisk.simulated import is_simulated
 from controller.clock import Clock
-from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import PhoneNumber
 from controller.rules.number_classes import NumberClass
+from controller.settings import DiallingSettings, LimitSettings
 from controller.store.limits import Limits
 
 

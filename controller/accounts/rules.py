@@ -12,13 +12,14 @@ from controller.accounts.errors import (
     CallerBlacklisted,
     OutsideHours,
 )
-from controller.limit_settings import CallRules, Cap, Frequency, LimitSettings, WindowText
 from controller.phone_number import PhoneNumber
 from controller.rules.amounts import Price
 from controller.rules.hours import Hours
 from controller.rules.number_classes import NumberClass
 from controller.rules.patterns import NumberSet
 from controller.rules.windows import window
+from controller.settings import LimitSettings
+from controller.settings.limits import CallRules, Cap, Frequency, WindowText
 from controller.store.limits import Frequency as CountedFrequency
 from controller.store.tables import Account
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from controller.accounts.directory import LiveDirectory
-from controller.limit_settings import Cap
+from controller.settings.limits import Cap
 from controller.store.billing_tables import EVERYTHING
 
 

@@ -17,9 +17,9 @@ from controller.billing.prices import OwnTariff
 from controller.billing.rent import charge_rents
 from controller.billing.settlement import Settling
 from controller.billing.spending import Spending, Terms
-from controller.billing_settings import AlarmSettings, BillingSettings
 from controller.clock import Clock
 from controller.rules.amounts import from_units
+from controller.settings import AlarmSettings, BillingSettings
 from controller.store.alarms import Raised, raise_alarms
 from controller.store.database import Database
 from controller.store.spent import elsewhere

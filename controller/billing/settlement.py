@@ -21,8 +21,8 @@ from controller.billing import ledger, prices
 from controller.billing.calendar import Calendar
 from controller.billing.prices import PriceBook
 from controller.billing.rating import MINUTE, decode_record, rate
-from controller.billing_settings import BillingSettings
 from controller.clock import Clock
+from controller.settings import BillingSettings
 from controller.store import ratings as rows
 from controller.store.database import Database
 from controller.store.ratings import SettlementClosed, UnratedCall

@@ -1,7 +1,7 @@
 """The browser's libraries: installed packages that package-lock.json names, checked against its digests.
 
-They come from an npm registry, but neither npm nor Node.js is needed: a package is a tar file, and the one
-library that isn't made for browsers yet is put together by a program that comes as a package too.
+They come from the npm registry. The one library that isn't made for browsers yet is put together by a program
+that comes as a package too.
 `python -m controller.console.libraries` installs them; `scripts/setup` does so.
 """
 
@@ -16,9 +16,10 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Final
 
-from controller.npm import archive_of
+from controller.registries import NpmPackage, npm_archives
 
 _HERE: Final = Path(__file__).parent
 _LOCK: Final = _HERE / "package-lock.json"
@@ -47,27 +48,35 @@ def install() -> None:
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     shutil.rmtree(INSTALLED, ignore_errors=True)
-    for place, package in json.loads(_LOCK.read_text())["packages"].items():
-        name = place.removeprefix("node_modules/")
-        if place and (not package.get("optional") or name == _MACHINES.get(platform.machine())):
-            _unpack(name, package)
+    packages = dict(_packages())
+    with TemporaryDirectory(prefix="libraries-") as scratch:
+        archives = npm_archives(list(packages), Path(scratch))
+        for (package, integrity), archive in zip(packages.items(), archives, strict=True):
+            _unpack(package, integrity, archive.read_bytes())
     _bundle()
     stamp.write_text(wanted)
 
 
-def _unpack(name: str, package: dict[str, Any]) -> None:
-    content = archive_of(name, package["version"])
-    kind, _, expected = package["integrity"].partition("-")
+def _packages() -> Iterator[tuple[NpmPackage, str]]:
+    """What this machine needs, each with its digest."""
+    for place, package in json.loads(_LOCK.read_text())["packages"].items():
+        name = place.removeprefix("node_modules/")
+        if place and (not package.get("optional") or name == _MACHINES.get(platform.machine())):
+            yield NpmPackage(name, package["version"]), package["integrity"]
+
+
+def _unpack(package: NpmPackage, integrity: str, content: bytes) -> None:
+    kind, _, expected = integrity.partition("-")
     if base64.b64encode(hashlib.new(kind, content).digest()).decode() != expected:
-        raise ValueError(f"{name} {package['version']} is not what package-lock.json says")
-    into = INSTALLED / name
+        raise ValueError(f"{package.name} {package.version} is not what package-lock.json says")
+    into = INSTALLED / package.name
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         for member in archive:
             _, _, inner = member.name.partition("/")
             if member.isfile() and inner:
                 target = (into / inner).resolve()
                 if not target.is_relative_to(into.resolve()):
-                    raise ValueError(f"{name} has a file outside of its folder")
+                    raise ValueError(f"{package.name} has a file outside of its folder")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 source = archive.extractfile(member)
                 assert source is not None

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import aiosmtplib
 
-from controller.content_settings import MailSettings
+from controller.settings import MailSettings
 
 
 class MailError(Exception):

@@ -10,7 +10,6 @@ from random import Random
 
 from controller.accounts.webhook_secret import webhook_key
 from controller.clock import Clock
-from controller.content_settings import MailSettings
 from controller.notices import message
 from controller.notices.mail import Mailer, MailError
 from controller.pushes.due import DueLoop
@@ -18,7 +17,7 @@ from controller.pushes.guard import AddressGuard
 from controller.pushes.receiver import Delivery, Failure, HttpSender, Sender
 from controller.pushes.retry import Again, Decision, GiveUp, durable
 from controller.pushes.signing import webhook_headers
-from controller.settings import PushSettings
+from controller.settings import MailSettings, PushSettings
 from controller.store import notices as rows
 from controller.store.database import Database
 from controller.store.notices import Channel, DueNotice

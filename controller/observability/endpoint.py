@@ -5,8 +5,8 @@ from aiohttp import web
 from controller.api.remote import Remote
 from controller.observability.metrics import CONTENT_TYPE
 from controller.observability.room import Observability
-from controller.observability_settings import MetricSettings
 from controller.rules.networks import is_within
+from controller.settings import MetricSettings
 
 
 def metrics_routes(

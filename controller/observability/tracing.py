@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
-from controller.observability_settings import TraceSettings
 from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
+from controller.settings import TraceSettings
 
 if TYPE_CHECKING:
     import asyncio

@@ -133,7 +133,7 @@ def _import(engine: Engine, suite: str, tree: Path) -> None:
     options = ["--variant=minbase", "--components=main", "--include=ca-certificates"]
     # Mirrors can lag.
     stale = '--aptopt=Acquire::Check-Valid-Until "false"'
-    command = ["mmdebstrap", *options, stale, suite, str(tree), "http://deb.debian.org/debian"]
+    command = ["mmdebstrap", *options, stale, suite, str(tree)]
     subprocess.run(command, check=True, capture_output=True)
     # What this machine trusts its containers trust too.
     own = tree / "usr/local/share/ca-certificates"

@@ -11,8 +11,7 @@ from integration.support import StartBench
 from pydantic import SecretStr
 
 from controller.doctor import Finding, Level, examine
-from controller.limit_settings import DiallingSettings
-from controller.settings import AgiSettings, HttpSettings, Settings
+from controller.settings import AgiSettings, DiallingSettings, HttpSettings, Settings
 from testbed.asterisk import AsteriskProgram
 from testbed.platform import Platform, platform
 from testbed.ports import reserved_ports

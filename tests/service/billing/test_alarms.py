@@ -13,7 +13,7 @@ from controller.billing import prices
 from controller.billing.alarms import AnswerRates, neighbour_alarms, spending_alarms
 from controller.billing.room import Billing
 from controller.billing.spending import EndedCall, Spent
-from controller.billing_settings import AlarmSettings
+from controller.settings import AlarmSettings
 from controller.store.alarms import alarms_page
 from controller.store.database import Database
 

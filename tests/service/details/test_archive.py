@@ -14,8 +14,7 @@ from sqlmodel import Session, select
 
 from controller.details import index as index_module
 from controller.details.index import opened_index
-from controller.limit_settings import LimitSettings
-from controller.settings import DetailSettings, RecordingSettings, Settings
+from controller.settings import DetailSettings, LimitSettings, RecordingSettings, Settings
 from controller.store import call_index
 from controller.store.billing_tables import RatedCall, Settlement
 from controller.store.calls import CdrDelivery

@@ -10,8 +10,8 @@ import trustme
 from pydantic import ValidationError
 from service.notices.support import MailServer, mail_server
 
-from controller.content_settings import MailSettings
 from controller.notices.mail import Mailer, MailError
+from controller.settings import MailSettings
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 

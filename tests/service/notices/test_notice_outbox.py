@@ -21,11 +21,11 @@ from unit.calls.support import ACCOUNT
 from unit.pushes.support import SetClock, push_settings
 from unit.support import soon
 
-from controller.content_settings import MailSettings
 from controller.notices.contacts import MOST, ContactDetails, Contacts
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.notices.outbox import NoticeOutbox, opened_outbox
 from controller.pushes.guard import AddressGuard
+from controller.settings import MailSettings
 from controller.store import notices as rows
 from controller.store.alarms import Raised, raise_alarms
 from controller.store.database import Database

@@ -22,9 +22,9 @@ from controller.accounts.errors import (
     Party,
 )
 from controller.accounts.rules import terms_of
-from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import PhoneNumber
 from controller.rules.windows import Window
+from controller.settings import DiallingSettings, LimitSettings
 from controller.store.limits import Frequency, Limits
 from controller.store.tables import Account, Service
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.accounts.dialling import DiallingPolicy, Verdict
-from controller.limit_settings import DiallingSettings
 from controller.phone_number import PhoneNumber
+from controller.settings import DiallingSettings
 
 SHIPPED = DiallingPolicy(DiallingSettings().allowed, DiallingSettings().forbidden)
 

@@ -11,9 +11,10 @@ from controller.accounts.dialling import DiallingPolicy, Verdict
 from controller.accounts.directory import Held, LiveDirectory
 from controller.accounts.errors import AccountHeld, EverythingStopped, NotDiallable, Party
 from controller.accounts.spending import SpendingTerms
-from controller.limit_settings import Cap, DiallingSettings, LimitSettings
 from controller.phone_number import PhoneNumber
 from controller.rules.number_classes import NumberClass
+from controller.settings import DiallingSettings, LimitSettings
+from controller.settings.limits import Cap
 from controller.store.billing_tables import EVERYTHING
 from controller.store.tables import Service
 

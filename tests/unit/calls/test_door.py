@@ -16,10 +16,10 @@ from controller.accounts.directory import Application, Directory, DisplayNumber
 from controller.accounts.rules import terms_of
 from controller.agi import Refused
 from controller.door import Door
-from controller.limit_settings import DiallingSettings, LimitSettings
 from controller.phone_number import PhoneNumber
 from controller.prompts.library import PromptLibrary, StoredPrompt
 from controller.prompts.shipped import ShippedPrompts
+from controller.settings import DiallingSettings, LimitSettings
 from controller.share import shared
 from controller.store.tables import Account, Call, Service
 

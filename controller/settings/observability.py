@@ -2,14 +2,12 @@
 
 from ipaddress import IPv4Network, IPv6Network
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from controller.settings.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MetricSettings(_Section):
+class MetricSettings(Section):
     """Metrics for Prometheus at /metrics."""
 
     enabled: bool = Field(True, description="Whether metrics are counted and can be scraped.")
@@ -19,7 +17,7 @@ class MetricSettings(_Section):
     )
 
 
-class TraceSettings(_Section):
+class TraceSettings(Section):
     """Traces for OpenTelemetry: one for each call, from the request to the last push."""
 
     endpoint: str = Field(

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from controller.rules.amounts import Price
 from controller.rules.hours import check_span, check_zone
 from controller.rules.number_classes import PREMIUM, TOLL_FRAUD, NumberClass
 from controller.rules.patterns import check_pattern
 from controller.rules.windows import check_window
+from controller.settings.section import Section
 
 Pattern = Annotated[str, AfterValidator(check_pattern)]
 WindowText = Annotated[str, AfterValidator(check_window)]
@@ -46,10 +47,8 @@ _FORBIDDEN = [
 ]
 
 
-class CallRules(BaseModel):
+class CallRules(Section):
     """Rules that the operator has for all, and accounts for their own calls."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     callee_blacklist: list[Pattern] = Field(
         [], description="Numbers or patterns that are not called (1013004)."
@@ -70,10 +69,8 @@ class CallRules(BaseModel):
     )
 
 
-class DiallingSettings(BaseModel):
+class DiallingSettings(Section):
     """What may be dialled: patterns as in Asterisk's dialplan, of E.164 numbers; see [limits](limits.md)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     allowed: list[Pattern] = Field(
         _ALLOWED,

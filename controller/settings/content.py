@@ -1,18 +1,14 @@
 """Settings of what accounts have played and how their contacts are told: sections `sounds` and `mail`."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-Seconds = Annotated[float, Field(gt=0)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from controller.settings.section import Seconds, Section
 
 
-class SoundSettings(_Section):
+class SoundSettings(Section):
     """Sound files that accounts upload."""
 
     convert_megabytes: int = Field(
@@ -27,7 +23,7 @@ class SoundSettings(_Section):
     files_per_account: int = Field(500, ge=1, description="Sound files that an account may have.")
 
 
-class MailSettings(_Section):
+class MailSettings(Section):
     """The mail server through which contacts of accounts are told."""
 
     host: str = Field("", description="Name of the SMTP server; empty: no mail is sent, it waits for one.")
