@@ -1,60 +1,40 @@
 """Where everything meets: the controller, made from settings."""
 
 import asyncio
-import contextlib
-import errno
 import logging
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from random import Random, SystemRandom
-from typing import Any, Protocol
-
-from aiohttp import web
-from sqlalchemy import select
+from typing import Protocol
 
 from controller.accounts.admission import Admission
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.accounts.spending import SpendingTerms
 from controller.agi import agi_server
-from controller.api.entrance import Gate
-from controller.api.listener import Listener, listening
-from controller.api.openapi.document import document
-from controller.api.openapi.routes import documentation_routes
-from controller.api.pacing import Pacer
-from controller.api.remote import Remote
-from controller.api.server import Readiness, make_app
-from controller.api.wire.authentication import Authenticator, Lockout, TokenDesk
-from controller.api.wire.handlers import WireApi
-from controller.api.wire.idempotency import StartedCalls
+from controller.api.listener import Listener
 from controller.api.wire.plans import Planner
-from controller.api.wire.token_handlers import TokenApi
 from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
 from controller.billing.room import Billing
 from controller.calls.brake import Brake, Wait
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
+from controller.calls.wishes import StopWishes
 from controller.capture.room import opened_captures
 from controller.clock import Clock, SystemClock
-from controller.console.console import Console
-from controller.console.pages.catalogue import PAGES
 from controller.details.archive import CallArchive
 from controller.details.index import opened_index
 from controller.details.one_call import CallDetails
 from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
+from controller.housekeeping import keep_house
 from controller.key_file import load_or_make_key
-from controller.management.catalogue import OPERATIONS
+from controller.lifecycle import background, naming_port
 from controller.management.context import management_services
-from controller.management.desk import Desk
-from controller.management.server import ManagementApi
-from controller.membership.membership import Membership
 from controller.notices.outbox import opened_outbox
-from controller.observability.endpoint import metrics_routes
 from controller.observability.room import opened_observability
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
@@ -62,38 +42,26 @@ from controller.prompts.speech.synthesiser import Synthesiser
 from controller.pushes.cdr_outbox import GATHERING
 from controller.pushes.guard import AddressGuard
 from controller.pushes.receiver import Sender
-from controller.pushes.room import Pushes, opened_pushes
-from controller.recordings.download import RecordingDownloads
+from controller.pushes.room import opened_pushes
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner
 from controller.review.queue import ReviewQueue
-from controller.settings import AgiSettings, AuthenticationSettings, CaptureSettings, Settings
+from controller.serving import serving
+from controller.settings import AgiSettings, CaptureSettings, Settings
 from controller.share import shared
 from controller.sounds.distribution import Distributor
 from controller.sounds.reviewed import REVIEWED
 from controller.sounds.room import Content, opened_content
 from controller.sounds.sweeping import Sweeper
 from controller.speech import running_speech
-from controller.store.calls import forget_nonces
-from controller.store.controllers import Estate
 from controller.store.database import Database
 from controller.store.journal import Journal
-from controller.store.notices import purge_notices
-from controller.store.people import forget_expired
-from controller.store.pushes import purge_pushes
 from controller.store.schema import migrate
 from controller.store.sealing import seal_what_is_open
 from controller.store.tables import App, Contact, Trunk
+from controller.succession import die, joined, take_over
 
 log = logging.getLogger(__name__)
-
-_HOUSEKEEPING_INTERVAL = 600.0
-"""Seconds."""
-
-
-NOTICES_KEPT = timedelta(days=90)
-_DATABASE_PATIENCE = 1.0
-"""Seconds in which the database must answer for the controller to be ready."""
 
 _COMMANDS_LATE, _WRITES_LATE = 1.0, 2.0
 """Seconds that commands for Asterisk and writes may wait; beyond that no calls are taken."""
@@ -152,7 +120,7 @@ async def running_controller(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.of(settings))
         await database.write(lambda session: seal_what_is_open(session, (App, Contact, Trunk)))
-        membership = await _joined(settings, database, clock, on_fenced or die, stack)
+        membership = await joined(settings, database, clock, on_fenced or die, stack)
         observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
@@ -239,6 +207,7 @@ async def running_controller(
             settings.controller,
             brake,
         )
+        wishes = StopWishes(database, calls, clock, settings.controller)
         observability.look_at(
             live_calls=lambda: calls.live,
             nodes=lambda: {node.name: node.available},
@@ -268,13 +237,13 @@ async def running_controller(
             keeper.run(),
             archive.run(),
             observability.run(),
-            calls.hear_wishes(),
+            wishes.run(),
             brake.run(),
-            _housekeeping(database, clock, attempts_kept),
+            keep_house(database, clock, attempts_kept),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
         for work in (*works, *others):
-            await stack.enter_async_context(_background(work))
+            await stack.enter_async_context(background(work))
         admission = Admission(
             settings.dialling, settings.limits, clock, settings.calls.simulated_prefix, node.phones
         )
@@ -284,8 +253,8 @@ async def running_controller(
         guard.protect_url(agi_address)
         await stack.enter_async_context(node)
         if membership is not None:
-            heir = partial(_take_over, node=node, recovery=recovery, pushes=pushes, clock=clock)
-            await stack.enter_async_context(_background(membership.watch(heir)))
+            heir = partial(take_over, node=node, recovery=recovery, pushes=pushes, clock=clock)
+            await stack.enter_async_context(background(membership.watch(heir)))
         percent = settings.recordings.inspection_percent
         planner = Planner(
             library,
@@ -294,8 +263,6 @@ async def running_controller(
             draws=lambda: random.random() * 100 < percent,
         )
         signer = LinkSigner(key, clock, timedelta(minutes=settings.recordings.link_minutes))
-        lockout = _lockout(settings.authentication)
-        remote = Remote(settings.http.trusted_proxies)
         search = CallSearch(database, index)
         services = management_services(
             settings,
@@ -308,30 +275,11 @@ async def running_controller(
             reviews,
             search,
             CallDetails(database, settings, clock, signer, captures),
-            calls.stop_anywhere,
+            wishes.stop,
         )
-        routes = _routes(
-            settings,
-            clock,
-            random,
-            database,
-            directory,
-            admission,
-            planner,
-            calls,
-            signer,
-            lockout,
-            ManagementApi(OPERATIONS, services, remote),
-            Console(PAGES, Desk(OPERATIONS, services), remote),
-            remote,
+        listener = await stack.enter_async_context(
+            serving(services, admission, planner, calls, wishes, signer, observability, random)
         )
-        gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
-        routes += metrics_routes(observability, settings.metrics, remote)
-        app = make_app(
-            routes, partial(_readiness, node, database, calls), settings.http, gate, observability.answered
-        )
-        with naming_port("http.port", settings.http.address, settings.http.port):
-            listener = await stack.enter_async_context(listening(app, settings.http, gate))
         guard.protect_url(listener.url)
         # While it drains it answers: calls can be stopped, and new ones are refused in words.
         stack.push_async_callback(
@@ -340,58 +288,6 @@ async def running_controller(
         yield Controller(
             settings, listener, node, calls, database, directory, billing, search, content, reviews
         )
-
-
-async def _joined(
-    settings: Settings,
-    database: Database,
-    clock: Clock,
-    on_fenced: Callable[[str], None],
-    stack: AsyncExitStack,
-) -> Membership | None:
-    """This controller among those of its database, which it leaves at the end; None: it has no others."""
-    if not database.shared:
-        return None
-    node = settings.own_asterisk
-    membership = Membership(database, settings.controller, node.application, node.name, clock, on_fenced)
-    await membership.join()
-    stack.push_async_callback(membership.leave)
-    await stack.enter_async_context(_background(membership.live()))
-    return membership
-
-
-def die(reason: str) -> None:
-    """End the process at once: whatever it still did would be done to another controller's calls."""
-    log.critical("This controller ends at once", extra={"reason": reason})
-    logging.shutdown()
-    os._exit(os.EX_TEMPFAIL)
-
-
-async def _take_over(estate: Estate, *, node: Node, recovery: Recovery, pushes: Pushes, clock: Clock) -> None:
-    """Go on with what another controller has left."""
-    pushes.adopt(estate.behind, clock.now())
-    # The dialplan may have been told to ask the other one.
-    await node.announce()
-    if estate.node != node.name:
-        if estate.live:
-            log.error(
-                "Calls are closed whose node this controller doesn't know",
-                extra={"node": estate.node, "calls": len(estate.live)},
-            )
-        await recovery.close_all(estate.live)
-        return
-    await recovery.take_over(estate.application)
-
-
-async def _readiness(node: Node, database: Database, calls: CallService) -> Readiness:
-    """Whether calls can be taken."""
-    try:
-        async with asyncio.timeout(_DATABASE_PATIENCE):
-            await database.read(lambda session: session.execute(select(1)))
-        answers = True
-    except Exception:  # whatever it is, no call could be written down
-        answers = False
-    return Readiness({"database": answers, "node": node.available, "controller": not calls.draining})
 
 
 def _speech_figures(speech: Synthesiser | None) -> dict[str, Callable[[], float]]:
@@ -414,56 +310,10 @@ async def _changed(
     await _configure(node, directory)
 
 
-def _routes(
-    settings: Settings,
-    clock: Clock,
-    random: Random,
-    database: Database,
-    directory: LiveDirectory,
-    admission: Admission,
-    planner: Planner,
-    calls: CallService,
-    signer: LinkSigner,
-    lockout: Lockout,
-    management: ManagementApi,
-    console: Console,
-    remote: Remote,
-) -> list[web.RouteDef]:
-    """Everything that is served."""
-    proofs = settings.authentication
-    tokens = TokenDesk(database, clock, timedelta(hours=proofs.token_hours))
-    authenticator = Authenticator(proofs, clock, tokens, lockout)
-    return [
-        *WireApi(
-            authenticator,
-            directory,
-            admission,
-            planner,
-            calls,
-            database,
-            signer,
-            remote,
-            random,
-            StartedCalls(database, clock),
-        ).routes(),
-        *TokenApi(directory, tokens, authenticator, remote).routes(),
-        *RecordingDownloads(database, signer, settings.recording_dir).routes(),
-        *documentation_routes(document),
-        *management.routes(),
-        *console.routes(),
-    ]
-
-
 def _no_longer_than_calls(settings: Settings) -> CaptureSettings:
     """What is kept of a call's SIP goes with the call at the latest."""
     days = min(settings.capture.keep_days, settings.details.keep_days)
     return settings.capture.model_copy(update={"keep_days": days})
-
-
-def _lockout(settings: AuthenticationSettings) -> Lockout:
-    return Lockout(
-        settings.lock_after, timedelta(seconds=settings.lock_window), timedelta(minutes=settings.lock_minutes)
-    )
 
 
 async def _configure(node: Node, directory: Directory) -> None:
@@ -486,31 +336,6 @@ async def _drain(
         await rest.drain(min(settings.pushes.timeout, _HURRY) if hurry.is_set() else settings.pushes.timeout)
 
 
-async def _housekeeping(database: Database, clock: Clock, attempts_kept: timedelta) -> None:
-    while True:
-        now = clock.now()
-        try:
-            await database.write(partial(forget_nonces, now=now))
-            await database.write(partial(forget_expired, now=now))
-            while await database.write(partial(purge_pushes, before=now - attempts_kept)):
-                pass
-            await database.write(partial(purge_notices, before=now - NOTICES_KEPT))
-        except Exception:
-            log.exception("Housekeeping failed; trying again later")
-        await asyncio.sleep(_HOUSEKEEPING_INTERVAL)
-
-
-@asynccontextmanager
-async def _background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
 @asynccontextmanager
 async def _opened(door: Door, settings: AgiSettings) -> AsyncIterator[str]:
     """The address that the dialplan is told; "" when it can ask nothing."""
@@ -523,18 +348,3 @@ async def _opened(door: Door, settings: AgiSettings) -> AsyncIterator[str]:
                 agi_server(door.abilities, settings.address, settings.port)
             )
         yield address
-
-
-@contextlib.contextmanager
-def naming_port(setting: str, address: str, port: int) -> Iterator[None]:
-    """Have an address that can't be listened on name the setting that it comes from."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
-            raise
-        reason = os.strerror(error.errno).lower()
-        raise OSError(
-            f"{setting}: can't listen on {address}:{port} ({reason}); end the program that has it, "
-            "or set another one"
-        ) from None

@@ -24,6 +24,7 @@ from controller.cli import (
     until_stopped,
 )
 from controller.declare_command import apply_file
+from controller.lifecycle import naming_port
 from controller.settings import (
     AgiSettings,
     AsteriskSettings,
@@ -89,8 +90,6 @@ def _only_one(directory: Path) -> Iterator[None]:
 
 def _check_ports(settings: Settings, sip_port: int) -> None:
     """Every port can be had, found out before anything is written or started. Raises OSError."""
-    from controller.wiring import naming_port
-
     node = urlsplit(settings.asterisk.ari_url)
     tcp, udp = socket.SOCK_STREAM, socket.SOCK_DGRAM
     wanted = [

@@ -1,11 +1,12 @@
 """A call: what was asked for, its identity, and what has happened to it."""
 
+from asyncio import Future
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from controller.calls.collection import NO_REPLAY, ReplayRule
 from controller.calls.timeline import Entry, Kind, Timeline
@@ -272,3 +273,11 @@ class LiveCall:
     @property
     def accepted_at(self) -> datetime:
         return self.timeline.entries[0].at
+
+
+class StatusTeller(Protocol):
+    """Tells the customer what happens."""
+
+    def tell(self, call: LiveCall, entry: Entry, after: Future[None] | None = None) -> None:
+        """Something happened; the customer is told once `after` is done. Must not wait itself."""
+        ...

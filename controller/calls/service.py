@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Protocol
 
 from sqlmodel import Session
 
@@ -18,13 +17,12 @@ from controller.calls.call import (
     Identities,
     LiveCall,
     Notification,
+    StatusTeller,
     Verification,
-    is_inspected,
-    kept_plan,
     media_of,
 )
 from controller.calls.callback import Parts, call_back, go_on
-from controller.calls.cdr import make_cdr, recording_of
+from controller.calls.closing import Closing
 from controller.calls.conversation import Conversation
 from controller.calls.early_sound import EarlySound
 from controller.calls.handing_over import HAND_OVER, is_handed_over
@@ -36,12 +34,12 @@ from controller.calls.outcome import CUT_OFF, INTERNAL_ERROR, INTERRUPTED, SPEEC
 from controller.calls.spoken import Speaker
 from controller.calls.timeline import Entry, Kind
 from controller.calls.verification import verify
+from controller.calls.written import call_row, entry_row
 from controller.clock import Clock
 from controller.prompts.errors import SpeechError
 from controller.settings import CallSettings
 from controller.store import calls as rows
-from controller.store import controllers
-from controller.store.calls import CdrDelivery, KeyUse, NonceUse
+from controller.store.calls import KeyUse, NonceUse
 from controller.store.database import Database
 from controller.store.errors import Fenced, Refused
 from controller.store.journal import Journal
@@ -49,28 +47,9 @@ from controller.store.limits import Limits, Place
 
 log = logging.getLogger(__name__)
 
-_CLOSE_PATIENCE = 0.02
-"""Seconds that the end of a call may wait to be committed together with others."""
-
-_CLOSE_RETRY = (0.05, 5.0)
-"""Seconds before a call that could not be closed is closed again: the first time, and at most."""
-
-
-_WISHES_INTERVAL = 0.3
-"""Seconds from one look for calls that other controllers were asked to end to the next."""
-_WISHES_KEPT = timedelta(hours=1)
-
 
 class ShuttingDown(Exception):
     """No more calls are taken."""
-
-
-class StatusTeller(Protocol):
-    """Tells the customer what happens."""
-
-    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Future[None] | None" = None) -> None:
-        """Something happened; the customer is told once `after` is done. Must not wait itself."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -107,15 +86,14 @@ class CallService:
         self._journal = journal
         self._node = node
         self._statuses = statuses
-        self._on_cdr = on_cdr
-        self._on_recording = on_recording
         self._clock = clock
         self._settings = settings
-        self._host_name = host_name
         self._controller = controller or host_name
-        self._cdr_gathering = cdr_gathering
         self._speaker = speaker
         self._meter = meter or NoMeter()
+        self._closing = Closing(
+            database, node.name, statuses, self._meter, on_cdr, on_recording, clock, host_name, cdr_gathering
+        )
         self._brake = brake or Brake()
         self._identities = Identities(host_name, clock, random)
         self._live: dict[str, LiveCall] = {}
@@ -197,7 +175,7 @@ class CallService:
     async def _write_down(
         self, call: LiveCall, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
     ) -> Place:
-        row = self._call_row(call)
+        row = call_row(call, self._controller, self._node.name)
 
         def accept(session: Session) -> Place | Refused:
             try:
@@ -263,42 +241,14 @@ class CallService:
         call = self._live.get(session_id.partition("@")[0])
         if call is None or call.session_id != session_id or call.request.app_key != app_key:
             return False
-        return self._end(call.id, STOPPED)
-
-    async def stop_anywhere(self, session_id: str, app_key: str) -> bool:
-        """End a call of an app, whichever controller has it; False if there is none or it has ended."""
-        if self.stop(session_id, app_key):
-            return True
-        if not self._database.shared:
-            return False
-        now = self._clock.now()
-        return await self._database.write(
-            lambda session: controllers.wish_stop(session, session_id, app_key, now)
-        )
-
-    async def hear_wishes(self) -> None:
-        """End what other controllers were asked to end, until cancelled."""
-        while self._database.shared:
-            try:
-                await self._hear_wishes()
-            except Exception:
-                log.exception("What others were asked to end can't be read; trying again")
-            await asyncio.sleep(_WISHES_INTERVAL)
-
-    async def _hear_wishes(self) -> None:
-        wishes = await self._database.read(lambda session: controllers.stop_wishes(session, self._controller))
-        if not wishes:
-            return
-        for call_id in wishes:
-            self._end(call_id, STOPPED)
-        before = self._clock.now() - _WISHES_KEPT
-        await self._database.write(lambda session: controllers.forget_wishes(session, wishes, before))
+        return self.end(call.id, STOPPED)
 
     def cut_off(self, call_id: str) -> None:
         """End a call that its account may not go on with; nothing if it is ending."""
-        self._end(call_id, CUT_OFF)
+        self.end(call_id, CUT_OFF)
 
-    def _end(self, call_id: str, outcome: Outcome) -> bool:
+    def end(self, call_id: str, outcome: Outcome) -> bool:
+        """End a call, whatever it does now; False if there is no such call or it has ended."""
         task = self._tasks.get(call_id)
         if task is None or call_id not in self._running:
             return False
@@ -346,108 +296,18 @@ class CallService:
         partner_sees = call.request.partner_sees(name)
         return Leg(self._node, call.id, name, number, shown, partner_sees, timeouts, call.tell)
 
+    async def close(self, call: LiveCall, outcome: Outcome) -> None:
+        """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
+        await self._closing.close(call, outcome)
+
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
-        row = _entry_row(call.id, entry)
+        row = entry_row(call.id, entry)
         add = self._journal.add
         if entry.kind is Kind.ANSWER and entry.leg is not None:
             # From the answer on the call costs money: written down at once.
             add = self._journal.add_now
             self._meter.answered(call.id, entry.leg, entry.at)
         self._statuses.tell(call, entry, after=add(row))
-
-    async def close(self, call: LiveCall, outcome: Outcome) -> None:
-        """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
-        ended_at = self._clock.now()
-        last = Entry(
-            call.timeline.next_sequence,
-            ended_at,
-            Kind.DISCONNECT,
-            None,
-            {
-                "state_code": outcome.state_code,
-                "text": outcome.text,
-                "cut_point": outcome.cut_point,
-                "party": outcome.leg,
-            },
-        )
-        recording = self._recording_row(call, ended_at)
-        cdr = make_cdr(call, outcome, ended_at, self._host_name).to_json()
-        url = call.request.fee_url
-        due_at = _gathered(ended_at, self._cdr_gathering)
-        delivery = CdrDelivery(url, due_at) if url else None
-        ended = await self._persistently(
-            lambda session: rows.end_call(
-                session,
-                call.id,
-                ended_at=ended_at,
-                state_code=outcome.state_code,
-                last_entry=_entry_row(call.id, last),
-                cdr=cdr,
-                app_key=call.request.app_key,
-                delivery=delivery,
-                recording=recording,
-            )
-        )
-        if not ended:
-            return
-        call.timeline.add(last)
-        self._meter.ended(call.id, call.request.account_id, call.legs, ended_at)
-        self._statuses.tell(call, last)
-        if delivery is not None:
-            self._on_cdr(due_at)
-        if recording is not None:
-            self._on_recording()
-        log.info("Call ended", extra={"call": call.id, "state_code": outcome.state_code})
-
-    def _recording_row(self, call: LiveCall, ended_at: datetime) -> dict[str, Any] | None:
-        recording = recording_of(call, ended_at)
-        if recording is None:
-            return None
-        return {
-            "account_id": call.request.account_id,
-            "name": recording.name,
-            "node": self._node.name,
-            "state": "pending" if recording.kept else "discard",
-            "started_at": recording.started_at,
-            "seconds": 0.0,
-            "inspected": is_inspected(call.request.plan),
-        }
-
-    async def _persistently(self, work: Callable[[Any], bool]) -> bool:
-        """Do a write that must happen, however long the database stays away."""
-        pause, longest = _CLOSE_RETRY
-        while True:
-            try:
-                return await self._database.write(work, patience=_CLOSE_PATIENCE)
-            except Fenced:
-                raise
-            except Exception:
-                log.exception("The end of a call can't be written; trying again")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, longest)
-
-    def _call_row(self, call: LiveCall) -> dict[str, Any]:
-        request = call.request
-        return {
-            "id": call.id,
-            "session_id": call.session_id,
-            "account_id": request.account_id,
-            "app_key": request.app_key,
-            "service": request.service,
-            "controller": self._controller,
-            "node": self._node.name,
-            "display_number": request.display_number.e164,
-            "second_display_number": second.e164 if (second := request.second_display_number) else None,
-            "bind_number": request.bind_number.e164 if request.bind_number else None,
-            "callee": request.callee.e164,
-            "addressee": request.addressee.e164,
-            "plan": kept_plan(request.plan),
-            "user_data": request.user_data,
-            "status_url": request.status_url,
-            "fee_url": request.fee_url,
-            "push_profile": request.push_profile,
-            "accepted_at": call.accepted_at,
-        }
 
     async def drain(
         self,
@@ -486,19 +346,3 @@ async def _all_over(calls: list[asyncio.Task[None]], timeout: float, hurry: asyn
     await asyncio.wait({ended, hurried}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     for waiting in (ended, hurried):
         waiting.cancel()
-
-
-def _entry_row(call_id: str, entry: Entry) -> dict[str, Any]:
-    return {
-        "call_id": call_id,
-        "sequence": entry.sequence,
-        "at": entry.at,
-        "kind": entry.kind,
-        "leg": entry.leg,
-        "detail": entry.detail or None,
-    }
-
-
-def _gathered(ended_at: datetime, gathering: timedelta) -> datetime:
-    """When a record is due: after the second in which it ended, so that its companions are there too."""
-    return ended_at.replace(microsecond=0) + gathering

@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.calls.call import LiveCall
-from controller.calls.service import StatusTeller
+from controller.calls.call import LiveCall, StatusTeller
 from controller.calls.timeline import Entry
 from controller.observability.metrics import Metrics, Sample
 from controller.observability.tracing import Tracing, opened_tracing

@@ -12,7 +12,7 @@ from integration.speaking import EAST_GATE, StartSpeaking, spoken_files
 from integration.support import HEARD
 
 from controller.doctor import Level
-from controller.doctor import speech as examined
+from controller.doctor.speech import speech as examined
 from controller.prompts.reading import Language
 from controller.settings import SpeechSettings
 from testbed.controller_process import controller_process

@@ -10,6 +10,7 @@ from typing import Any
 from controller.ari import client, connection
 from controller.asterisk.node import Node
 from controller.calls import line
+from controller.calls.closing import Closing
 from controller.calls.conversation import Conversation
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
@@ -72,7 +73,7 @@ def _closing_once() -> Iterator[None]:
         except Exception:
             return False
 
-    with changed(CallService, "_persistently", once):
+    with changed(Closing, "_persistently", once):
         yield
 
 

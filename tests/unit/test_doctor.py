@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from controller.api.certificate import self_signed
-from controller.doctor import Level, clock, host_name, tls, version
+from controller.doctor import Level
+from controller.doctor.asterisk import clock, version
+from controller.doctor.machine import host_name, tls
 from controller.settings import HttpSettings
 
 pytestmark = pytest.mark.requirement("E3")

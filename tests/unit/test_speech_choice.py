@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 
 from controller import speech
 from controller.doctor import Level
-from controller.doctor import speech as examined
+from controller.doctor.speech import speech as examined
 from controller.prompts.speech.models import KOKORO_FILES
 from controller.settings import Settings, SpeechSettings
 from controller.speech import choose, running_speech

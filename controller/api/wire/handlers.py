@@ -48,6 +48,7 @@ from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
 from controller.calls.brake import Overloaded
 from controller.calls.call import CallRequest, Plan
 from controller.calls.service import Accepted, CallService, ShuttingDown
+from controller.calls.wishes import StopWishes
 from controller.phone_number import PhoneNumber
 from controller.recordings.download import recording_location
 from controller.recordings.errors import RecordingError
@@ -142,6 +143,7 @@ class WireApi:
         admission: Admission,
         planner: Planner,
         calls: CallService,
+        wishes: StopWishes,
         database: Database,
         signer: LinkSigner,
         remote: Remote,
@@ -153,6 +155,7 @@ class WireApi:
         self._admission = admission
         self._planner = planner
         self._calls = calls
+        self._wishes = wishes
         self._database = database
         self._signer = signer
         self._remote = remote
@@ -210,7 +213,7 @@ class WireApi:
         """End a call at any stage."""
         who = await self._who(request, self._directory.now)
         body = parse_body(await read_body(request), CallStopRequest)
-        if not await self._calls.stop_anywhere(body.sessionid, who.application.key):
+        if not await self._wishes.stop(body.sessionid, who.application.key):
             raise WireError("1020152")
         return web.json_response({"resultcode": "0", "resultdesc": "Success"})
 

@@ -33,9 +33,7 @@ async def test_given_as_many_calls_as_a_controller_runs_when_one_ends_then_the_n
     house.asterisk.phone(next(iter(house.asterisk.channels))).hang_up()
     await house.ended(first)
     third = await house.start()
-    assert {third.session_id, second.session_id} == {
-        f"{call}@{house.service._host_name}" for call in house.service.live_ids
-    }
+    assert {third.session_id, second.session_id} == {call.session_id for call in house.service.live}
 
 
 async def test_given_an_asterisk_that_is_slow_when_commands_wait_then_calls_are_refused_until_they_don_t(

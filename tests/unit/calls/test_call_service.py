@@ -23,6 +23,7 @@ from unit.support import soon
 
 from controller.ari.fake import ANSWERS, WAITS, Behaviour, FakeAsterisk
 from controller.asterisk.errors import NodeUnavailable, NoRoute
+from controller.calls import closing
 from controller.calls import service as service_module
 from controller.calls.call import Identities
 from controller.calls.cdr import CallDetailRecord
@@ -220,7 +221,7 @@ async def test_given_who_asked_goes_away_when_the_call_is_being_accepted_then_it
 async def test_given_the_database_fails_when_a_call_ends_then_its_end_is_written_again_until_it_stands(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "_CLOSE_RETRY", (0.001, 0.01))
+    monkeypatch.setattr(closing, "_CLOSE_RETRY", (0.001, 0.01))
     house.phone_does(ANSWERS)
     house.asterisk.sounds = lambda _media: math.inf
     accepted = await house.start()

@@ -1,0 +1,115 @@
+"""How calls end: each is closed exactly once, with its record, however long the database stays away."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from controller.calls.call import LiveCall, StatusTeller
+from controller.calls.cdr import make_cdr
+from controller.calls.metering import Meter
+from controller.calls.outcome import Outcome
+from controller.calls.timeline import Entry, Kind
+from controller.calls.written import entry_row, recording_row
+from controller.clock import Clock
+from controller.store import calls as rows
+from controller.store.calls import CdrDelivery
+from controller.store.database import Database
+from controller.store.errors import Fenced
+
+log = logging.getLogger(__name__)
+
+_CLOSE_PATIENCE = 0.02
+"""Seconds that the end of a call may wait to be committed together with others."""
+
+_CLOSE_RETRY = (0.05, 5.0)
+"""Seconds before a call that could not be closed is closed again: the first time, and at most."""
+
+
+class Closing:
+    """Closes the calls of a node."""
+
+    def __init__(
+        self,
+        database: Database,
+        node: str,
+        statuses: StatusTeller,
+        meter: Meter,
+        on_cdr: Callable[[datetime], None],
+        on_recording: Callable[[], None],
+        clock: Clock,
+        host_name: str,
+        cdr_gathering: timedelta,
+    ) -> None:
+        self._database = database
+        self._node = node
+        self._statuses = statuses
+        self._meter = meter
+        self._on_cdr = on_cdr
+        self._on_recording = on_recording
+        self._clock = clock
+        self._host_name = host_name
+        self._cdr_gathering = cdr_gathering
+
+    async def close(self, call: LiveCall, outcome: Outcome) -> None:
+        """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
+        ended_at = self._clock.now()
+        last = Entry(
+            call.timeline.next_sequence,
+            ended_at,
+            Kind.DISCONNECT,
+            None,
+            {
+                "state_code": outcome.state_code,
+                "text": outcome.text,
+                "cut_point": outcome.cut_point,
+                "party": outcome.leg,
+            },
+        )
+        recording = recording_row(call, self._node, ended_at)
+        cdr = make_cdr(call, outcome, ended_at, self._host_name).to_json()
+        url = call.request.fee_url
+        due_at = _gathered(ended_at, self._cdr_gathering)
+        delivery = CdrDelivery(url, due_at) if url else None
+        ended = await self._persistently(
+            lambda session: rows.end_call(
+                session,
+                call.id,
+                ended_at=ended_at,
+                state_code=outcome.state_code,
+                last_entry=entry_row(call.id, last),
+                cdr=cdr,
+                app_key=call.request.app_key,
+                delivery=delivery,
+                recording=recording,
+            )
+        )
+        if not ended:
+            return
+        call.timeline.add(last)
+        self._meter.ended(call.id, call.request.account_id, call.legs, ended_at)
+        self._statuses.tell(call, last)
+        if delivery is not None:
+            self._on_cdr(due_at)
+        if recording is not None:
+            self._on_recording()
+        log.info("Call ended", extra={"call": call.id, "state_code": outcome.state_code})
+
+    async def _persistently(self, work: Callable[[Any], bool]) -> bool:
+        """Do a write that must happen, however long the database stays away."""
+        pause, longest = _CLOSE_RETRY
+        while True:
+            try:
+                return await self._database.write(work, patience=_CLOSE_PATIENCE)
+            except Fenced:
+                raise
+            except Exception:
+                log.exception("The end of a call can't be written; trying again")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, longest)
+
+
+def _gathered(ended_at: datetime, gathering: timedelta) -> datetime:
+    """When a record is due: after the second in which it ended, so that its companions are there too."""
+    return ended_at.replace(microsecond=0) + gathering

@@ -1,0 +1,67 @@
+"""Checks of the database and of what was declared in it."""
+
+import asyncio
+
+from controller.accounts.declaration import reserved_clashes
+from controller.accounts.dialling import DiallingPolicy
+from controller.doctor.finding import Finding, Level, fault, ok, read_database, read_declared
+from controller.settings import Settings
+from controller.store.errors import DatabaseUnusable
+from controller.store.pushes import troubled_endpoints
+from controller.store.schema import revisions
+
+
+async def database(settings: Settings) -> Finding:
+    """The database can be reached; nothing in it is touched."""
+    try:
+        present, newest = await asyncio.to_thread(revisions, settings.database_url)
+    except DatabaseUnusable as error:
+        return fault("database", str(error), "check database.url and the rights on the file or server")
+    if present == newest:
+        return ok("database", f"can be reached, schema {present}")
+    return ok("database", f"can be reached; the next start brings its schema from {present} to {newest}")
+
+
+async def endpoints(settings: Settings) -> list[Finding]:
+    """No endpoint of a customer's is disabled, and receivers are who they say they are."""
+    findings: list[Finding] = []
+    if not settings.pushes.verify_tls:
+        text = "certificates of receivers are not verified: anybody can take pushes in their name"
+        findings.append(Finding("pushes", Level.WARNING, text, "set pushes.verify_tls, pushes.ca_file"))
+    found = [row for row in await read_database(settings, troubled_endpoints) or [] if row.disabled_at]
+    if found:
+        names = ", ".join(f"{row.url} of {row.app_key}" for row in found)
+        text = f"{len(found)} disabled after days of failures, nothing is sent there: {names}"
+        remedy = "when they work again: `voicecall cdr push`, or `voicecall pushes enable`"
+        findings.append(Finding("pushes", Level.WARNING, text, remedy))
+    return findings or [ok("pushes", "no endpoint is disabled")]
+
+
+async def simulated_numbers(settings: Settings) -> Finding:
+    """Nothing that was declared lies in the prefixes of simulated callees and of phones in browsers."""
+    reserved, declared = settings.reserved_prefixes, await read_declared(settings)
+    clashes = reserved_clashes(reserved, declared.numbers, [route.prefix for route in declared.routes])
+    if clashes:
+        remedy = f"set {' or '.join(reserved)} to another one"
+        return fault("simulated numbers", "\n".join(clashes), remedy)
+    prefix = settings.calls.simulated_prefix
+    return ok("simulated numbers", f"begin with {prefix}" if prefix else "are switched off")
+
+
+async def dialling(settings: Settings) -> Finding:
+    """The policy lets numbers be called, and no route waits for numbers that it doesn't."""
+    name, prefix = "dialling", settings.calls.simulated_prefix
+    policy = DiallingPolicy(settings.dialling.allowed, settings.dialling.forbidden)
+    if not settings.dialling.allowed:
+        return Finding(name, Level.WARNING, "no number may be called", "fill dialling.allowed")
+    routes = [route.prefix for route in (await read_declared(settings)).routes]
+    dead = [route for route in routes if not policy.speaks_of(route[1:])]
+    if dead:
+        return Finding(
+            name,
+            Level.WARNING,
+            f"routes {', '.join(dead)} lead to numbers that may not be called",
+            "let dialling.allowed speak of them",
+        )
+    simulated = f", and simulated callees {prefix}" if prefix else ""
+    return ok(name, f"{len(settings.dialling.allowed)} patterns say what may be called{simulated}")

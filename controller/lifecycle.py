@@ -1,0 +1,36 @@
+"""How parts of the controller begin and end."""
+
+import asyncio
+import contextlib
+import errno
+import os
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+
+@asynccontextmanager
+async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have work done until the end of the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextmanager
+def naming_port(setting: str, address: str, port: int) -> Iterator[None]:
+    """Have an address that can't be listened on name the setting that it comes from."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        reason = os.strerror(error.errno).lower()
+        raise OSError(
+            f"{setting}: can't listen on {address}:{port} ({reason}); end the program that has it, "
+            "or set another one"
+        ) from None
