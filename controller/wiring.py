@@ -391,7 +391,14 @@ async def _readiness(node: Node, database: Database, calls: CallService) -> Read
         answers = True
     except Exception:  # whatever it is, no call could be written down
         answers = False
-    return Readiness({"database": answers, "node": node.available, "controller": not calls.draining})
+    return Readiness(
+        {
+            "database": answers,
+            "node": node.available,
+            "trunks": node.trunks_in_force,
+            "controller": not calls.draining,
+        }
+    )
 
 
 def _speech_figures(speech: Synthesiser | None) -> dict[str, Callable[[], float]]:
