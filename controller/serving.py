@@ -106,4 +106,11 @@ async def _readiness(node: Node, database: Database, calls: CallService) -> Read
         answers = True
     except Exception:  # whatever it is, no call could be written down
         answers = False
-    return Readiness({"database": answers, "node": node.available, "controller": not calls.draining})
+    return Readiness(
+        {
+            "database": answers,
+            "node": node.available,
+            "trunks": node.trunks_in_force,
+            "controller": not calls.draining,
+        }
+    )

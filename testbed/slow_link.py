@@ -21,10 +21,12 @@ class SlowLink:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, host: str, port: int, held: bytes, passed: int) -> AsyncIterator["SlowLink"]:
-        """Relay on a free port of 127.0.0.1 until the end of the block."""
+    async def open(
+        cls, host: str, port: int, held: bytes, passed: int, own_port: int = 0
+    ) -> AsyncIterator["SlowLink"]:
+        """Relay on `own_port` (0: a free one) of 127.0.0.1 until the end of the block."""
         link = cls(host, port, held, passed)
-        server = await asyncio.start_server(link._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(link._accept, "127.0.0.1", own_port)
         link.own_port = server.sockets[0].getsockname()[1]
         try:
             yield link

@@ -10,8 +10,6 @@ from typing import Self
 
 from controller import ari
 from controller.asterisk import simulated
-from controller.asterisk.ami import ami_session
-from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError, NodeUnavailable
 from controller.asterisk.phones import Phones
 from controller.asterisk.probe import check_plays
@@ -20,8 +18,8 @@ from controller.asterisk.routing import (
     RoutingTable,
     TrunkConfiguration,
     Way,
-    render_trunks,
 )
+from controller.asterisk.trunk_file import TrunkFile
 from controller.asterisk.trunk_states import TrunkStates
 from controller.clock import Clock, SystemClock
 from controller.phone_number import PhoneNumber
@@ -30,7 +28,6 @@ from controller.settings import AsteriskSettings, PhoneSettings
 log = logging.getLogger(__name__)
 
 _NO_PHONES = PhoneSettings(prefix="")
-TRUNKS_FILE = "pjsip_trunks.conf"
 
 _UNWANTED_EVENTS = (
     "BridgeCreated",
@@ -89,7 +86,6 @@ class Node:
         self._simulated_prefix = simulated_prefix
         self.routing = RoutingTable(simulated_prefix=simulated_prefix)
         self._startup_time: str | None = None
-        self._reload_due = True
         self._running: list[asyncio.Task[None]] = []
         self.ari = ari.Client(
             ari.Address(settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value()),
@@ -103,12 +99,18 @@ class Node:
             permission=permission,
         )
         self.trunks = TrunkStates(settings, self.ari)
+        self._trunk_file = TrunkFile(settings, random)
         self.phones = Phones(self.ari, phone, settings.application, clock or SystemClock())
 
     @property
     def available(self) -> bool:
         """Calls can be made now."""
         return self.ari.ready
+
+    @property
+    def trunks_in_force(self) -> bool:
+        """Asterisk has the trunks that were declared."""
+        return self._trunk_file.in_force
 
     async def info(self) -> ari.AsteriskInfo | None:
         """What Asterisk says of itself; None: it can't be asked now."""
@@ -146,23 +148,14 @@ class Node:
     async def configure(
         self, trunks: Iterable[TrunkConfiguration], routes: Iterable[RouteConfiguration]
     ) -> None:
-        """Put trunks and routes into force; running calls are not touched. Raises FleetError."""
+        """Put trunks and routes into force; running calls are not touched.
+
+        What can't be done now is tried again until it succeeds; `trunks_in_force` tells.
+        """
         trunks = list(trunks)
         self.routing = RoutingTable(routes, self._simulated_prefix)
         self.trunks.watch(trunks)
-        path = self.settings.etc_dir / TRUNKS_FILE
-        try:
-            changed = await asyncio.to_thread(write_private, path, render_trunks(trunks))
-        except OSError as error:
-            raise FleetError(f"{path} can't be written: {error.strerror}") from error
-        self._reload_due = self._reload_due or changed
-        await self._reload_if_due()
-
-    async def _reload_if_due(self) -> None:
-        if self._reload_due:
-            async with ami_session(self.settings) as ami:
-                await ami.reload("res_pjsip.so")
-            self._reload_due = False
+        await self._trunk_file.put(trunks)
 
     async def ended(self) -> None:
         """Wait until the node is given up for good, as no waiting mends it. Raises FleetError."""
@@ -183,10 +176,7 @@ class Node:
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})
         self._startup_time = snapshot.startup_time
-        try:
-            await self._reload_if_due()
-        except FleetError as error:
-            log.warning("Trunks are not in force", extra={"node": self.name, "error": str(error)})
+        await self._trunk_file.settle()
         await self._set_global_variables()
         await self.phones.settle()
         if self.on_snapshot is not None:
@@ -234,6 +224,7 @@ class Node:
         await self.ari.__aenter__()
         self._running = [
             asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}"),
+            asyncio.create_task(self._trunk_file.run(), name=f"bring trunks of {self.name} into force"),
             asyncio.create_task(self.trunks.run(), name=f"watch trunks of {self.name}"),
             asyncio.create_task(self.phones.run(), name=f"end phones of {self.name}"),
         ]

@@ -91,5 +91,5 @@ async def test_E3_given_all_is_well_when_asked_in_detail_then_readyz_names_the_p
     async with aiohttp.ClientSession() as http, http.get(f"{b.controller.url}/readyz?verbose") as answer:
         assert await answer.json() == {
             "ready": True,
-            "parts": {"database": True, "node": True, "controller": True},
+            "parts": {"database": True, "node": True, "trunks": True, "controller": True},
         }

@@ -1,8 +1,13 @@
 """Trunks and routes, brought into force on a running Asterisk over AMI."""
 
-import pytest
-from integration.support import CALLED, SHOWN, StartBench, declaration, trunk
+import asyncio
 
+import aiohttp
+import pytest
+from integration.support import CALLED, SHOWN, Bench, StartBench, declaration, trunk
+
+from testbed.ports import reserved_ports
+from testbed.slow_link import SlowLink
 from testbed.softphone_plan import Answer
 
 pytestmark = pytest.mark.requirement("E1")
@@ -27,6 +32,34 @@ async def test_E1_given_a_trunk_declared_while_running_when_called_then_the_numb
 
     assert call.called == "+8613755556666"
     assert call.caller == SHOWN
+    assert statuses[-1].info["stateCode"] == 0
+
+
+async def readiness(b: Bench) -> tuple[int, bool]:
+    """The status of the readiness check, and what it says of the trunks."""
+    async with aiohttp.ClientSession() as http, http.get(f"{b.controller.url}/readyz?verbose") as answer:
+        return answer.status, (await answer.json())["parts"]["trunks"]
+
+
+@pytest.mark.requirement("E4")
+async def test_E1_given_an_ami_that_is_away_when_it_comes_then_the_trunk_is_in_force_without_a_reconnect(
+    bench: StartBench,
+) -> None:
+    with reserved_ports(1) as (ami_port,):
+        b = await bench(Answer(), node={"ami_port": ami_port})
+        await b.home.declare(over_trunk(int(b.phone.contact.rsplit(":", 1)[1])))
+        await b.controller.directory.refresh()
+        before, lost = await readiness(b), asyncio.create_task(b.controller.node.ari.wait_lost())
+
+        real_port = b.home.asterisk.configuration.ami_port
+        async with SlowLink.open("127.0.0.1", real_port, b"nothing", 0, ami_port):
+            async with asyncio.timeout(10):
+                while (after := await readiness(b)) == before:  # noqa: ASYNC110 - nothing tells from outside
+                    await asyncio.sleep(0.1)
+            statuses, _cdr = await b.over(await b.notify(callee="+8613755556666"))
+
+    assert (before, after) == ((503, False), (200, True))
+    assert lost.cancel()
     assert statuses[-1].info["stateCode"] == 0
 
 

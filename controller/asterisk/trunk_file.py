@@ -1,0 +1,100 @@
+"""The trunks as Asterisk has them: a file of its configuration, which it reads again on our word."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from random import Random
+
+from controller.asterisk.ami import ami_session
+from controller.asterisk.configuration import write_private
+from controller.asterisk.errors import FleetError
+from controller.asterisk.routing import TrunkConfiguration, render_trunks
+from controller.settings import AsteriskSettings
+
+log = logging.getLogger(__name__)
+
+TRUNKS_FILE = "pjsip_trunks.conf"
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+"""Seconds."""
+
+
+def pause(failures: int, random: Random) -> float:
+    """Seconds until the next attempt, after as many failures in a row before this one."""
+    return min(_FIRST_PAUSE * 2.0 ** min(failures, 10), _LONGEST_PAUSE) * random.uniform(0.5, 1)
+
+
+class TrunkFile:
+    """One node's file of trunks; `run` tries again, until it succeeds, what failed."""
+
+    def __init__(self, settings: AsteriskSettings, random: Random | None = None) -> None:
+        self._settings = settings
+        self._random = random or Random()  # noqa: S311
+        self._wanted: str | None = None
+        self._in_force: str | None = None
+        self._unread = True
+        """Asterisk may not have read the file as it is: nobody knows what a controller before left undone."""
+        self._busy = asyncio.Lock()
+        self._failed = asyncio.Event()
+        self._failures, self._retry_in = 0, 0.0
+
+    @property
+    def in_force(self) -> bool:
+        """Asterisk has the trunks that were put last."""
+        return self._wanted == self._in_force
+
+    async def put(self, trunks: Iterable[TrunkConfiguration]) -> None:
+        """These are the trunks from now on; what fails is tried again later."""
+        self._wanted = render_trunks(trunks)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Bring into force what is not, with one attempt."""
+        async with self._busy:
+            if self.in_force:
+                return
+            wanted = self._wanted
+            assert wanted is not None
+            self._in_force = None
+            try:
+                await self._write(wanted)
+                await self._have_read()
+            except FleetError as error:
+                self._retry_in = pause(self._failures, self._random)
+                self._failures += 1
+                self._failed.set()
+                log.warning(
+                    "Trunks are not in force",
+                    extra={"node": self._settings.name, "error": str(error), "retry_in": self._retry_in},
+                )
+                return
+            except BaseException:
+                # Whoever asked has gone away; the trunks are declared all the same.
+                self._failed.set()
+                raise
+            self._in_force = wanted
+            if self._failed.is_set():
+                self._failures, self._retry_in = 0, 0.0
+                self._failed.clear()
+                log.info("Trunks are in force", extra={"node": self._settings.name})
+
+    async def run(self) -> None:
+        """Try again what failed, until cancelled."""
+        while True:
+            await self._failed.wait()
+            await asyncio.sleep(self._retry_in)
+            await self.settle()
+
+    async def _write(self, text: str) -> None:
+        path = self._settings.etc_dir / TRUNKS_FILE
+        try:
+            changed = await asyncio.to_thread(write_private, path, text)
+        except OSError as error:
+            raise FleetError(f"{path} can't be written: {error.strerror}") from error
+        self._unread = self._unread or changed
+
+    async def _have_read(self) -> None:
+        if self._unread:
+            async with ami_session(self._settings) as ami:
+                await ami.reload("res_pjsip.so")
+            self._unread = False

@@ -1,0 +1,190 @@
+"""Trunks that can't be brought into force at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+from unit.calls.support import make_node
+from unit.support import soon
+
+from controller.ari.fake import FakeAsterisk
+from controller.asterisk import trunk_file
+from controller.asterisk.node import Node
+from controller.asterisk.routing import TrunkConfiguration
+from controller.asterisk.trunk_file import TRUNKS_FILE
+
+pytestmark = pytest.mark.requirement("E1", "E4")
+
+TRUNK = TrunkConfiguration("carrier-a", "192.0.2.1")
+
+
+@dataclass
+class FakeAmi:
+    """Answers as AMI does, but refuses as many reloads as it is told to."""
+
+    refuses: int = 0
+    hangs: bool = False
+    reloads: int = 0
+    port: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"Asterisk Call Manager/9.0.0\r\n")
+        while message := await self._message(reader):
+            if message["Action"] == "Reload":
+                self.reloads += 1
+                self.news.set()
+                if self.hangs:
+                    continue
+            refused = message["Action"] == "Reload" and self.reloads <= self.refuses
+            response = "Error" if refused else "Success"
+            writer.write(f"Response: {response}\r\nActionID: {message['ActionID']}\r\n\r\n".encode())
+        writer.close()
+
+    async def _message(self, reader: asyncio.StreamReader) -> dict[str, str]:
+        lines: dict[str, str] = {}
+        async for line in reader:
+            if not line.strip():
+                return lines
+            name, _, value = line.decode().strip().partition(": ")
+            lines[name] = value
+        return {}
+
+
+async def in_force(node: Node) -> None:
+    while not node.trunks_in_force:  # noqa: ASYNC110 - nothing tells when
+        await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunk_file, "_FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture
+async def fake() -> AsyncIterator[FakeAsterisk]:
+    async with FakeAsterisk() as asterisk:
+        yield asterisk
+
+
+async def test_given_an_asterisk_that_refuses_to_reload_when_it_no_longer_does_then_the_trunks_are_in_force(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi(refuses=3)
+    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([TRUNK], []))
+        assert not node.trunks_in_force
+        assert node.available
+
+        await soon(in_force(node))
+
+        assert ami.reloads == 4
+        assert "carrier-a" in (tmp_path / TRUNKS_FILE).read_text()
+
+
+async def test_given_an_ami_that_is_away_when_it_comes_without_a_reconnect_then_the_trunks_are_in_force(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi()
+    async with ami.running():
+        pass
+    node = make_node(fake, tmp_path, ami_port=ami.port)
+    await soon(node.configure([TRUNK], []))
+    async with node:
+        await soon(node.ari.wait_ready())
+        assert not node.trunks_in_force
+
+        async with ami.running():
+            await soon(in_force(node))
+
+    assert ami.reloads == 1
+
+
+async def test_given_a_file_that_can_not_be_written_when_it_can_then_the_trunks_are_in_force(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami, folder = FakeAmi(), tmp_path / "etc"
+    async with ami.running(), make_node(fake, folder, ami_port=ami.port) as node:
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([TRUNK], []))
+        assert (node.trunks_in_force, ami.reloads) == (False, 0)
+
+        folder.mkdir()
+        await soon(in_force(node))
+
+    assert "carrier-a" in (folder / TRUNKS_FILE).read_text()
+
+
+async def test_given_a_reload_that_failed_when_the_trunks_are_put_back_then_asterisk_is_told_again(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi()
+    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([], []))
+        ami.refuses = 2
+        await soon(node.configure([TRUNK], []))
+        ami.refuses = 0
+        await soon(node.configure([], []))
+
+        assert node.trunks_in_force
+        assert ami.reloads == 3
+        assert "carrier-a" not in (tmp_path / TRUNKS_FILE).read_text()
+
+
+async def test_given_trunks_that_are_in_force_when_asterisk_reconnects_then_it_is_not_told_again(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi()
+    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([TRUNK], []))
+        fake.drop_sockets()
+        await soon(node.ari.wait_lost())
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([TRUNK], []))
+
+    assert ami.reloads == 1
+
+
+async def test_given_an_ami_that_says_nothing_when_trunks_are_put_then_calls_are_taken_meanwhile(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi(hangs=True)
+    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
+        await soon(node.ari.wait_ready())
+        putting = asyncio.create_task(node.configure([TRUNK], []))
+        await soon(ami.news.wait())
+
+        assert node.available
+        assert await soon(node.info()) is not None
+        assert not node.trunks_in_force
+
+        # Who declared them goes away.
+        putting.cancel()
+        ami.hangs = False
+        await soon(in_force(node))
+
+
+def test_given_failure_after_failure_when_asterisk_is_asked_again_then_ever_later_and_never_in_step() -> None:
+    randoms = Random(1), Random(2)
+    pauses = [[trunk_file.pause(failures, random) for failures in range(20)] for random in randoms]
+
+    assert not set(pauses[0]) & set(pauses[1])
+    for one in pauses:
+        assert max(one) <= 30
+        assert one[0] < one[4] < one[19]
