@@ -263,7 +263,8 @@ def _candidates(connection: Any, words: Wanted, among: _Range) -> Iterator[tuple
         keys = [block_id << WORD_BITS | word for block_id, _newest, _size in some for word in asked]
         kept = dict(
             connection.exec_driver_sql(
-                "SELECT posting.id, posting.places FROM json_each(?) AS it CROSS JOIN posting ON posting.id = it.value",
+                "SELECT posting.id, posting.places "
+                "FROM json_each(?) AS it CROSS JOIN posting ON posting.id = it.value",
                 (json.dumps(keys),),
             ).all()
         )
