@@ -1,8 +1,8 @@
 """Finding calls among a million, and what keeping the index up costs calls. Prints one JSON line.
 
 With a folder as argument the data stays there and is used again: the first run makes it (some minutes), and
-with `--make` does nothing else. With `--postgresql` the calls are in a PostgreSQL that is started for this alone;
-`--calls` makes fewer or more.
+with `--make` does nothing else. With `--postgresql` the calls are in a PostgreSQL that is started for this
+alone; `--calls` makes fewer or more.
 """
 
 import argparse
