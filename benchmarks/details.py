@@ -1,7 +1,8 @@
 """Finding calls among a million, and what keeping the index up costs calls. Prints one JSON line.
 
-With a folder as argument the data stays there and is used again: the first run makes it (some minutes). With
-`--postgresql` the calls are in a PostgreSQL that is started for this alone; `--calls` makes fewer or more.
+With a folder as argument the data stays there and is used again: the first run makes it (some minutes), and
+with `--make` does nothing else. With `--postgresql` the calls are in a PostgreSQL that is started for this
+alone; `--calls` makes fewer or more.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any
 
 import psycopg
 import uvloop
+from psycopg import sql
 from sqlmodel import Session
 
 from controller.clock import SystemClock
@@ -66,10 +68,13 @@ _CALL_COLUMNS = (
 
 
 def generate_in_postgresql(server: RunningPostgresql, calls: int) -> str:
-    """The same calls as `generate` makes; returns the database's address."""
-    server.create("bench")
-    migrate(server.url("bench"))
-    with psycopg.connect(host=str(server.directory), dbname="bench", user="voicecall") as connection:
+    """The same calls as `generate` makes, unless they are there; returns the database's address."""
+    if server.has("bench"):
+        return server.url("bench")
+    server.drop("making")
+    server.create("making")
+    migrate(server.url("making"))
+    with psycopg.connect(host=str(server.directory), dbname="making", user="voicecall") as connection:
         for app in range(_APPS):
             connection.execute(
                 "INSERT INTO account (id, name, active) VALUES (%s, '', true) ON CONFLICT DO NOTHING",
@@ -96,7 +101,8 @@ def generate_in_postgresql(server: RunningPostgresql, calls: int) -> str:
                     copy.write_row((row[0], row[3], row[9], _record(row)))
         connection.commit()
         connection.autocommit = True
-        connection.execute("ANALYZE")
+        connection.execute("VACUUM ANALYZE")
+    server.execute(sql.SQL("ALTER DATABASE making RENAME TO bench").format())
     return server.url("bench")
 
 
@@ -359,14 +365,27 @@ async def _archive(database: Database, index: CallIndex) -> Any:
             await task
 
 
+async def _data(folder: Path, calls: int, server: RunningPostgresql | None) -> str:
+    """Make the calls if there are none; returns the database's address."""
+    if server is not None:
+        return await asyncio.to_thread(generate_in_postgresql, server, calls)
+    file = folder / "voicecall.db"
+    if not file.exists():
+        await asyncio.to_thread(generate, file, calls)
+    return f"sqlite:///{file}"
+
+
+async def make(folder: Path, calls: int, server: RunningPostgresql | None) -> None:
+    """What takes long before anything can be measured; begun again, it goes on where it was."""
+    url = await _data(folder, calls, server)
+    async with Database(url) as database, opened_index(database, folder / "call-index.db") as index:
+        await index.catch_up()
+
+
 async def measure(folder: Path, calls: int, server: RunningPostgresql | None = None) -> dict[str, Any]:
     """Make the data if there is none, then search and write."""
     file, index_file = folder / "voicecall.db", folder / "call-index.db"
-    url = f"sqlite:///{file}"
-    if server is not None:
-        url = await asyncio.to_thread(generate_in_postgresql, server, calls)
-    elif not file.exists():
-        await asyncio.to_thread(generate, file, calls)
+    url = await _data(folder, calls, server)
     async with (
         Database(url) as database,
         opened_index(database, index_file) as index,
@@ -394,13 +413,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--postgresql", action="store_true")
+    parser.add_argument("--make", action="store_true", help="only make the data in the folder, and its index")
     asked = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = asked.folder
-        if folder is None or asked.postgresql:
+        kept = None if folder is None else folder / "postgresql"
+        if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-details-")))
         folder.mkdir(parents=True, exist_ok=True)
-        server = stack.enter_context(running_postgresql(durable=True)) if asked.postgresql else None
+        server = None
+        if asked.postgresql:
+            server = stack.enter_context(running_postgresql(durable=True, kept=kept))
+        if asked.make:
+            asyncio.run(make(folder, asked.calls, server))
+            return
         print(json.dumps(uvloop.run(measure(folder, asked.calls, server))))
 
 

@@ -4,6 +4,7 @@ They work on the database and on the index that a running controller keeps; with
 more slowly.
 """
 
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,11 +24,12 @@ from controller.command import (
     show_table,
     with_database,
 )
+from controller.details.calls_csv import calls_csv
 from controller.details.index import lent_index
 from controller.details.one_call import CallDetails
 from controller.details.picture import timeline_svg
 from controller.details.report import CallReport
-from controller.details.search import MOST, CallSearch, Page
+from controller.details.search import CallSearch, Page
 from controller.key_file import load_or_make_key
 from controller.recordings.links import LinkSigner
 from controller.store.call_filter import CallFilter, FilterError
@@ -35,6 +37,8 @@ from controller.store.database import Database
 from controller.store.tables import Service
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+_SHOWN = 20
+"""Calls of a page, unless it is said."""
 
 
 def calls(
@@ -54,12 +58,17 @@ def calls(
         datetime | None, typer.Option(help="Only accepted then or later, UTC.", formats=_TIMES)
     ] = None,
     until: Annotated[datetime | None, typer.Option(help="Only accepted before, UTC.", formats=_TIMES)] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=MOST)] = 20,
+    limit: Annotated[
+        int | None, typer.Option(help="How many at most; without it 20, as CSV all.", min=1)
+    ] = None,
     cursor: Annotated[str | None, typer.Option(help="Goes on behind the page that said so.")] = None,
     as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="All that are found, as CSV.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Find calls, newest first."""
+    if as_csv and (as_json or cursor is not None):
+        raise failure("--csv goes with neither --json nor --cursor")
     settings = read_settings(config)
 
     async def search(database: Database) -> Page:
@@ -76,12 +85,18 @@ def calls(
         )
         async with lent_index(database, settings.call_index) as index:
             found = CallSearch(database, index)
-            return await found.find(wanted, of_account=account, cursor=cursor, limit=limit)
+            if as_csv:
+                async for piece in calls_csv(found, wanted, of_account=account, most=limit):
+                    sys.stdout.write(piece)
+                return Page([], None)
+            return await found.find(wanted, of_account=account, cursor=cursor, limit=limit or _SHOWN)
 
     try:
         page = with_database(settings, search)
     except FilterError as error:
         raise failure(f"--{error.field.replace('_', '-')} {error.reason}") from None
+    if as_csv:
+        return
     show([asdict(call) for call in page.calls], as_json=as_json)
     if page.next is not None:
         typer.echo(f"more: --cursor {page.next}", err=True)

@@ -1,5 +1,7 @@
 """A PostgreSQL of one's own: a cluster in a temporary folder, reached over a Unix socket, gone at the end.
 
+With a folder that is to be kept, the cluster in it is made at the first run and found at the next.
+
 It needs Debian's package `postgresql` (`scripts/setup postgresql`), but none of the clusters that the package
 makes. For tests nothing in it survives a power failure; for benchmarks it writes as it
 does in earnest.
@@ -62,6 +64,12 @@ class RunningPostgresql:
         """Remove a database, whoever is connected to it."""
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
+    def has(self, database: str) -> bool:
+        """Whether there is such a database."""
+        with psycopg.connect(host=str(self.directory), dbname="postgres", user="voicecall") as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
+        return found is not None
+
     def execute(self, statement: sql.Composed) -> None:
         """Run one statement in the cluster's own database."""
         with psycopg.connect(
@@ -82,12 +90,16 @@ def server_programs() -> Path:
 
 
 @contextmanager
-def running_postgresql(*, durable: bool = False) -> Iterator[RunningPostgresql]:
-    """A new cluster until the end of the block, as another user where this one is root."""
+def running_postgresql(*, durable: bool = False, kept: Path | None = None) -> Iterator[RunningPostgresql]:
+    """A cluster until the end of the block, as another user where this one is root.
+
+    It is new, or the one in the folder `kept`, which that user must be able to reach.
+    """
     programs = server_programs()
     user = _server_user()
     # Not below a test's own folder: those are closed to other users, and too long for the name of a socket.
-    directory = Path(tempfile.mkdtemp(prefix="voicecall-pg-"))
+    directory = kept or Path(tempfile.mkdtemp(prefix="voicecall-pg-"))
+    directory.mkdir(parents=True, exist_ok=True)
     try:
         if user is not None:
             os.chown(directory, user.pw_uid, user.pw_gid)
@@ -95,13 +107,8 @@ def running_postgresql(*, durable: bool = False) -> Iterator[RunningPostgresql]:
         who: dict[str, Any] = (
             {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         )
-        made = subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "voicecall", "-A", "trust", "-E", "UTF8", "--no-sync",
-             "--locale=C.UTF-8", "--no-instructions"],
-            capture_output=True, text=True, check=False, cwd=directory, **who,
-        )  # fmt: skip
-        if made.returncode:
-            raise PostgresqlMissing(f"initdb failed: {made.stderr.strip()}")
+        if not data.exists():
+            _make(programs, data, who)
         settings = _SETTINGS | ({} if durable else _CARELESS)
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         with (directory / "log").open("wb") as log:
@@ -115,11 +122,22 @@ def running_postgresql(*, durable: bool = False) -> Iterator[RunningPostgresql]:
             _wait_until_ready(running, server)
             yield running
         finally:
-            # At once: nobody needs what is in it.
-            server.send_signal(signal.SIGQUIT)
+            # At once, if nobody needs what is in it.
+            server.send_signal(signal.SIGQUIT if kept is None else signal.SIGINT)
             server.wait(_START_TIMEOUT)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _make(programs: Path, data: Path, who: dict[str, Any]) -> None:
+    made = subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "voicecall", "-A", "trust", "-E", "UTF8", "--no-sync",
+         "--locale=C.UTF-8", "--no-instructions"],
+        capture_output=True, text=True, check=False, cwd=data.parent, **who,
+    )  # fmt: skip
+    if made.returncode:
+        raise PostgresqlMissing(f"initdb failed: {made.stderr.strip()}")
 
 
 def _prepare_child() -> None:

@@ -13,12 +13,12 @@ from controller.billing import ledger
 from controller.billing.calendar import Calendar
 from controller.billing.errors import AccountMissing, NoMonth
 from controller.rules.amounts import amount_text, from_units
+from controller.rules.spreadsheet import cell
 from controller.store import ledger as rows
 from controller.store import ratings
 from controller.store.tables import Account
 
 _AT_ONCE = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def statement_csv(statement: Statement, calendar: Calendar) -> str:
     for line in statement.lines:
         at = line.at.astimezone(calendar.zone).isoformat(timespec="seconds")
         amounts = (amount_text(line.amount), amount_text(line.balance), statement.currency)
-        write([at, line.kind, _cell(line.text), *amounts, _cell(line.reference)])
+        write([at, line.kind, cell(line.text), *amounts, cell(line.reference)])
     closes = statement.ends.astimezone(calendar.zone).isoformat(timespec="seconds")
     write([closes, "closing", "", "", amount_text(statement.closing), statement.currency, ""])
     return out.getvalue()
@@ -140,8 +140,3 @@ def _span(session: Session, account_id: str, month: str, calendar: Calendar) -> 
         return calendar.span_of_month(month)
     except ValueError as error:
         raise NoMonth(str(error)) from None
-
-
-def _cell(text: str) -> str:
-    """Text that a spreadsheet takes for text."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

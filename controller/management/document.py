@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from controller.api.openapi.schemas import Json, Key, component_schemas, reference
 from controller.management import idempotency
-from controller.management.operations import PREFIX, Download, Operation, Stream, Upload
+from controller.management.operations import PREFIX, Download, Operation, Pieces, Stream, Upload
 from controller.management.problems import (
     CONTENT_TYPE,
     ChangedMeanwhile,
@@ -122,7 +122,7 @@ def _models(operations: list[Operation]) -> Iterator[Key]:
             yield operation.body, "validation"
         if operation.query is not None:
             yield operation.query, "validation"
-        if operation.answer is not None and operation.answer is not Download:
+        if operation.answer not in (None, Download, Pieces):
             assert issubclass(operation.answer, BaseModel)
             yield operation.answer, "serialization"
 
@@ -205,7 +205,7 @@ def _success(operation: Operation, references: Any) -> Json:
     headers: Json = {"X-Request-Id": {"schema": {"type": "string"}, "description": "Names this request."}}
     if operation.answer is None:
         return {"description": "Done.", "headers": headers}
-    if operation.answer is Download:
+    if operation.answer in (Download, Pieces):
         anything = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
         return {"description": "The file.", "headers": headers, "content": anything}
     if operation.method in ("GET", "PATCH", "PUT"):

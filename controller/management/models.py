@@ -65,11 +65,15 @@ class PageQuery(Query):
     """From `next` of the page before; the other parameters must be the same."""
 
 
-class AccountQuery(PageQuery):
-    """A list of what belongs to accounts."""
+class OfAccount(Query):
+    """What belongs to accounts."""
 
     account_id: str | None = Field(None, pattern=IDENTIFIER)
     """The account; without it your own, and for the operator's users all accounts."""
+
+
+class AccountQuery(OfAccount, PageQuery):
+    """A list of what belongs to accounts."""
 
 
 class Page(View, Generic[Item]):

@@ -73,6 +73,15 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """An answer that is no JSON and may be large: made while it is sent."""
+
+    pieces: AsyncIterator[str]
+    media_type: str
+    file_name: str
+
+
+@dataclass(frozen=True)
 class Operation:
     """One method of one path."""
 
@@ -88,7 +97,7 @@ class Operation:
     handler: Callable[..., Awaitable[Any]]
     body: type[BaseModel] | type[Upload] | type[Stream] | None
     query: type[BaseModel] | None
-    answer: type[BaseModel] | type[Download] | None
+    answer: type[BaseModel] | type[Download] | type[Pieces] | None
     status: int
     kinds: tuple[Kind, ...]
     """Of the path's parameters, in their order."""

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from controller.management.context import Context, Services, etag
 from controller.management.document import document
 from controller.management.idempotency import HEADER, Attempt, Repeated
 from controller.management.identity import Identity
-from controller.management.operations import PREFIX, Download, Operation, Stream, Upload
+from controller.management.operations import PREFIX, Download, Operation, Pieces, Stream, Upload
 from controller.management.performing import check_path, check_role, perform, problem_of, settle_account
 from controller.management.problems import (
     CONTENT_TYPE,
@@ -153,9 +153,9 @@ class ManagementApi:
 
 
 def _answer(operation: Operation, result: Any) -> web.Response:
-    if isinstance(result, Download):
+    if isinstance(result, Download | Pieces):
         return web.Response(
-            body=result.content,
+            body=result.content if isinstance(result, Download) else _encoded(result.pieces),
             content_type=result.media_type,
             headers={"Content-Disposition": f'attachment; filename="{result.file_name}"'},
         )
@@ -163,6 +163,11 @@ def _answer(operation: Operation, result: Any) -> web.Response:
     if isinstance(result, BaseModel) and (operation.method in ("GET", "PATCH", "PUT")):
         headers["ETag"] = etag(result)
     return _json(operation, None if result is None else result.model_dump(mode="json"), headers)
+
+
+async def _encoded(pieces: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield piece.encode()
 
 
 def _json(operation: Operation, body: Any, headers: dict[str, str]) -> web.Response:

@@ -3,24 +3,29 @@
 It holds nothing that the database does not: a file that is missing, broken or of another version is made
 anew. And being a file of its own, it never keeps a call's transaction waiting.
 
-Words are trigrams (FTS5) of call id, caller and callee; account, app, service and result are one word each, a
-hash of three letters, so that FTS5 intersects them with the rest. What it finds is held against the entry, so
-neither hashes nor the choice of words need be exact. Entries are ordered by when the call was accepted.
+Calls are taken in one after the other; as soon as there are `BLOCK` of them they are sealed: for every word
+of theirs (`postings`) it is written where in the block it is, and that never changes. A search intersects
+words, block by block, the newest first, and looks at the few calls that are not sealed one by one. What words
+find is held against the entry, so they need not be exact. Entries are ordered by when the call was accepted.
 """
 
-import base64
-import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain
 from typing import Any
 
+import numpy as np
 from sqlmodel import Session
 
+from controller.store import postings
 from controller.store.call_filter import CallFilter, Place, position_of
+from controller.store.postings import WORD_BITS, Field, Places, Wanted
 
-VERSION = 1
+VERSION = 2
+
+BLOCK = 32_768
+"""Calls that are sealed together."""
 
 _SCHEMA = (
     """
@@ -30,20 +35,27 @@ _SCHEMA = (
         callee TEXT NOT NULL
     )
     """,
+    # Positions of the entries that are not sealed.
+    "CREATE TABLE loose (position INTEGER PRIMARY KEY)",
     """
-    CREATE VIRTUAL TABLE word USING fts5 (
-        account_id, app_key, service, state_code, call_id, caller, callee,
-        content='', tokenize='trigram case_sensitive 1'
+    CREATE TABLE block (
+        id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, size INTEGER NOT NULL,
+        positions BLOB NOT NULL
     )
     """,
+    # The key is block and word.
+    "CREATE TABLE posting (id INTEGER PRIMARY KEY, places BLOB NOT NULL)",
     "CREATE TABLE progress (number INTEGER NOT NULL, call_id TEXT NOT NULL)",
     f"PRAGMA user_version = {VERSION}",
 )
 
-_WINDOW = 5
-"""Characters of a part that are looked up, its last: each costs a walk through the calls that have it."""
-
-_TEXTS = ("call_id", "caller", "callee")
+_TEXTS = {"call_id": Field.CALL_ID, "caller": Field.CALLER, "callee": Field.CALLEE}
+_VALUES = {
+    "account_id": Field.ACCOUNT,
+    "app_key": Field.APP,
+    "service": Field.SERVICE,
+    "state_code": Field.RESULT,
+}
 
 
 @dataclass(frozen=True)
@@ -99,13 +111,44 @@ def add(session: Session, entries: Sequence[Entry]) -> None:
     positions = _free(connection, [entry.place.position for entry in ordered])
     rows = [_row(position, entry) for position, entry in zip(positions, ordered, strict=True)]
     connection.exec_driver_sql("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    connection.exec_driver_sql(
-        "INSERT INTO word (rowid, account_id, app_key, service, state_code, call_id, caller, callee) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [_words(row) for row in rows],
-    )
+    connection.exec_driver_sql("INSERT INTO loose VALUES (?)", [(position,) for position in positions])
     connection.exec_driver_sql("DELETE FROM progress")
     connection.exec_driver_sql("INSERT INTO progress VALUES (?, ?)", (last.number, last.place.call_id))
+    if _count_loose(connection) >= BLOCK:
+        _seal(connection)
+
+
+def _count_loose(connection: Any) -> int:
+    count: int = connection.exec_driver_sql("SELECT count(*) FROM loose").scalar_one()
+    return count
+
+
+def _seal(connection: Any) -> None:
+    """Make a block of the entries that are in none."""
+    columns = (*_VALUES, *_TEXTS)
+    rows = connection.exec_driver_sql(
+        f"SELECT entry.position, {', '.join(columns)} "  # noqa: S608 - only names of ours
+        "FROM loose CROSS JOIN entry USING (position) ORDER BY loose.position LIMIT ?",
+        (postings.LARGEST,),
+    ).all()
+    positions, *fields = zip(*rows, strict=True)
+    texts = dict(zip(columns, fields, strict=True))
+    block_id = connection.exec_driver_sql(
+        "INSERT INTO block (oldest, newest, size, positions) VALUES (?, ?, ?, ?) RETURNING id",
+        (positions[0], positions[-1], len(positions), np.array(positions, "<i8").tobytes()),
+    ).scalar_one()
+    words = chain(
+        *(
+            postings.value_postings(field, [str(value) for value in texts[name]])
+            for name, field in _VALUES.items()
+        ),
+        *(postings.part_postings(field, texts[name]) for name, field in _TEXTS.items()),
+    )
+    connection.exec_driver_sql(
+        "INSERT INTO posting VALUES (?, ?)",
+        [(block_id << WORD_BITS | word, places) for word, places in words],
+    )
+    connection.exec_driver_sql("DELETE FROM loose WHERE position <= ?", (positions[-1],))
 
 
 _Row = tuple[int, str, str, str, str, int, str, str, str]
@@ -142,72 +185,137 @@ def _free(connection: Any, wanted: list[int]) -> list[int]:
         wanted = [position + (position in taken) for position in positions]
 
 
-def _words(row: _Row) -> tuple[Any, ...]:
-    position, call_id, account_id, app_key, service, state_code, _session_id, caller, callee = row
-    hashes = (hashed(account_id), hashed(app_key), hashed(service), hashed(str(state_code)))
-    return (position, *hashes, call_id, caller, callee)
+@dataclass(frozen=True)
+class _Range:
+    """Positions among which is searched, both included."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, wanted: CallFilter, before: Place | None) -> "_Range":
+        # The call at `before` itself may share its position with one that comes after it.
+        last = [_NO_END if before is None else before.position]
+        last += [] if wanted.until is None else [position_of(wanted.until) - 1]
+        return cls(-_NO_END if wanted.since is None else position_of(wanted.since), min(last))
 
 
-@lru_cache(4096)
-def hashed(value: str) -> str:
-    """One trigram that stands for a value, and perhaps for another one."""
-    return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest())[:3].decode()
+_NO_END = 2**62
 
 
 def find(session: Session, wanted: CallFilter, before: Place | None, limit: int) -> list[Place]:
     """Places of ended calls, newest first; only such as come after `before` in that order."""
-    words = _match(wanted)
-    source, rowid = ("word CROSS JOIN entry ON entry.position = word.rowid", "word.rowid")
-    if not words:
-        source, rowid = ("entry", "entry.position")
+    connection = session.connection()
+    among = _Range.of(wanted, before)
     conditions, values = _conditions(wanted)
-    if words:
-        conditions.append("word MATCH :words")
-        values["words"] = " AND ".join(words)
-    if wanted.since is not None:
-        conditions.append(f"{rowid} >= :since")
-        values["since"] = position_of(wanted.since)
-    if wanted.until is not None:
-        conditions.append(f"{rowid} < :until")
-        values["until"] = position_of(wanted.until)
+    conditions.append("entry.position BETWEEN :first AND :last")
+    values |= {"first": among.first, "last": among.last}
     if before is not None:
-        conditions.append(f"{rowid} <= :before AND NOT ({rowid} = :before AND entry.call_id >= :before_call)")
+        conditions.append("NOT (entry.position = :before AND entry.call_id >= :before_call)")
         values |= {"before": before.position, "before_call": before.call_id}
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    found = session.connection().exec_driver_sql(
-        f"SELECT entry.position, entry.call_id FROM {source} {where} "  # noqa: S608 - only names of ours
-        f"ORDER BY {rowid} DESC LIMIT :limit",
-        {**values, "limit": limit},
-    )
-    return [Place(*row) for row in found]
+
+    def those(source: str, **more: Any) -> list[Place]:
+        """Entries of a source, held against what is wanted."""
+        found = connection.exec_driver_sql(
+            f"SELECT entry.position, entry.call_id FROM {source} "  # noqa: S608 - only names of ours
+            f"WHERE {' AND '.join(conditions)} ORDER BY entry.position DESC LIMIT :limit",
+            {**values, **more, "limit": limit},
+        )
+        return [Place(*row) for row in found]
+
+    words = _words(wanted)
+    if not words:
+        return those("entry")
+    found = those("loose CROSS JOIN entry USING (position)")
+    for newest, positions in _candidates(connection, words, among):
+        if len(found) >= limit and found[-1].position > newest:
+            break
+        fresh = 0
+        for chunk in _chunks(positions, limit):
+            given = json.dumps(chunk.tolist())
+            fitting = those(
+                "json_each(:given) AS it CROSS JOIN entry ON entry.position = it.value", given=given
+            )
+            fresh += len(fitting)
+            found += fitting
+            if fresh >= limit:
+                break
+        found = sorted(found, reverse=True)[:limit]
+    return found
 
 
-def _match(wanted: CallFilter) -> list[str]:
-    """What FTS5 is asked for: not all, but all that it finds quickly."""
-    one_of = {
-        "account_id": [wanted.account_id] if wanted.account_id is not None else [],
-        "app_key": [wanted.app_key] if wanted.app_key is not None else [],
-        "service": [str(wanted.service)] if wanted.service is not None else [],
-        "state_code": [str(code) for code in sorted(wanted.results)],
-    }
-    words = [
-        f"{column} : ({' OR '.join(_quoted(hashed(value)) for value in values)})"
-        for column, values in one_of.items()
-        if values
-    ]
-    parts = {"call_id": wanted.session_id, "caller": wanted.caller, "callee": wanted.callee}
-    words += [f"{column} : {_looked_up(part)}" for column, part in parts.items() if part is not None]
+def _chunks(positions: Places, size: int) -> Iterator[Places]:
+    """Pieces of these, each larger than the one before."""
+    begin = 0
+    while begin < len(positions):
+        yield positions[begin : begin + size]
+        begin, size = begin + size, 2 * size
+
+
+def _candidates(connection: Any, words: Wanted, among: _Range) -> Iterator[tuple[int, Places]]:
+    """Of some blocks at a time, the newest first: the newest position in them, and where all words are."""
+    blocks = connection.exec_driver_sql(
+        "SELECT id, newest, size FROM block WHERE newest >= ? AND oldest <= ? ORDER BY newest DESC",
+        (among.first, among.last),
+    ).all()
+    asked = sorted(words.words())
+    for some in _growing(blocks):
+        keys = [block_id << WORD_BITS | word for block_id, _newest, _size in some for word in asked]
+        kept = dict(
+            connection.exec_driver_sql(
+                "SELECT posting.id, posting.places "
+                "FROM json_each(?) AS it CROSS JOIN posting ON posting.id = it.value",
+                (json.dumps(keys),),
+            ).all()
+        )
+        found = [np.empty(0, np.int64)]
+        for block_id, _newest, size in some:
+            its = {word: places for word in asked if (places := kept.get(block_id << WORD_BITS | word))}
+            places = words.places(its, size)
+            if len(places):
+                found.append(_positions(connection, block_id)[places])
+        positions = np.sort(np.concatenate(found))[::-1]
+        yield some[0][1], positions[(positions >= among.first) & (positions <= among.last)]
+
+
+_FEW, _MANY = 2, 64
+
+
+def _growing(blocks: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Few blocks first, as most pages are full with these."""
+    begin, size = 0, _FEW
+    while begin < len(blocks):
+        yield blocks[begin : begin + size]
+        begin, size = begin + size, min(2 * size, _MANY)
+
+
+def _positions(connection: Any, block_id: int) -> Places:
+    kept = connection.exec_driver_sql("SELECT positions FROM block WHERE id = ?", (block_id,)).scalar_one()
+    return np.frombuffer(kept, "<i8")
+
+
+def _words(wanted: CallFilter) -> Wanted:
+    """What is looked up of a filter."""
+    every: set[int] = set()
+    choices: list[tuple[frozenset[int], ...]] = []
+    for name in ("account_id", "app_key", "service"):
+        value = getattr(wanted, name)
+        if value is not None:
+            every.add(postings.value_word(_VALUES[name], str(value)))
+    if wanted.results:
+        words = (postings.value_word(Field.RESULT, str(code)) for code in sorted(wanted.results))
+        choices.append(tuple(frozenset({word}) for word in words))
+    parts = {Field.CALL_ID: wanted.session_id, Field.CALLER: wanted.caller, Field.CALLEE: wanted.callee}
+    for field, part in parts.items():
+        if part is not None:
+            every.update(_part_words(field, part))
     if wanted.text is not None:
-        words.append(f"{{{' '.join(_TEXTS)}}} : {_looked_up(wanted.text)}")
-    return words
+        choices.append(tuple(frozenset(_part_words(field, wanted.text)) for field in _TEXTS.values()))
+    return Wanted(frozenset(every), tuple(choices))
 
 
-def _looked_up(part: str) -> str:
-    return _quoted(part.partition("@")[0][-_WINDOW:])
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
+def _part_words(field: Field, part: str) -> list[int]:
+    return postings.part_words(field, part.partition("@")[0])
 
 
 def _conditions(wanted: CallFilter) -> tuple[list[str], dict[str, Any]]:
@@ -251,17 +359,20 @@ def oldest(session: Session, until: int, after: int, limit: int) -> list[Place]:
 
 
 def remove(session: Session, places: Iterable[Place]) -> None:
-    """Forget these entries."""
+    """Forget these entries, and blocks that have none any more."""
     connection = session.connection()
     for place in places:
-        row = connection.exec_driver_sql(
-            "DELETE FROM entry WHERE position = ? AND call_id = ? RETURNING *",
-            (place.position, place.call_id),
-        ).one_or_none()
-        if row is not None:
-            # FTS5 must be told what was in it.
-            connection.exec_driver_sql(
-                "INSERT INTO word (word, rowid, account_id, app_key, service, state_code, call_id, caller, "
-                "callee) VALUES ('delete', ?, ?, ?, ?, ?, ?, ?, ?)",
-                _words(tuple(row)),
-            )
+        gone = connection.exec_driver_sql(
+            "DELETE FROM entry WHERE position = ? AND call_id = ?", (place.position, place.call_id)
+        ).rowcount
+        if gone:
+            connection.exec_driver_sql("DELETE FROM loose WHERE position = ?", (place.position,))
+    empty = connection.exec_driver_sql(
+        "DELETE FROM block WHERE newest < coalesce((SELECT min(position) FROM entry), newest + 1) "
+        "RETURNING id"
+    ).scalars()
+    for block_id in empty.all():
+        connection.exec_driver_sql(
+            "DELETE FROM posting WHERE id BETWEEN ? AND ?",
+            (block_id << WORD_BITS, (block_id + 1 << WORD_BITS) - 1),
+        )

@@ -171,6 +171,8 @@ async def test_B4_given_the_commands_of_the_page_when_run_as_they_stand_then_the
             drawn = await run(ladder)
 
     assert session in found.splitlines()[-1]
+    assert session in (tmp_path / "calls.csv").read_text()
+    assert session in (tmp_path / "calls-by-api.csv").read_text()
     assert told.startswith("The callee answered")
     assert "<svg" in (tmp_path / "call.svg").read_text()
     assert '"verdict": "The callee answered' in answered

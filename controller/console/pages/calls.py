@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -72,6 +73,7 @@ async def calls(visit: Visit) -> web.StreamResponse:
     applications = await visit.all_of(list_applications, most=_SUGGESTED)
     offered = FILTERS.offering(app_key=[(app.app_key, app.name) for app in applications])
     listing = await listed(visit, list_calls, offered)
+    asked = _query(listing.filters)
     return visit.render(
         "calls.html",
         status=listing.filters.status,
@@ -81,7 +83,8 @@ async def calls(visit: Visit) -> web.StreamResponse:
         services=SERVICES,
         result=result,
         may_call=visit.may(Role.DEVELOPER),
-        curl=visit.curl("GET", "/calls", **_query(listing.filters)),
+        curl=visit.curl("GET", "/calls", **asked),
+        csv=f"/api/v1/calls.csv?{urlencode(asked)}",
     )
 
 

@@ -5,14 +5,15 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from controller.capture.pcap import MEDIA_TYPE, pcap
+from controller.details.calls_csv import calls_csv
 from controller.details.ladder import ladder_text
 from controller.details.ladder_svg import ladder_svg
 from controller.details.picture import timeline_svg
 from controller.details.report import CallReport
 from controller.details.search import CallSummary
 from controller.management.context import Context
-from controller.management.models import AccountQuery, Identifier, Moment, Page, Query, View, When
-from controller.management.operations import Download, Kind, Operations, Owner
+from controller.management.models import AccountQuery, Identifier, Moment, OfAccount, Page, Query, View, When
+from controller.management.operations import Download, Kind, Operations, Owner, Pieces
 from controller.management.problems import Conflict, NotFound, wrong_field
 from controller.management.roles import Role, Scope
 from controller.store.call_detail import owner_of_call
@@ -66,7 +67,7 @@ class CallDetail(CallView):
     """Everything needed to understand it; null without `view=debug`."""
 
 
-class CallsQuery(AccountQuery):
+class CallsQuery(OfAccount):
     """Which calls; all conditions must be met."""
 
     app_key: Identifier | None = None
@@ -89,6 +90,10 @@ class CallsQuery(AccountQuery):
     """Accepted before."""
 
 
+class CallsPage(CallsQuery, AccountQuery):
+    """Which calls, and which part of the list of them."""
+
+
 class CallQuery(Query):
     """How much is told."""
 
@@ -108,13 +113,21 @@ def _fields(call: CallSummary) -> dict[str, object]:
 
 
 @operations.get("/calls", needs=Role.VIEWER)
-async def list_calls(ctx: Context, query: CallsQuery) -> Page[CallView]:
+async def list_calls(ctx: Context, query: CallsPage) -> Page[CallView]:
     """Find calls, newest first.
 
     Parts of numbers and ids have three characters or more. Calls are found from the moment they are
     accepted, for as long as the settings keep them.
     """
-    wanted = CallFilter(
+    found = await ctx.services.search.find(
+        _filter(query), of_account=ctx.account_id, cursor=query.cursor, limit=query.limit
+    )
+    following = None if found.next is None else ctx.following(found.next)
+    return Page[CallView](items=[_view(call) for call in found.calls], next=following)
+
+
+def _filter(query: CallsQuery) -> CallFilter:
+    return CallFilter(
         app_key=query.app_key,
         service=query.service,
         results=frozenset(query.result),
@@ -125,11 +138,17 @@ async def list_calls(ctx: Context, query: CallsQuery) -> Page[CallView]:
         since=query.since,
         until=query.until,
     )
-    found = await ctx.services.search.find(
-        wanted, of_account=ctx.account_id, cursor=query.cursor, limit=query.limit
+
+
+@operations.get("/calls.csv", needs=Role.VIEWER)
+async def download_calls(ctx: Context, query: CallsQuery) -> Pieces:
+    """Download calls as CSV (RFC 4180), all that a search finds, newest first.
+
+    Columns are named as in `GET /calls`; times are UTC.
+    """
+    return Pieces(
+        calls_csv(ctx.services.search, _filter(query), of_account=ctx.account_id), "text/csv", "calls.csv"
     )
-    following = None if found.next is None else ctx.following(found.next)
-    return Page[CallView](items=[_view(call) for call in found.calls], next=following)
 
 
 @operations.get("/calls/{call_id}", needs=Role.VIEWER, kinds=[CALL])

@@ -44,6 +44,9 @@ async def test_B4_given_calls_when_filters_stand_in_the_address_then_they_narrow
     assert "How it ended: line busy" in one
     assert "result=8102" in one.partition("curl -sS")[2]
     assert "since=2026-11-24T07%3A00Z" in one.partition("curl -sS")[2]
+    linked = one.partition('href="/api/v1/calls.csv')[2].partition('"')[0].replace("&amp;", "&")
+    downloaded = await here.ask("GET", f"/calls.csv{linked}")
+    assert [line.split(",")[1] for line in downloaded.text.splitlines()[1:]] == [busy]
     for query, expected in (
         ("service=callback", [fine]),
         ("app_key=notification-alpha", [busy]),

@@ -37,7 +37,7 @@ LONG_AGO = NOW - 63 * DAY
 
 def in_index(calls: Desk) -> list[str]:
     with sqlite3.connect(calls.directory / "call-index.db") as file:
-        file.execute("INSERT INTO word (word) VALUES ('integrity-check')")
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return [row[0] for row in file.execute("SELECT call_id FROM entry ORDER BY position")]
 
 
@@ -49,10 +49,29 @@ async def test_B4_given_more_calls_than_a_batch_when_indexed_then_all_are_in_and
     calls: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_module, "BATCH", 3)
+    monkeypatch.setattr(call_index, "BLOCK", 2)
     made = [await calls.ended(NOW + timedelta(seconds=number)) for number in range(7)]
 
     assert (await calls.index.catch_up(), await calls.index.catch_up()) == (7, 0)
     assert in_index(calls) == made
+
+
+async def test_B4_given_sealed_calls_when_all_of_a_block_are_forgotten_then_nothing_of_it_stays(
+    calls: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_index, "BLOCK", 2)
+    monkeypatch.setattr(index_module, "BATCH", 2)
+    made = [await calls.ended(LONG_AGO + timedelta(seconds=number)) for number in range(4)]
+    made += [await calls.ended(NOW)]
+    await calls.index.catch_up()
+
+    await calls.archive().purge()
+
+    assert in_index(calls) == made[4:]
+    assert await calls.find(callee="1111") == made[4:]
+    with sqlite3.connect(calls.directory / "call-index.db") as file:
+        left = [file.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("block", "posting")]
+    assert left == [(0,), (0,)]
 
 
 async def test_B4_given_a_crash_after_some_batches_when_started_again_then_the_index_goes_on_where_it_was(

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from service.details.support import NOW, Desk, desk, ids
 
+from controller.details import index as index_module
+from controller.store import call_index
 from controller.store.call_filter import CallFilter, FilterError, position_of
 from controller.store.tables import Service
 
@@ -70,13 +73,14 @@ FILTERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("where", ["database", "index", "sealed"])
 @pytest.mark.parametrize(("conditions", "expected"), FILTERS)
 async def test_B4_given_two_calls_when_filtered_then_those_that_meet_it_are_found(
-    calls: Desk, indexed: bool, conditions: dict[str, Any], expected: str
+    calls: Desk, monkeypatch: pytest.MonkeyPatch, where: str, conditions: dict[str, Any], expected: str
 ) -> None:
+    monkeypatch.setattr(call_index, "BLOCK", 2 if where == "sealed" else 1000)
     names = dict(zip(("first", "second"), await two_calls(calls), strict=True))
-    if indexed:
+    if where != "database":
         assert await calls.index.catch_up() == 2
 
     found = await calls.find(**conditions)
@@ -92,8 +96,9 @@ async def test_B4_given_a_live_call_when_searched_then_it_is_found_and_not_by_a_
 
 
 async def test_B4_given_calls_in_every_state_when_paged_then_each_comes_once_newest_first(
-    calls: Desk,
+    calls: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(call_index, "BLOCK", 3)
     made = [await calls.ended(NOW + number * SECOND) for number in range(12)]
     await calls.index.catch_up()
     made += [await calls.ended(NOW + number * SECOND) for number in range(12, 17)]
@@ -102,7 +107,8 @@ async def test_B4_given_calls_in_every_state_when_paged_then_each_comes_once_new
     seen: list[str] = []
     cursor = None
     while True:
-        page = await calls.search.find(CallFilter(), of_account=None, cursor=cursor, limit=4)
+        wanted = CallFilter(account_id="acme", callee="0000")
+        page = await calls.search.find(wanted, of_account=None, cursor=cursor, limit=4)
         seen += ids(page)
         await calls.index.catch_up()  # What is indexed between two pages changes nothing.
         if (cursor := page.next) is None:
@@ -217,9 +223,14 @@ digits = st.text("0123", min_size=3, max_size=9)
     numbers=st.lists(st.tuples(digits, digits), min_size=1, max_size=12, unique=True),
     part=st.text("0123", min_size=3, max_size=8),
     where=st.sampled_from(["caller", "callee", "session_id", "text"]),
+    block=st.sampled_from([1, 5, 1000]),
 )
 def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_agree_with_the_text(
-    tmp_path_factory: pytest.TempPathFactory, numbers: list[tuple[str, str]], part: str, where: str
+    tmp_path_factory: pytest.TempPathFactory,
+    numbers: list[tuple[str, str]],
+    part: str,
+    where: str,
+    block: int,
 ) -> None:
     async def run() -> None:
         async with desk(tmp_path_factory.mktemp("desk")) as calls:
@@ -237,7 +248,8 @@ def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_
             after = await calls.find(**{where: part})
             assert before == after == expected
 
-    asyncio.run(run())
+    with patch.object(call_index, "BLOCK", block), patch.object(index_module, "BATCH", block):
+        asyncio.run(run())
 
 
 def test_given_a_time_when_made_a_position_then_every_microsecond_counts() -> None:

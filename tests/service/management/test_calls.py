@@ -1,13 +1,16 @@
 """Calls, recordings and pushes by the management API."""
 
+import csv
+import io
 from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from service.management.world import ALPHA, BETA, OPERATOR, World
+from service.management.world import ALPHA, BETA, OPERATOR, Reply, World
 from sqlmodel import Session
 
+from controller.details import calls_csv
 from controller.management.roles import Role
 from controller.store.calls import end_call
 from controller.store.tables import (
@@ -119,6 +122,60 @@ async def test_B4_given_more_calls_than_a_page_when_the_next_page_is_followed_th
         following = reply.body["next"]
 
     assert seen == calls[::-1]
+
+
+def rows_of(reply: Reply) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(reply.text)))
+
+
+async def test_B4_given_more_calls_than_a_page_when_downloaded_as_csv_then_the_same_as_are_listed(
+    here: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls_csv, "MOST", 2)
+    for number in range(5):
+        await made(here, number, state_code=8102 if number else None)
+
+    reply = await here.ask("GET", "/calls.csv", of=ALPHA)
+
+    listed = (await here.ask("GET", "/calls", of=ALPHA)).body["items"]
+    told = [
+        {("id" if name == "call_id" else name): value or None for name, value in row.items()}
+        for row in rows_of(reply)
+    ]
+    for row in told:
+        row["state_code"] = row["state_code"] and int(row["state_code"])
+        row["talk_seconds"] = row["talk_seconds"] and float(row["talk_seconds"])
+    assert told == listed
+    assert reply.headers["Content-Type"].startswith("text/csv")
+    assert reply.headers["Content-Disposition"] == 'attachment; filename="calls.csv"'
+    assert reply.headers["Transfer-Encoding"] == "chunked"
+
+
+async def test_B4_given_filters_when_downloaded_as_csv_then_calls_that_meet_them_and_of_the_account_alone(
+    here: World,
+) -> None:
+    busy = await made(here, 1, state_code=8102)
+    await made(here, 2, state_code=0)
+    await made(here, 3, account=BETA, state_code=8102)
+
+    reply = await here.ask("GET", "/calls.csv?result=8102&callee=13900001", of=ALPHA)
+    foreign = await here.ask("GET", f"/calls.csv?account_id={BETA}", of=ALPHA)
+    wrong = await here.ask("GET", "/calls.csv?callee=1", of=ALPHA)
+
+    assert [row["call_id"] for row in rows_of(reply)] == [busy]
+    assert foreign.status == 404
+    assert (wrong.status, wrong.fields) == (422, ["callee"])
+
+
+async def test_B4_given_a_text_that_a_spreadsheet_would_run_when_downloaded_then_it_is_text(
+    here: World,
+) -> None:
+    await made(here, 1, state_code=0, addressee="=HYPERLINK(1)", display_number="+8657126880001")
+
+    [row] = rows_of(await here.ask("GET", "/calls.csv", of=ALPHA))
+
+    assert row["callee"] == "'=HYPERLINK(1)"
+    assert row["caller"] == "+8657126880001"
 
 
 async def test_C1_given_calls_of_two_accounts_when_searched_then_each_sees_its_own(here: World) -> None:

@@ -1,0 +1,160 @@
+"""Which calls of a block have a word: made from the texts of the block, and intersected.
+
+A word is three characters of a text, or a value as a whole; it is an integer, which perhaps stands for
+another word as well. Its posting says at which places of the block it is: as bits where it is at many, else
+as numbers.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Places = npt.NDArray[np.int64]
+
+GRAM = 3
+"""Characters of a word that is part of a text."""
+
+_CODE_BITS = 32
+_PLACE_BITS = 16
+
+LARGEST = 1 << _PLACE_BITS
+"""Calls of a block at most."""
+
+
+class Field(IntEnum):
+    """Of what a word is."""
+
+    ACCOUNT = 0
+    APP = 1
+    SERVICE = 2
+    RESULT = 3
+    CALL_ID = 4
+    CALLER = 5
+    CALLEE = 6
+
+
+WORD_BITS = 35
+"""Bits of a word: its field and its code."""
+
+
+def value_word(field: Field, value: str) -> int:
+    """The word of a value as a whole."""
+    return field << _CODE_BITS | zlib.crc32(value.encode())
+
+
+def part_words(field: Field, part: str) -> list[int]:
+    """The words that a text has if it has this part of ASCII, of three characters or more."""
+    codes = part.encode("ascii")
+    grams = {codes[at : at + GRAM] for at in range(len(codes) - GRAM + 1)}
+    return sorted(field << _CODE_BITS | (gram[0] << 14 | gram[1] << 7 | gram[2]) for gram in grams)
+
+
+def value_postings(field: Field, values: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    """Words and postings of a field that is looked for as a whole."""
+    words = {value: zlib.crc32(value.encode()) for value in set(values)}
+    codes = np.fromiter((words[value] for value in values), np.int64, len(values))
+    return _postings(field, codes, np.arange(len(values)), len(values))
+
+
+def part_postings(field: Field, texts: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    """Words and postings of a field that is looked for by parts."""
+    # A byte of zero is in no text of ASCII: a word that has one crosses from one text into the next.
+    encoded = [text.encode("ascii", "replace") + b"\0" for text in texts]
+    letters = np.frombuffer(b"".join(encoded) + b"\0\0", np.uint8).astype(np.int64)
+    first, second, third = letters[:-2], letters[1:-1], letters[2:]
+    places = np.repeat(np.arange(len(texts)), [len(text) for text in encoded])
+    whole = (first != 0) & (second != 0) & (third != 0)
+    codes = (first << 14 | second << 7 | third)[whole]
+    return _postings(field, codes, places[whole], len(texts))
+
+
+def _postings(field: Field, codes: Places, places: Places, size: int) -> Iterator[tuple[int, bytes]]:
+    found = np.unique(codes << _PLACE_BITS | places)
+    if not len(found):
+        return
+    codes, at = found >> _PLACE_BITS, (found & (LARGEST - 1)).astype("<u2")
+    begins = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+    for begin, end in pairwise(begins):
+        yield field << _CODE_BITS | int(codes[begin]), _posting(at[begin:end], size)
+
+
+def _posting(at: npt.NDArray[np.uint16], size: int) -> bytes:
+    # The length tells which it is: numbers are kept only where they are shorter than bits.
+    if 2 * len(at) < _bytes_of_bits(size):
+        return at.tobytes()
+    bits = np.zeros(size, np.bool_)
+    bits[at] = True
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def _bytes_of_bits(size: int) -> int:
+    return (size + 7) // 8
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Words that a call must have: all of `every`, and of each of `choices` all of one alternative."""
+
+    every: frozenset[int]
+    choices: tuple[tuple[frozenset[int], ...], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.every or self.choices)
+
+    def words(self) -> frozenset[int]:
+        """All that are asked about."""
+        return self.every.union(*(alternative for choice in self.choices for alternative in choice))
+
+    def places(self, kept: Mapping[int, bytes], size: int) -> Places:
+        """Where such calls are in a block with these postings, in order, and perhaps others."""
+        found = _having(self.every, kept, size)
+        for choice in self.choices:
+            among = np.zeros(size, np.bool_)
+            for alternative in choice:
+                among[_having(alternative, kept, size)] = True
+            found = found[among[found]]
+        return found
+
+
+_NOWHERE: Places = np.empty(0, np.int64)
+
+
+def _having(words: frozenset[int], kept: Mapping[int, bytes], size: int) -> Places:
+    """Where all of these words are; everywhere, if there are none."""
+    length = _bytes_of_bits(size)
+    bits: list[npt.NDArray[np.uint8]] = []
+    numbers: list[npt.NDArray[Any]] = []
+    for word in words:
+        posting = kept.get(word)
+        if posting is None:
+            return _NOWHERE
+        if len(posting) == length:
+            bits.append(np.frombuffer(posting, np.uint8))
+        else:
+            numbers.append(np.frombuffer(posting, "<u2"))
+    if not numbers:
+        return _set_in_all(bits, size)
+    shortest, *others = sorted(numbers, key=len)
+    found = shortest.astype(np.int64)
+    for other in others:
+        among = np.zeros(size, np.bool_)
+        among[other] = True
+        found = found[among[found]]
+    for each in bits:
+        found = found[(each[found >> 3] >> (found & 7).astype(np.uint8)) & 1 != 0]
+    return found
+
+
+def _set_in_all(bits: list[npt.NDArray[np.uint8]], size: int) -> Places:
+    if not bits:
+        return np.arange(size)
+    both = bits[0]
+    for each in bits[1:]:
+        both = both & each
+    return np.flatnonzero(np.unpackbits(both, count=size, bitorder="little"))
