@@ -40,8 +40,8 @@ service-postgres: setup ## The store's and the rooms' tests on PostgreSQL, which
 	@scripts/setup postgresql
 	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
 
-fuzz: setup ## Requests made from the management API's document, held against it
-	@$(BIN)/pytest tests/fuzz -n 2
+fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 others than `make test` has
+	@$(if $(MINUTES),$(BIN)/python -m tests.fuzz --minutes $(MINUTES),$(BIN)/pytest tests/fuzz -n 2)
 
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 2

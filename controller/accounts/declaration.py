@@ -45,6 +45,8 @@ def read_declaration(path: Path, reserved: Mapping[str, str] = {}) -> Declaratio
         declaration = Declaration.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DeclarationError(f"{path}: {error}") from None
+    except RecursionError:
+        raise DeclarationError(f"{path}: it is nested too deeply") from None
     except ValidationError as error:
         faults = [
             f"{path}: {'.'.join(map(str, fault['loc']))} {in_words(fault, 'a table')}"

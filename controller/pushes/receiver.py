@@ -176,7 +176,8 @@ def retry_after(header: str | None, now: datetime) -> float | None:
         return float(header[:9])
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # A year of 20 digits is no ValueError.
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -196,8 +196,8 @@ class Settings(BaseSettings):
 def load_settings(path: Path | None = None) -> Settings:
     """Read `path`, else VOICECALL_CONFIG, else ./voicecall.toml if there is one, and the environment.
 
-    Raises FileNotFoundError for a named file that isn't there, and pydantic's ValidationError, which names
-    every wrong setting.
+    Raises FileNotFoundError for a named file that isn't there, pydantic's ValidationError, which names
+    every wrong setting, and ValueError for a file that is no TOML.
     """
     named = path or (Path(os.environ["VOICECALL_CONFIG"]) if "VOICECALL_CONFIG" in os.environ else None)
     file = named or Path("voicecall.toml")
@@ -219,4 +219,7 @@ def load_settings(path: Path | None = None) -> Settings:
             del dotenv_settings, file_secret_settings
             return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
 
-    return _WithFile()
+    try:
+        return _WithFile()
+    except RecursionError:
+        raise ValueError(f"{file}: it is nested too deeply") from None

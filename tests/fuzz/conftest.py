@@ -1,11 +1,12 @@
-"""The management API over real HTTP in a thread of its own, for requests that are made without asyncio."""
+"""What runs on an event loop in a thread of its own, for tests that are made without asyncio."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 from engine import database_at
@@ -14,23 +15,27 @@ from unit.calls.support import add_account
 
 from controller.store.schema import migrate
 
+T = TypeVar("T")
 
-class Served:
-    """A world that runs while the block goes on."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+class Alive(Generic[T]):
+    """Something that is open while the block goes on."""
+
+    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+        self._opened = opened
         self._loop = asyncio.new_event_loop()
-        self._ready: Future[World] = Future()
+        self._ready: Future[T] = Future()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
+        self._thread = threading.Thread(target=self._live)
+
+    def _live(self) -> None:
+        # What is left when it ends is cancelled.
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._run())
 
     async def _run(self) -> None:
-        template = self._folder / "template.db"
-        migrate(database_at(template))
-        add_account(template)
         try:
-            async with world(self._folder, template) as made:
+            async with self._opened() as made:
                 self._ready.set_result(made)
                 await self._stop.wait()
         except BaseException as error:
@@ -39,15 +44,15 @@ class Served:
             raise
 
     @property
-    def url(self) -> str:
-        return self._ready.result().url
+    def made(self) -> T:
+        """What is open."""
+        return self._ready.result()
 
-    def write(self, work: Any) -> Any:
-        """Write to its database."""
-        made = self._ready.result()
-        return asyncio.run_coroutine_threadsafe(made.write(work), self._loop).result(30)
+    def do(self, work: Coroutine[Any, Any, Any], limit: float = 30) -> Any:
+        """What becomes of it on that loop, within so many seconds."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(limit)
 
-    def __enter__(self) -> "Served":
+    def __enter__(self) -> "Alive[T]":
         self._thread.start()
         self._ready.result(60)
         return self
@@ -55,7 +60,30 @@ class Served:
     def __exit__(self, *_error: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(30)
-        self._loop.close()
+
+
+class Served(Alive[World]):
+    """The management API and the console over real HTTP."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(lambda: _world(folder))
+
+    @property
+    def url(self) -> str:
+        return self.made.url
+
+    def write(self, work: Any) -> Any:
+        """Write to its database."""
+        return self.do(self.made.write(work))
+
+
+@asynccontextmanager
+async def _world(folder: Path) -> AsyncIterator[World]:
+    template = folder / "template.db"
+    migrate(database_at(template))
+    add_account(template)
+    async with world(folder, template) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What a test can have go wrong on a healthy connection: wrong answers, late answers, odd events."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Faults:
         self._doubled: Counter[str] = Counter()
         self._held_back: Counter[str] = Counter()
         self._waiting: list[Json] = []
+        self.garble: Callable[[str], list[str]] | None = None
+        """What is sent in place of each event that would be sent, as text; None: just that."""
 
     def answer(
         self, operation: str, status: int, message: str = "", *, times: int = 1, after_doing: bool = False
@@ -62,6 +65,7 @@ class Faults:
             orders.clear()
         self._wrong_answers.clear()
         self._waiting.clear()
+        self.garble = None
 
     def wrong_answer(self, operation: str) -> tuple[int, str, bool] | None:
         """(status, message, done all the same) if this request shall fail."""
@@ -78,8 +82,12 @@ class Faults:
         delay = self._delays.get(operation) or self._delays.get(ANY)
         return delay() if delay else 0.0
 
-    def events(self, event: Json) -> list[Json]:
-        """What is sent in place of an event."""
+    def texts(self, event: Json) -> list[str]:
+        """What is sent in place of an event, as it goes over the socket."""
+        texts = [json.dumps(sent) for sent in self._events(event)]
+        return texts if self.garble is None else [sent for text in texts for sent in self.garble(text)]
+
+    def _events(self, event: Json) -> list[Json]:
         kind = event["type"]
         if _take(self._omitted, kind):
             return []

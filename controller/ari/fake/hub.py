@@ -48,8 +48,8 @@ class Hub:
             application, socket = self.applications.get(name), self.listening.get(name)
             if application is None or socket is None or not application.wants(kind):
                 continue
-            for sent in self._faults.events(event):
-                socket.send(json.dumps(sent))
+            for text in self._faults.texts(event):
+                socket.send(text)
         self.changed()
 
     def attach(self, socket: FakeSocket) -> None:
