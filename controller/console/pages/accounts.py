@@ -1,13 +1,13 @@
 """Accounts: the companies that have calls made."""
 
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
-from controller.console.forms import ALL, Field, Form, Sent
+from controller.console.forms import ALL, Field, Form
 from controller.console.listing import listed
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.resources.accounts import (
@@ -20,6 +20,13 @@ from controller.management.resources.accounts import (
 from controller.rules.number_classes import NumberClass
 
 pages = Pages()
+ACCOUNTS: Final = Kind[AccountView](
+    "/accounts",
+    N_("Accounts"),
+    lambda account: account.id,
+    lambda account: account.name.strip() or account.id,
+    "account_id",
+)
 
 NUMBER_CLASSES: Final = {
     NumberClass.LOW: N_("ordinary numbers"),
@@ -126,21 +133,14 @@ async def accounts(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/accounts/new")
-async def new(visit: Visit) -> web.StreamResponse:
-    """The form for one more."""
-    visit.check(create_account)
-    return _new(visit, visit.blank(NEW, **{"rules.number_classes": ALL, "rules.hours_zone": _ZONE}))
-
-
-@pages.post("/accounts/new")
-async def create(visit: Visit) -> web.StreamResponse:
-    """One more."""
-    sent = await visit.sent(NEW)
-    made = await sent.to(create_account)
-    if made is None:
-        return _new(visit, sent)
-    return visit.go(_place(made.id), "The account is there. Give it users, an application and a number.")
+ACCOUNTS.made_by(
+    pages,
+    create_account,
+    NEW,
+    N_("The account is there. Give it users, an application and a number."),
+    title=N_("New account"),
+    values={"rules.number_classes": ALL, "rules.hours_zone": _ZONE},
+)
 
 
 @pages.get("/accounts/{account_id}")
@@ -155,51 +155,10 @@ async def account(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/accounts/{account_id}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """Its terms as a form."""
-    visit.check(edit_account)
-    present = await visit.run(get_account)
-    return _edit(visit, visit.blank(EDIT, present), present)
-
-
-@pages.post("/accounts/{account_id}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Other terms."""
-    present = await visit.run(get_account)
-    sent = await visit.sent(EDIT)
-    await sent.to(edit_account, since=present)
-    if sent.is_refused:
-        return _edit(visit, sent, present)
-    return visit.go(_place(present.id), "The account is changed. It is in force within a second.")
-
-
-def _new(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("New account"),
-        form=form,
-        action="/accounts/new",
-        button=visit.text("Create"),
-        back="/accounts",
-        back_title=visit.text("Accounts"),
-        status=form.status,
-    )
-
-
-def _edit(visit: Visit, form: Sent, present: AccountView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=present.name.strip() or present.id),
-        form=form,
-        action=_place(present.id) + "/edit",
-        button=visit.text("Save"),
-        back=_place(present.id),
-        back_title=present.name.strip() or present.id,
-        version=visit.version_of(present),
-        status=form.status,
-    )
-
-
-def _place(account_id: str) -> str:
-    return f"/accounts/{quote(account_id)}"
+ACCOUNTS.changed_by(
+    pages,
+    get_account,
+    edit_account,
+    EDIT,
+    N_("The account is changed. It is in force within a second."),
+)

@@ -1,13 +1,13 @@
 """Applications: what customers' programs act for."""
 
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
 from controller.console.listing import ACCOUNT, for_whom, listed
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind, shown_once
 from controller.console.pages.terms import PUSH_PROFILES, SERVICES, any_of, one_of
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -26,6 +26,13 @@ from controller.management.roles import Role
 from controller.store.tables import NumberState
 
 pages = Pages()
+APPLICATIONS: Final = Kind[ApplicationView](
+    "/applications",
+    N_("Applications"),
+    lambda app: app.app_key,
+    lambda app: app.name.strip() or app.app_key,
+    "app_key",
+)
 
 FILTERS: Final = Form(
     (
@@ -141,53 +148,31 @@ async def applications(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/applications/new")
-async def new(visit: Visit) -> web.StreamResponse:
-    """The form for one more."""
-    visit.check(create_application)
-    return _new(visit, visit.blank(await _new_form(visit), push_profile="compat", max_calls="10"))
+async def _new_form(visit: Visit) -> Form:
+    form = await for_whom(visit, NEW)
+    return form if visit.may(Role.OPERATOR) else form.without(*_QUOTAS)
 
 
-@pages.post("/applications/new")
-async def create(visit: Visit) -> web.StreamResponse:
-    """One more, whose secret is shown now and never again."""
-    sent = await visit.sent(await _new_form(visit))
-    made = await sent.to(create_application)
-    if made is None:
-        return _new(visit, sent)
-    return visit.render(
-        "secret.html",
-        title=visit.text("The application is there"),
-        said=visit.text("Copy the secret now: it is not shown again. It can only be renewed."),
-        shown=[("app_key", made.app_key), ("app_secret", made.app_secret)],
-        then=_place(made.app_key),
-        button=visit.text("I have copied it"),
-    )
+APPLICATIONS.made_by(
+    pages,
+    create_application,
+    _new_form,
+    lambda visit, made, _sent: shown_once(
+        visit,
+        visit.text("The application is there"),
+        visit.text("Copy the secret now: it is not shown again. It can only be renewed."),
+        [("app_key", made.app_key), ("app_secret", made.app_secret)],
+        APPLICATIONS.place_of(made.app_key),
+    ),
+    title=N_("New application"),
+    values={"push_profile": "compat", "max_calls": "10"},
+)
 
 
 @pages.get("/applications/{app_key}")
 async def application(visit: Visit) -> web.StreamResponse:
     """One of them."""
     return await _show(visit, await visit.run(get_application))
-
-
-@pages.get("/applications/{app_key}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """Its settings as a form."""
-    visit.check(edit_application)
-    present = await visit.run(get_application)
-    return _edit(visit, visit.blank(await _edit_form(visit, present), present), present)
-
-
-@pages.post("/applications/{app_key}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Other settings."""
-    present = await visit.run(get_application)
-    sent = await visit.sent(await _edit_form(visit, present))
-    await sent.to(edit_application, since=present)
-    if sent.is_refused:
-        return _edit(visit, sent, present)
-    return visit.go(_place(present.app_key), "The application is changed. It is in force within a second.")
 
 
 @pages.get("/applications/{app_key}/secret")
@@ -202,22 +187,21 @@ async def renew(visit: Visit) -> web.StreamResponse:
     """Another secret, shown now and never again."""
     present = await visit.run(get_application)
     sent = await visit.sent(RENEWAL)
-    made = await sent.to(renew_secret) if sent.confirms(_called(present)) else None
+    made = await sent.to(renew_secret) if sent.confirms(APPLICATIONS.called(present)) else None
     if made is None:
         return _renewal(visit, sent, present)
     until = made.previous_secret_until
-    return visit.render(
-        "secret.html",
-        title=visit.text("The secret is renewed"),
-        said=visit.text("Copy the secret now: it is not shown again. The old one is no good any more.")
+    return shown_once(
+        visit,
+        visit.text("The secret is renewed"),
+        visit.text("Copy the secret now: it is not shown again. The old one is no good any more.")
         if until is None
         else visit.text(
             "Copy the secret now: it is not shown again. The old one is taken as well until %(until)s UTC.",
             until=until.strftime("%Y-%m-%d %H:%M"),
         ),
-        shown=[("app_key", present.app_key), ("app_secret", made.app_secret)],
-        then=_place(present.app_key),
-        button=visit.text("I have copied it"),
+        [("app_key", present.app_key), ("app_secret", made.app_secret)],
+        APPLICATIONS.place_of(present.app_key),
     )
 
 
@@ -228,18 +212,17 @@ async def renew_webhook(visit: Visit) -> web.StreamResponse:
     made = await sent.to(renew_webhook_secret)
     if made is None:
         return await _show(visit, await visit.run(get_application), sent)
-    return visit.render(
-        "secret.html",
-        title=visit.text("Pushes are signed with a new secret"),
-        said=visit.text(
+    return shown_once(
+        visit,
+        visit.text("Pushes are signed with a new secret"),
+        visit.text(
             "Copy the secret now: it is not shown again. Pushes carry a signature by the one before as well, "
             "so that receivers can be changed over."
         )
         if made.webhook_keys > 1
         else visit.text("Copy the secret now: it is not shown again."),
-        shown=[("webhook_secret", made.webhook_secret)],
-        then=_place(visit.path["app_key"]),
-        button=visit.text("I have copied it"),
+        [("webhook_secret", made.webhook_secret)],
+        APPLICATIONS.place_in(visit),
     )
 
 
@@ -247,7 +230,7 @@ async def renew_webhook(visit: Visit) -> web.StreamResponse:
 async def remove_webhook(visit: Visit) -> web.StreamResponse:
     """No signatures any more."""
     await visit.run(remove_webhook_secrets)
-    return visit.go(_place(visit.path["app_key"]), "Pushes are no longer signed.")
+    return visit.go(APPLICATIONS.place_in(visit), "Pushes are no longer signed.")
 
 
 @pages.post("/applications/{app_key}/login")
@@ -257,7 +240,7 @@ async def login(visit: Visit) -> web.StreamResponse:
     await sent.to(edit_application)
     if sent.is_refused:
         return await _show(visit, await visit.run(get_application), login=sent)
-    return visit.go(_place(visit.path["app_key"]), "Programs can log in with it now.")
+    return visit.go(APPLICATIONS.place_in(visit), "Programs can log in with it now.")
 
 
 @pages.post("/applications/{app_key}/login/remove")
@@ -267,7 +250,7 @@ async def remove_login(visit: Visit) -> web.StreamResponse:
     await sent.to(edit_application, also={"login": None})
     if sent.is_refused:
         return await _show(visit, await visit.run(get_application), sent)
-    return visit.go(_place(visit.path["app_key"]), "Programs can't log in any more.")
+    return visit.go(APPLICATIONS.place_in(visit), "Programs can't log in any more.")
 
 
 async def _show(
@@ -292,11 +275,6 @@ async def _show(
     )
 
 
-async def _new_form(visit: Visit) -> Form:
-    form = await for_whom(visit, NEW)
-    return form if visit.may(Role.OPERATOR) else form.without(*_QUOTAS)
-
-
 async def _edit_form(visit: Visit, present: ApplicationView) -> Form:
     numbers = await visit.all_of(list_numbers, query={"account_id": present.account_id})
     usable = [number.number for number in numbers if number.state in ("active", "suspended")]
@@ -304,56 +282,28 @@ async def _edit_form(visit: Visit, present: ApplicationView) -> Form:
     return form if visit.may(Role.OPERATOR) else form.without(*_QUOTAS)
 
 
-def _new(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("New application"),
-        form=form,
-        action="/applications/new",
-        button=visit.text("Create"),
-        back="/applications",
-        back_title=visit.text("Applications"),
-        status=form.status,
-    )
-
-
-def _edit(visit: Visit, form: Sent, present: ApplicationView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=_called(present)),
-        form=form,
-        action=_place(present.app_key) + "/edit",
-        button=visit.text("Save"),
-        back=_place(present.app_key),
-        back_title=_called(present),
-        version=visit.version_of(present),
-        status=form.status,
-    )
+APPLICATIONS.changed_by(
+    pages,
+    get_application,
+    edit_application,
+    _edit_form,
+    N_("The application is changed. It is in force within a second."),
+)
 
 
 def _renewal(visit: Visit, form: Sent, present: ApplicationView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Renew the secret of %(name)s", name=_called(present)),
+    return APPLICATIONS.deed(
+        visit,
+        form,
+        present,
+        "secret",
+        title=visit.text("Renew the secret of %(name)s", name=APPLICATIONS.called(present)),
+        button=visit.text("Renew the secret"),
         before=[
             visit.text(
                 "Programs that have the old secret are refused when its hours are over. There is no way back "
                 "to it, and the new one is shown once."
             )
         ],
-        form=form,
-        action=_place(present.app_key) + "/secret",
-        button=visit.text("Renew the secret"),
         danger=True,
-        back=_place(present.app_key),
-        back_title=_called(present),
-        status=form.status,
     )
-
-
-def _called(present: ApplicationView) -> str:
-    return present.name.strip() or present.app_key
-
-
-def _place(app_key: str) -> str:
-    return f"/applications/{quote(app_key)}"

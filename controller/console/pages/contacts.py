@@ -1,13 +1,13 @@
 """Contacts of accounts, and what they were told."""
 
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
-from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
+from controller.console.forms import Field, Form
+from controller.console.listing import ACCOUNT, listed
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.resources.contacts import (
@@ -21,6 +21,13 @@ from controller.management.resources.contacts import (
 )
 
 pages = Pages()
+CONTACTS: Final = Kind[ContactView](
+    "/contacts",
+    N_("Contacts"),
+    lambda contact: contact.id,
+    lambda contact: contact.name.strip() or contact.email or contact.id,
+    "contact_id",
+)
 
 FILTERS: Final = Form((ACCOUNT,))
 _DETAILS: Final = (
@@ -58,23 +65,13 @@ async def contacts(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/contacts/new")
-async def new(visit: Visit) -> web.StreamResponse:
-    """The form for one more."""
-    visit.check(create_contact)
-    return _new(visit, visit.blank(await for_whom(visit, NEW)))
-
-
-@pages.post("/contacts/new")
-async def create(visit: Visit) -> web.StreamResponse:
-    """One more."""
-    sent = await visit.sent(await for_whom(visit, NEW))
-    made = await sent.to(create_contact)
-    if made is None:
-        return _new(visit, sent)
-    return visit.go(
-        _place(made.id), "The contact is there. It is told what concerns the account from now on."
-    )
+CONTACTS.made_by(
+    pages,
+    create_contact,
+    NEW,
+    N_("The contact is there. It is told what concerns the account from now on."),
+    title=N_("New contact"),
+)
 
 
 @pages.get("/contacts/{contact_id}")
@@ -90,25 +87,14 @@ async def contact(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/contacts/{contact_id}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """What is known of it, as a form."""
-    visit.check(replace_contact)
-    present = await visit.run(get_contact)
-    return _edit(visit, visit.blank(EDIT, present), present)
-
-
-@pages.post("/contacts/{contact_id}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Other addresses."""
-    present = await visit.run(get_contact)
-    sent = await visit.sent(EDIT)
-    await sent.to(replace_contact)
-    if sent.is_refused:
-        return _edit(visit, sent, present)
-    return visit.go(
-        _place(present.id), "The contact is changed. What waits to be told goes to its new addresses."
-    )
+CONTACTS.changed_by(
+    pages,
+    get_contact,
+    replace_contact,
+    EDIT,
+    N_("The contact is changed. What waits to be told goes to its new addresses."),
+    whole=True,
+)
 
 
 @pages.post("/contacts/{contact_id}/delete")
@@ -116,35 +102,3 @@ async def delete(visit: Visit) -> web.StreamResponse:
     """It is told no more."""
     await visit.run(delete_contact)
     return visit.go("/contacts", "The contact is removed.")
-
-
-def _new(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("New contact"),
-        form=form,
-        action="/contacts/new",
-        button=visit.text("Create"),
-        back="/contacts",
-        back_title=visit.text("Contacts"),
-        status=form.status,
-    )
-
-
-def _edit(visit: Visit, form: Sent, present: ContactView) -> web.Response:
-    called = present.name.strip() or present.email or present.id
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=called),
-        form=form,
-        action=_place(present.id) + "/edit",
-        button=visit.text("Save"),
-        back=_place(present.id),
-        back_title=called,
-        version=visit.version_of(present),
-        status=form.status,
-    )
-
-
-def _place(contact_id: str) -> str:
-    return f"/contacts/{quote(contact_id)}"

@@ -1,13 +1,13 @@
 """Enterprises: for whom an account makes calls, and their qualification with its documents."""
 
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
+from controller.console.listing import ACCOUNT, listed
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind
 from controller.console.pages.terms import DOCUMENTS, ENTERPRISE_STATES, any_of
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -29,6 +29,13 @@ from controller.management.resources.enterprises import (
 from controller.store.enterprise_tables import EnterpriseState
 
 pages = Pages()
+ENTERPRISES: Final = Kind[EnterpriseView](
+    "/enterprises",
+    N_("Enterprises"),
+    lambda enterprise: enterprise.id,
+    lambda enterprise: enterprise.full_name,
+    "enterprise_id",
+)
 
 FILTERS: Final = Form((ACCOUNT, Field("state", N_("State"), "choice", choices=any_of(ENTERPRISE_STATES))))
 EDIT: Final = Form(
@@ -76,23 +83,14 @@ async def enterprises(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/enterprises/new")
-async def new(visit: Visit) -> web.StreamResponse:
-    """The form for one more."""
-    visit.check(create_enterprise)
-    return _new(visit, visit.blank(await for_whom(visit, NEW)))
-
-
-@pages.post("/enterprises/new")
-async def create(visit: Visit) -> web.StreamResponse:
-    """One more, as a draft."""
-    sent = await visit.sent(await for_whom(visit, NEW))
-    made = await sent.to(create_enterprise)
-    if made is None:
-        return _new(visit, sent)
-    return visit.go(
-        _place(made.id), "The enterprise is there, as a draft. Upload its documents, then submit it."
-    )
+ENTERPRISES.made_by(
+    pages,
+    create_enterprise,
+    NEW,
+    N_("The enterprise is there, as a draft. Upload its documents, then submit it."),
+    title=N_("New enterprise"),
+    before=[N_("What you don't know yet can come later; it must be complete to be submitted.")],
+)
 
 
 @pages.get("/enterprises/{enterprise_id}")
@@ -101,25 +99,13 @@ async def enterprise(visit: Visit) -> web.StreamResponse:
     return await _show(visit)
 
 
-@pages.get("/enterprises/{enterprise_id}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """Its record as a form."""
-    visit.check(edit_enterprise)
-    present = await visit.run(get_enterprise)
-    return _edit(visit, visit.blank(EDIT, present), present)
-
-
-@pages.post("/enterprises/{enterprise_id}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Another record; it must be submitted again."""
-    present = await visit.run(get_enterprise)
-    sent = await visit.sent(EDIT)
-    await sent.to(edit_enterprise, since=present)
-    if sent.is_refused:
-        return _edit(visit, sent, present)
-    return visit.go(
-        _place(present.id), "The record is changed. It is a draft: submit it when it is complete."
-    )
+ENTERPRISES.changed_by(
+    pages,
+    get_enterprise,
+    edit_enterprise,
+    EDIT,
+    N_("The record is changed. It is a draft: submit it when it is complete."),
+)
 
 
 @pages.post("/enterprises/{enterprise_id}/documents/{kind}", takes_file=True)
@@ -141,7 +127,7 @@ async def upload(visit: Visit) -> web.StreamResponse:
         if problem.status in (413, 415):
             sent.faults, sent.problem = {f"documents.{kind}": sent.problem}, ""
         return await _show(visit, sent)
-    return visit.go(_place(visit.path["enterprise_id"]) + "#documents", "The document is uploaded.")
+    return visit.go(ENTERPRISES.place_in(visit) + "#documents", "The document is uploaded.")
 
 
 @pages.get("/enterprises/{enterprise_id}/documents/{kind}/download")
@@ -167,7 +153,7 @@ async def submit(visit: Visit) -> web.StreamResponse:
         if sent.faults:
             sent.problem = visit.text("It can't be submitted yet: what is missing is marked below.")
         return await _show(visit, sent)
-    return visit.go(_place(visit.path["enterprise_id"]), "It is submitted. The operator looks at it now.")
+    return visit.go(ENTERPRISES.place_in(visit), "It is submitted. The operator looks at it now.")
 
 
 @pages.post("/enterprises/{enterprise_id}/approve")
@@ -177,7 +163,7 @@ async def approve(visit: Visit) -> web.StreamResponse:
     await sent.to(approve_enterprise)
     if sent.is_refused:
         return await _show(visit, sent)
-    return visit.go(_place(visit.path["enterprise_id"]), "The qualification is approved.")
+    return visit.go(ENTERPRISES.place_in(visit), "The qualification is approved.")
 
 
 @pages.post("/enterprises/{enterprise_id}/reject")
@@ -187,7 +173,7 @@ async def reject(visit: Visit) -> web.StreamResponse:
     await sent.to(reject_enterprise)
     if sent.is_refused:
         return await _show(visit, rejection=sent)
-    return visit.go(_place(visit.path["enterprise_id"]), "The qualification is rejected.")
+    return visit.go(ENTERPRISES.place_in(visit), "The qualification is rejected.")
 
 
 async def _show(visit: Visit, done: Sent | None = None, rejection: Sent | None = None) -> web.Response:
@@ -208,35 +194,3 @@ async def _show(visit: Visit, done: Sent | None = None, rejection: Sent | None =
         may_decide=is_submitted and visit.allows(approve_enterprise),
         status=(done or rejection or visit.blank(Form(()))).status,
     )
-
-
-def _new(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("New enterprise"),
-        before=[visit.text("What you don't know yet can come later; it must be complete to be submitted.")],
-        form=form,
-        action="/enterprises/new",
-        button=visit.text("Create"),
-        back="/enterprises",
-        back_title=visit.text("Enterprises"),
-        status=form.status,
-    )
-
-
-def _edit(visit: Visit, form: Sent, present: EnterpriseView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=present.full_name),
-        form=form,
-        action=_place(present.id) + "/edit",
-        button=visit.text("Save"),
-        back=_place(present.id),
-        back_title=present.full_name,
-        version=visit.version_of(present),
-        status=form.status,
-    )
-
-
-def _place(enterprise_id: str) -> str:
-    return f"/enterprises/{quote(enterprise_id)}"

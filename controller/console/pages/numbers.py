@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
-from urllib.parse import quote
 
 from aiohttp import web
 
 from controller.console.forms import ALL, Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
+from controller.console.listing import ACCOUNT, listed
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind
 from controller.console.pages.terms import NUMBER_STATES, any_of
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -32,6 +32,9 @@ from controller.management.resources.numbers import (
 from controller.store.tables import NumberState
 
 pages = Pages()
+NUMBERS: Final = Kind[NumberView](
+    "/numbers", N_("Numbers"), lambda number: number.number, lambda number: number.number, "number"
+)
 
 FILTERS: Final = Form((ACCOUNT, Field("state", N_("State"), "choice", choices=any_of(NUMBER_STATES))))
 NEW: Final = Form(
@@ -74,46 +77,21 @@ async def numbers(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/numbers/new")
-async def new(visit: Visit) -> web.StreamResponse:
-    """The form for an order."""
-    visit.check(order_number)
-    return _new(visit, visit.blank(await for_whom(visit, NEW)))
-
-
-@pages.post("/numbers/new")
-async def order(visit: Visit) -> web.StreamResponse:
-    """A number is ordered; the operator's own people go on to allot it."""
-    sent = await visit.sent(await for_whom(visit, NEW))
-    made = await sent.to(order_number)
-    if made is None:
-        return _new(visit, sent)
-    return visit.go(_place(made.number), "The number is ordered. Calls can show it when it is allotted.")
+NUMBERS.made_by(
+    pages,
+    order_number,
+    NEW,
+    N_("The number is ordered. Calls can show it when it is allotted."),
+    title=N_("Order a number"),
+    button=N_("Order"),
+    before=[N_("A number costs rent from the day it is allotted, until it is released.")],
+)
 
 
 @pages.get("/numbers/{number}")
 async def number(visit: Visit) -> web.StreamResponse:
     """One of them."""
     return await _show(visit)
-
-
-@pages.get("/numbers/{number}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """What can be changed of it."""
-    visit.check(edit_number)
-    present = await visit.run(get_number)
-    return _edit(visit, visit.blank(await _edit_form(visit, present), present), present)
-
-
-@pages.post("/numbers/{number}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Other applications may show it, or more calls."""
-    present = await visit.run(get_number)
-    sent = await visit.sent(await _edit_form(visit, present))
-    await sent.to(edit_number, since=present)
-    if sent.is_refused:
-        return _edit(visit, sent, present)
-    return visit.go(_place(present.number), "The number is changed.")
 
 
 @pages.post("/numbers/{number}/allot")
@@ -151,27 +129,26 @@ async def bind(visit: Visit) -> web.StreamResponse:
         sent.form = BIND
         sent.refused(problem, {"bind_number": "app_key"})
         return await _show(visit, bound=sent)
-    return visit.go(_place(visit.path["number"]), "It is the application's business number now.")
+    return visit.go(NUMBERS.place_in(visit), "It is the application's business number now.")
 
 
 @pages.get("/numbers/{number}/release")
 async def release_page(visit: Visit) -> web.StreamResponse:
     """What releasing it means, and the form for it."""
     visit.check(release_number)
-    await visit.run(get_number)
-    return _release(visit, visit.blank(RELEASE))
+    return _release(visit, visit.blank(RELEASE), await visit.run(get_number))
 
 
 @pages.post("/numbers/{number}/release")
 async def release(visit: Visit) -> web.StreamResponse:
     """It is given back for good."""
-    await visit.run(get_number)
+    present = await visit.run(get_number)
     sent = await visit.sent(RELEASE)
-    if sent.confirms(visit.path["number"]):
+    if sent.confirms(present.number):
         await sent.to(release_number)
     if sent.is_refused:
-        return _release(visit, sent)
-    return visit.go("/numbers", "The number %(number)s is released.", number=visit.path["number"])
+        return _release(visit, sent, present)
+    return visit.go("/numbers", "The number %(number)s is released.", number=present.number)
 
 
 async def _moved(visit: Visit, handler: Callable[..., Awaitable[Any]], notice: str) -> web.Response:
@@ -179,7 +156,7 @@ async def _moved(visit: Visit, handler: Callable[..., Awaitable[Any]], notice: s
     await sent.to(handler)
     if sent.is_refused:
         return await _show(visit, sent)
-    return visit.go(_place(visit.path["number"]), notice)
+    return visit.go(NUMBERS.place_in(visit), notice)
 
 
 async def _show(visit: Visit, done: Sent | None = None, bound: Sent | None = None) -> web.Response:
@@ -217,39 +194,17 @@ async def _edit_form(visit: Visit, present: NumberView) -> Form:
     return EDIT.offering(app_keys=[(ALL, N_("all of the account, also those to come")), *choices])
 
 
-def _new(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Order a number"),
-        before=[visit.text("A number costs rent from the day it is allotted, until it is released.")],
-        form=form,
-        action="/numbers/new",
-        button=visit.text("Order"),
-        back="/numbers",
-        back_title=visit.text("Numbers"),
-        status=form.status,
-    )
+NUMBERS.changed_by(pages, get_number, edit_number, _edit_form, N_("The number is changed."))
 
 
-def _edit(visit: Visit, form: Sent, present: NumberView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=present.number),
-        form=form,
-        action=_place(present.number) + "/edit",
-        button=visit.text("Save"),
-        back=_place(present.number),
-        back_title=present.number,
-        version=visit.version_of(present),
-        status=form.status,
-    )
-
-
-def _release(visit: Visit, form: Sent) -> web.Response:
-    place = _place(visit.path["number"])
-    return visit.render(
-        "form.html",
-        title=visit.text("Release %(number)s", number=visit.path["number"]),
+def _release(visit: Visit, form: Sent, present: NumberView) -> web.Response:
+    return NUMBERS.deed(
+        visit,
+        form,
+        present,
+        "release",
+        title=visit.text("Release %(number)s", number=present.number),
+        button=visit.text("Release the number"),
         before=[
             visit.text(
                 "The number is given back for good: this can't be undone, and another account may order it "
@@ -260,15 +215,5 @@ def _release(visit: Visit, form: Sent) -> web.Response:
                 "costs nothing. Whoever orders it again pays rent from the day it is allotted."
             ),
         ],
-        form=form,
-        action=place + "/release",
-        button=visit.text("Release the number"),
         danger=True,
-        back=place,
-        back_title=visit.path["number"],
-        status=form.status,
     )
-
-
-def _place(number: str) -> str:
-    return f"/numbers/{quote(number)}"

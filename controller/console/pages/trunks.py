@@ -1,12 +1,12 @@
 """Trunks and routes: over which carriers numbers are called, and how these are."""
 
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.resources.trunks import (
@@ -26,6 +26,9 @@ from controller.management.resources.trunks import (
 )
 
 pages = Pages()
+TRUNKS: Final = Kind[TrunkView](
+    "/trunks", N_("Trunks and routes"), lambda trunk: trunk.name, lambda trunk: trunk.name, "trunk_name"
+)
 
 _PEER: Final = (
     Field("host", N_("Host"), required=True, empty="", help=N_("Name or address of the peer.")),
@@ -107,21 +110,14 @@ async def trunks(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/trunks/new")
-async def new_trunk(visit: Visit) -> web.StreamResponse:
-    """The form for one more trunk."""
-    visit.check(create_trunk)
-    return _new_trunk(visit, visit.blank(NEW_TRUNK, port="5060", qualify_seconds="30"))
-
-
-@pages.post("/trunks/new")
-async def create(visit: Visit) -> web.StreamResponse:
-    """One more trunk."""
-    sent = await visit.sent(NEW_TRUNK)
-    made = await sent.to(create_trunk)
-    if made is None:
-        return _new_trunk(visit, sent)
-    return visit.go(_trunk_place(made.name), "The trunk is there. Calls go over it when a route names it.")
+TRUNKS.made_by(
+    pages,
+    create_trunk,
+    NEW_TRUNK,
+    N_("The trunk is there. Calls go over it when a route names it."),
+    title=N_("New trunk"),
+    values={"port": "5060", "qualify_seconds": "30"},
+)
 
 
 @pages.get("/trunks/{trunk_name}")
@@ -130,27 +126,15 @@ async def trunk(visit: Visit) -> web.StreamResponse:
     return await _show_trunk(visit)
 
 
-@pages.get("/trunks/{trunk_name}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """What can be changed of a trunk."""
-    visit.check(edit_trunk)
-    present = await visit.run(get_trunk)
-    return _edit_trunk(visit, visit.blank(TRUNK, present), present)
-
-
-@pages.post("/trunks/{trunk_name}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Another peer, or another way to prove oneself."""
-    present = await visit.run(get_trunk)
-    sent = await visit.sent(TRUNK)
+TRUNKS.changed_by(
+    pages,
+    get_trunk,
+    edit_trunk,
+    TRUNK,
+    N_("The trunk is changed. Calls under way go on over it as it was."),
     # A password without a user is of no use, and could not be seen or taken away any more.
-    without = {} if sent.typed.get("user", "").strip() else {"password": None}
-    await sent.to(edit_trunk, since=present, also=without)
-    if sent.is_refused:
-        return _edit_trunk(visit, sent, present)
-    return visit.go(
-        _trunk_place(present.name), "The trunk is changed. Calls under way go on over it as it was."
-    )
+    also=lambda sent: {} if sent.typed.get("user", "").strip() else {"password": None},
+)
 
 
 @pages.post("/trunks/{trunk_name}/delete")
@@ -163,20 +147,22 @@ async def delete(visit: Visit) -> web.StreamResponse:
     return visit.go("/trunks", "The trunk is deleted.")
 
 
-@pages.get("/routes/new")
-async def new_route(visit: Visit) -> web.StreamResponse:
-    """The form for one more route."""
-    visit.check(create_route)
-    return await _new_route(visit, visit.blank(NEW_ROUTE))
+async def _ways(visit: Visit) -> list[str]:
+    names = ", ".join(trunk.name for trunk in await visit.all_of(list_trunks, most=_MOST))
+    if not names:
+        return [visit.text("There is no trunk yet. Create one first, or send numbers to a fixed contact.")]
+    return [visit.text("Trunks that there are: %(names)s", names=names)]
 
 
-@pages.post("/routes/new")
-async def route_new(visit: Visit) -> web.StreamResponse:
-    """One more route."""
-    sent = await visit.sent(NEW_ROUTE)
-    if await sent.to(create_route) is None:
-        return await _new_route(visit, sent)
-    return visit.go("/trunks", "The route is there. It is in force within a second.")
+TRUNKS.made_by(
+    pages,
+    create_route,
+    NEW_ROUTE,
+    lambda visit, _made, _sent: visit.go("/trunks", "The route is there. It is in force within a second."),
+    title=N_("New route"),
+    at="/routes",
+    before=_ways,
+)
 
 
 @pages.get("/routes/{prefix}")
@@ -230,51 +216,3 @@ async def _show_route(visit: Visit, form: Sent, present: RouteView) -> web.Respo
         version=visit.version_of(present),
         status=form.status,
     )
-
-
-def _new_trunk(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("New trunk"),
-        form=form,
-        action="/trunks/new",
-        button=visit.text("Create"),
-        back="/trunks",
-        back_title=visit.text("Trunks and routes"),
-        status=form.status,
-    )
-
-
-def _edit_trunk(visit: Visit, form: Sent, present: TrunkView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=present.name),
-        form=form,
-        action=_trunk_place(present.name) + "/edit",
-        button=visit.text("Save"),
-        back=_trunk_place(present.name),
-        back_title=present.name,
-        version=visit.version_of(present),
-        status=form.status,
-    )
-
-
-async def _new_route(visit: Visit, form: Sent) -> web.Response:
-    names = ", ".join(trunk.name for trunk in await visit.all_of(list_trunks, most=_MOST))
-    return visit.render(
-        "form.html",
-        title=visit.text("New route"),
-        before=[visit.text("Trunks that there are: %(names)s", names=names)]
-        if names
-        else [visit.text("There is no trunk yet. Create one first, or send numbers to a fixed contact.")],
-        form=form,
-        action="/routes/new",
-        button=visit.text("Create"),
-        back="/trunks",
-        back_title=visit.text("Trunks and routes"),
-        status=form.status,
-    )
-
-
-def _trunk_place(name: str) -> str:
-    return f"/trunks/{quote(name)}"

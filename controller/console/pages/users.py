@@ -1,13 +1,13 @@
 """Users: who may log in, with which role, and whose they are."""
 
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
+from controller.console.listing import ACCOUNT, listed
 from controller.console.pages.declared import Pages
+from controller.console.pages.kinds import Kind, shown_once
 from controller.console.pages.terms import ROLES, one_of
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -21,6 +21,7 @@ from controller.management.resources.users import (
 )
 
 pages = Pages()
+USERS: Final = Kind[UserView]("/users", N_("Users"), lambda user: user.id, lambda user: user.login, "user_id")
 
 FILTERS: Final = Form((ACCOUNT,))
 _PASSWORD: Final = Field(
@@ -86,21 +87,14 @@ async def users(visit: Visit) -> web.StreamResponse:
     )
 
 
-@pages.get("/users/new")
-async def new(visit: Visit) -> web.StreamResponse:
-    """The form for one more."""
-    visit.check(create_user)
-    return _new(visit, visit.blank(await for_whom(visit, NEW), role="developer", password=new_password()))
-
-
-@pages.post("/users/new")
-async def create(visit: Visit) -> web.StreamResponse:
-    """One more, whose password is shown now and never again."""
-    sent = await visit.sent(await for_whom(visit, NEW))
-    made = await sent.to(create_user)
-    if made is None:
-        return _new(visit, sent)
-    return _password_shown(visit, made, visit.text("The user is there"), sent.typed["password"])
+USERS.made_by(
+    pages,
+    create_user,
+    NEW,
+    lambda visit, made, sent: _password_shown(visit, visit.text("The user is there"), made, sent),
+    title=N_("New user"),
+    values=lambda: {"role": "developer", "password": new_password()},
+)
 
 
 @pages.get("/users/{user_id}")
@@ -109,22 +103,7 @@ async def user(visit: Visit) -> web.StreamResponse:
     return await _show(visit)
 
 
-@pages.get("/users/{user_id}/edit")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """What can be changed, as a form."""
-    present = await visit.run(get_user)
-    return _edit(visit, visit.blank(EDIT, present), present)
-
-
-@pages.post("/users/{user_id}/edit")
-async def change(visit: Visit) -> web.StreamResponse:
-    """Another role, or none any more."""
-    present = await visit.run(get_user)
-    sent = await visit.sent(EDIT)
-    await sent.to(edit_user, since=present)
-    if sent.is_refused:
-        return _edit(visit, sent, present)
-    return visit.go(_place(present.id), "The user is changed.")
+USERS.changed_by(pages, get_user, edit_user, EDIT, N_("The user is changed."))
 
 
 @pages.post("/users/{user_id}/active")
@@ -135,8 +114,8 @@ async def activate(visit: Visit) -> web.StreamResponse:
     if sent.is_refused:
         return await _show(visit, sent)
     if sent.typed.get("active") == "true":
-        return visit.go(_place(visit.path["user_id"]), "They may log in again.")
-    return visit.go(_place(visit.path["user_id"]), "They can't log in any more; their sessions have ended.")
+        return visit.go(USERS.place_in(visit), "They may log in again.")
+    return visit.go(USERS.place_in(visit), "They can't log in any more; their sessions have ended.")
 
 
 @pages.get("/users/{user_id}/password")
@@ -153,7 +132,7 @@ async def password(visit: Visit) -> web.StreamResponse:
     made = await sent.to(edit_user)
     if made is None:
         return _password(visit, sent, present)
-    return _password_shown(visit, made, visit.text("The password is changed"), sent.typed["password"])
+    return _password_shown(visit, visit.text("The password is changed"), made, sent)
 
 
 async def _show(visit: Visit, done: Sent | None = None) -> web.Response:
@@ -165,62 +144,27 @@ async def _show(visit: Visit, done: Sent | None = None) -> web.Response:
     )
 
 
-def _password_shown(visit: Visit, user: UserView, title: str, password: str) -> web.Response:
-    return visit.render(
-        "secret.html",
-        title=title,
-        said=visit.text(
+def _password_shown(visit: Visit, title: str, user: UserView, sent: Sent) -> web.Response:
+    return shown_once(
+        visit,
+        title,
+        visit.text(
             "Pass the password on by a way that others can't read: it is not shown again. The user can "
             "change it after logging in."
         ),
-        shown=[(visit.text("Login"), user.login), (visit.text("Password"), password)],
-        then=_place(user.id),
-        button=visit.text("I have copied it"),
-    )
-
-
-def _new(visit: Visit, form: Sent) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("New user"),
-        form=form,
-        action="/users/new",
-        button=visit.text("Create"),
-        back="/users",
-        back_title=visit.text("Users"),
-        status=form.status,
-    )
-
-
-def _edit(visit: Visit, form: Sent, present: UserView) -> web.Response:
-    return visit.render(
-        "form.html",
-        title=visit.text("Settings of %(name)s", name=present.login),
-        form=form,
-        action=_place(present.id) + "/edit",
-        button=visit.text("Save"),
-        back=_place(present.id),
-        back_title=present.login,
-        version=visit.version_of(present),
-        status=form.status,
+        [(visit.text("Login"), user.login), (visit.text("Password"), sent.typed["password"])],
+        USERS.place_of(user.id),
     )
 
 
 def _password(visit: Visit, form: Sent, present: UserView) -> web.Response:
-    return visit.render(
-        "form.html",
+    return USERS.deed(
+        visit,
+        form,
+        present,
+        "password",
         title=visit.text("New password for %(name)s", name=present.login),
-        before=[visit.text("All their sessions end. The password until now is no good any more.")],
-        form=form,
-        action=_place(present.id) + "/password",
         button=visit.text("Change it"),
+        before=[visit.text("All their sessions end. The password until now is no good any more.")],
         danger=True,
-        back=_place(present.id),
-        back_title=present.login,
-        version=visit.version_of(present),
-        status=form.status,
     )
-
-
-def _place(user_id: str) -> str:
-    return f"/users/{quote(user_id)}"
