@@ -23,6 +23,7 @@ FieldKind = Literal[
     "number",
     "decimal",
     "password",
+    "day",
     "moment",
     "choice",
     "suggest",

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiohttp import web
+
 from controller.console.forms import Field, Form, Sent
 from controller.console.visit import Visit, cursor_of
 from controller.console.words import N_
@@ -50,6 +52,14 @@ async def listed(
         sent.refused(problem)
         return Listing((), sent)
     return Listing(page.items, sent, cursor_of(page.next))
+
+
+async def list_page(
+    visit: Visit, template: str, handler: Callable[..., Awaitable[Any]], filters: Form, **values: Any
+) -> web.Response:
+    """A page that is a list, made of a template; `values` are what that needs besides."""
+    listing = await listed(visit, handler, filters)
+    return visit.render(template, status=listing.filters.status, listing=listing, **values)
 
 
 async def for_whom(visit: Visit, form: Form) -> Form:

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import ALL, Field, Form
-from controller.console.listing import listed
+from controller.console.listing import list_page
 from controller.console.pages.declared import Pages
 from controller.console.pages.kinds import Kind
 from controller.console.visit import Visit
@@ -33,6 +33,10 @@ NUMBER_CLASSES: Final = {
     NumberClass.PREMIUM: N_("premium numbers: calling them costs more than a call"),
     NumberClass.TOLL_FRAUD: N_("numbers known from toll fraud, satellites among them"),
 }
+NUMBER_CLASS_CHOICES: Final = (
+    (ALL, N_("all that the operator allows")),
+    *((str(value), word) for value, word in NUMBER_CLASSES.items()),
+)
 FREQUENCIES: Final = {
     "off": N_("may be called any number of times"),
     "warn": N_("calls beyond are noted in the log and the call's timeline"),
@@ -76,10 +80,7 @@ _TERMS: Final = (
         N_("Kinds of numbers that may be called"),
         "several",
         heading=N_("Whom it may call"),
-        choices=(
-            (ALL, N_("all that the operator allows")),
-            *((str(value), word) for value, word in NUMBER_CLASSES.items()),
-        ),
+        choices=NUMBER_CLASS_CHOICES,
     ),
     Field("rules.callee_blacklist", N_("Not called"), "lines", help=_PATTERNS),
     Field("rules.callee_whitelist", N_("Only these are called"), "lines", help=_PATTERNS),
@@ -125,10 +126,12 @@ EDIT: Final = Form(_TERMS)
 @pages.get("/accounts")
 async def accounts(visit: Visit) -> web.StreamResponse:
     """All that there are, or one's own."""
-    return visit.render(
+    return await list_page(
+        visit,
         "accounts.html",
+        list_accounts,
+        Form(()),
         title=visit.text("Accounts"),
-        listing=await listed(visit, list_accounts, Form(())),
         may_create=visit.allows(create_account),
     )
 

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
+from controller.console.listing import ACCOUNT, for_whom, list_page
 from controller.console.pages.declared import Pages
 from controller.console.pages.kinds import Kind, shown_once
 from controller.console.pages.terms import PUSH_PROFILES, SERVICES, any_of, one_of
@@ -139,10 +139,12 @@ NOTHING: Final = Form(())
 @pages.get("/applications")
 async def applications(visit: Visit) -> web.StreamResponse:
     """All that there are."""
-    return visit.render(
+    return await list_page(
+        visit,
         "applications.html",
+        list_applications,
+        FILTERS,
         title=visit.text("Applications"),
-        listing=await listed(visit, list_applications, FILTERS),
         services=SERVICES,
         may_create=visit.allows(create_application),
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -41,10 +41,12 @@ class Difference:
 @pages.get("/audit")
 async def audit(visit: Visit) -> web.StreamResponse:
     """What was done, newest first."""
-    return visit.render(
+    return await list_page(
+        visit,
         "audit.html",
+        list_audit,
+        FILTERS,
         title=visit.text("Audit trail"),
-        listing=await listed(visit, list_audit, FILTERS),
         differences=differences,
         may_verify=visit.allows(verify_audit),
     )

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page, listed
 from controller.console.pages.declared import Pages
-from controller.console.visit import Visit, cursor_of
+from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.problems import Problem
 from controller.management.resources.billing import (
@@ -72,10 +72,10 @@ PRICE: Final = Form(
     )
 )
 MONTH: Final = Form((Field("month", N_("Month"), required=True),))
-DAYS: Final = Form((Field("since", N_("First day")), Field("until", N_("Last day"))))
+DAYS: Final = Form((Field("since", N_("First day"), "day"), Field("until", N_("Last day"), "day")))
 CALLS: Final = Form(
     (
-        Field("day", N_("Day")),
+        Field("day", N_("Day"), "day"),
         Field("app_key", N_("Application")),
         Field("settlement_id", N_("Settlement"), "number"),
     )
@@ -92,22 +92,21 @@ async def billing(visit: Visit) -> web.StreamResponse:
     """How all accounts stand; who has one account comes to that."""
     if visit.user.account_id is not None:
         return visit.go(f"/billing/{visit.user.account_id}")
-    listing = await listed(visit, list_balances, FILTERS)
-    return visit.render("billing.html", listing=listing)
+    return await list_page(visit, "billing.html", list_balances, FILTERS)
 
 
 @pages.get("/billing/{account_id}")
 async def account(visit: Visit) -> web.StreamResponse:
     """How an account stands, its ledger and its prices."""
     balance = await visit.run(get_balance)
-    ledger = await visit.run(list_transfers, query=_page_of(visit))
+    ledger = await listed(visit, list_transfers, Form(()))
     prices = await visit.run(list_prices)
     return visit.render(
         "billing_account.html",
         account_id=balance.account_id,
         balance=balance,
         ledger=ledger.items,
-        next_cursor=cursor_of(ledger.next),
+        next_cursor=ledger.next_cursor,
         prices=prices.items,
         may_post=visit.allows(create_top_up),
     )
@@ -118,8 +117,13 @@ async def statement(visit: Visit) -> web.StreamResponse:
     """The statement of a month."""
     now = visit.services.calendar.month(visit.services.clock.now())
     month = visit.request.query.get("month", now)
-    asked = Sent(MONTH, visit, {"month": month})
-    found = await _asked(asked, visit, get_statement, {"month": month})
+    asked, found = Sent(MONTH, visit, {"month": month}), None
+    try:
+        found = await visit.run(get_statement, query={"month": month})
+    except Problem as problem:
+        if problem.status != 422:
+            raise
+        asked.refused(problem)
     return visit.render(
         "billing_statement.html",
         account_id=visit.path["account_id"],
@@ -132,35 +136,20 @@ async def statement(visit: Visit) -> web.StreamResponse:
 @pages.get("/billing/{account_id}/usage")
 async def usage(visit: Visit) -> web.StreamResponse:
     """What each app did on each day."""
-    asked = _given(visit, DAYS)
-    found = await _asked(asked, visit, get_usage, {**_typed(asked), **_page_of(visit)})
     balance = await visit.run(get_balance)
-    return visit.render(
-        "billing_usage.html",
-        account_id=balance.account_id,
-        currency=balance.currency,
-        lines=found.items if found else (),
-        next_cursor=cursor_of(found.next) if found else None,
-        form=asked,
-        status=asked.status,
-    )
+    return await list_page(visit, "billing_usage.html", get_usage, DAYS, balance=balance)
 
 
 @pages.get("/billing/{account_id}/calls")
 async def calls(visit: Visit) -> web.StreamResponse:
     """What each call cost."""
-    asked = _given(visit, CALLS)
-    found = await _asked(asked, visit, list_rated_calls, {**_typed(asked), **_page_of(visit)})
-    balance = await visit.run(get_balance)
-    return visit.render(
+    return await list_page(
+        visit,
         "billing_calls.html",
-        account_id=balance.account_id,
-        currency=balance.currency,
-        lines=found.items if found else (),
-        next_cursor=cursor_of(found.next) if found else None,
-        form=asked,
+        list_rated_calls,
+        CALLS,
+        balance=await visit.run(get_balance),
         month=visit.services.calendar.month(visit.services.clock.now()),
-        status=asked.status,
     )
 
 
@@ -198,26 +187,3 @@ async def _form(visit: Visit, sent: Sent) -> web.StreamResponse:
         form=sent,
         status=sent.status,
     )
-
-
-def _given(visit: Visit, form: Form) -> Sent:
-    return Sent(form, visit, {one.name: visit.request.query.get(one.name, "").strip() for one in form.fields})
-
-
-def _typed(asked: Sent) -> dict[str, Any]:
-    return {name: value for name, value in asked.form.body(asked.typed).items() if value is not None}
-
-
-def _page_of(visit: Visit) -> dict[str, str]:
-    return {"cursor": visit.request.query["cursor"]} if "cursor" in visit.request.query else {}
-
-
-async def _asked(asked: Sent, visit: Visit, handler: Callable[..., Any], query: Mapping[str, Any]) -> Any:
-    """What the operation answers; None with the faults beside the fields of its filters."""
-    try:
-        return await visit.run(handler, query=query)
-    except Problem as problem:
-        if problem.status != 422:
-            raise
-        asked.refused(problem)
-        return None

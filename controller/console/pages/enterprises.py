@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.declared import Pages
 from controller.console.pages.kinds import Kind
 from controller.console.pages.terms import DOCUMENTS, ENTERPRISE_STATES, any_of
@@ -74,10 +74,12 @@ REJECTION: Final = Form(
 @pages.get("/enterprises")
 async def enterprises(visit: Visit) -> web.StreamResponse:
     """All that there are."""
-    return visit.render(
+    return await list_page(
+        visit,
         "enterprises.html",
+        list_enterprises,
+        FILTERS,
         title=visit.text("Enterprises"),
-        listing=await listed(visit, list_enterprises, FILTERS),
         states=ENTERPRISE_STATES,
         may_create=visit.allows(create_enterprise),
     )

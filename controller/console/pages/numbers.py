@@ -6,7 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from controller.console.forms import ALL, Field, Form, Sent
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.declared import Pages
 from controller.console.pages.kinds import Kind
 from controller.console.pages.terms import NUMBER_STATES, any_of
@@ -68,10 +68,12 @@ NOTHING: Final = Form(())
 @pages.get("/numbers")
 async def numbers(visit: Visit) -> web.StreamResponse:
     """All that there are."""
-    return visit.render(
+    return await list_page(
+        visit,
         "numbers.html",
+        list_numbers,
+        FILTERS,
         title=visit.text("Numbers"),
-        listing=await listed(visit, list_numbers, FILTERS),
         states=NUMBER_STATES,
         may_order=visit.allows(order_number),
     )

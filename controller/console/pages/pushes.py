@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.call_terms import failure
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
@@ -41,18 +41,17 @@ RECEIVERS: Final = Form((ACCOUNT,))
 @pages.get("/pushes")
 async def attempts(visit: Visit) -> web.StreamResponse:
     """Every attempt, the newest first."""
-    listing = await listed(visit, list_push_attempts, ATTEMPTS)
-    return visit.render("push_attempts.html", status=listing.filters.status, listing=listing, failure=failure)
+    return await list_page(visit, "push_attempts.html", list_push_attempts, ATTEMPTS, failure=failure)
 
 
 @pages.get("/pushes/undelivered")
 async def undelivered(visit: Visit) -> web.StreamResponse:
     """CDRs that customers don't have, the oldest first."""
-    listing = await listed(visit, list_undelivered_cdrs, UNDELIVERED)
-    return visit.render(
+    return await list_page(
+        visit,
         "push_undelivered.html",
-        status=listing.filters.status,
-        listing=listing,
+        list_undelivered_cdrs,
+        UNDELIVERED,
         may_push=visit.allows(push_cdrs_again),
     )
 
@@ -71,11 +70,11 @@ async def push_again(visit: Visit) -> web.StreamResponse:
 @pages.get("/pushes/receivers")
 async def receivers(visit: Visit) -> web.StreamResponse:
     """Receivers that failed last, and those that are sent nothing any more."""
-    listing = await listed(visit, list_push_endpoints, RECEIVERS)
-    return visit.render(
+    return await list_page(
+        visit,
         "push_receivers.html",
-        status=listing.filters.status,
-        listing=listing,
+        list_push_endpoints,
+        RECEIVERS,
         may_enable=visit.allows(enable_push_endpoints),
     )
 

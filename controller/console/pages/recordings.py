@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Form
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.call_terms import RECORDINGS
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
@@ -22,11 +22,11 @@ FILTERS: Final = Form((ACCOUNT,))
 @pages.get("/recordings")
 async def recordings(visit: Visit) -> web.StreamResponse:
     """Those that there are, the newest first."""
-    listing = await listed(visit, list_recordings, FILTERS)
-    return visit.render(
+    return await list_page(
+        visit,
         "recordings.html",
-        status=listing.filters.status,
-        listing=listing,
+        list_recordings,
+        FILTERS,
         states=RECORDINGS,
         kept=KEPT,
         may_listen=visit.allows(link_recording),

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
 from controller.console.listing import ACCOUNT, listed
-from controller.console.pages.content_terms import QUEUE_STATES, REVIEW_KINDS
+from controller.console.pages.content_terms import QUEUE_STATES, REVIEW_KINDS, reviews_of
 from controller.console.pages.declared import Pages
 from controller.console.pages.script_texts import parts_of
 from controller.console.pages.waveforms import Picture
@@ -111,18 +111,14 @@ async def _review(visit: Visit, form: Sent) -> web.StreamResponse:
         path = {"sound_id": found.sound.id}
         waveform = await visit.run(get_sound_waveform, path, query={"parts": Picture.PARTS})
         picture = Picture(tuple(waveform.peaks), found.sound.seconds)
-    about = {
-        "account_id": found.review.account_id,
-        "kind": found.review.kind,
-        "subject": found.review.subject,
-    }
-    history = await visit.run(list_reviews, query={**about, "newest_first": True})
+    reviewed = found.review
+    history = await reviews_of(visit, reviewed.account_id, reviewed.kind, reviewed.subject)
     return visit.render(
         "review.html",
         found=found,
         picture=picture,
         form=form,
-        history=[one for one in history.items if one.id != found.review.id],
+        history=[one for one in history if one.id != reviewed.id],
         may_decide=visit.allows(approve_review),
         parts_of=parts_of,
         status=form.status,

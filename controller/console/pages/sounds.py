@@ -7,15 +7,14 @@ from urllib.parse import quote
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
-from controller.console.pages.content_terms import REVIEW_STATES
+from controller.console.listing import ACCOUNT, for_whom, list_page
+from controller.console.pages.content_terms import FILTERS, reviews_of
 from controller.console.pages.declared import Pages
 from controller.console.pages.waveforms import Picture
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.operations import Stream
 from controller.management.problems import Problem
-from controller.management.resources.reviews import list_reviews
 from controller.management.resources.sounds import (
     KEPT,
     SoundView,
@@ -30,12 +29,6 @@ from controller.management.resources.sounds import (
 
 pages = Pages()
 
-FILTERS: Final = Form(
-    (
-        ACCOUNT,
-        Field("state", N_("State"), "choice", choices=(("", N_("any")), *REVIEW_STATES)),
-    )
-)
 UPLOAD: Final = Form(
     (
         ACCOUNT,
@@ -58,8 +51,8 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._@-]+")
 @pages.get("/sounds")
 async def sounds(visit: Visit) -> web.StreamResponse:
     """The list."""
-    listing = await listed(visit, list_sounds, FILTERS)
-    return visit.render("sounds.html", listing=listing, may_change=visit.allows(upload_sound))
+    may_change = visit.allows(upload_sound)
+    return await list_page(visit, "sounds.html", list_sounds, FILTERS, may_change=may_change)
 
 
 @pages.get("/sounds/new")
@@ -154,20 +147,11 @@ async def _do(visit: Visit, handler: Any, notice: str) -> web.StreamResponse:
 async def _sound(visit: Visit, problem: Problem | None = None) -> web.StreamResponse:
     found = await visit.run(get_sound)
     waveform = await visit.run(get_sound_waveform, query={"parts": Picture.PARTS})
-    history = await visit.run(
-        list_reviews,
-        query={
-            "account_id": found.account_id,
-            "kind": "sound",
-            "subject": found.name,
-            "newest_first": True,
-        },
-    )
     return visit.render(
         "sound.html",
         sound=found,
         picture=Picture(tuple(waveform.peaks), found.seconds),
-        history=history.items,
+        history=await reviews_of(visit, found.account_id, "sound", found.name),
         problem=problem,
         may_change=visit.allows(submit_sound),
         status=200 if problem is None else problem.status,

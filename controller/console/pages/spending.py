@@ -9,6 +9,7 @@ from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
 from controller.console.listing import ACCOUNT, listed
+from controller.console.pages.accounts import NUMBER_CLASS_CHOICES
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -25,7 +26,6 @@ from controller.management.resources.spending import (
     stop_all_calls,
 )
 from controller.rules.amounts import amount_text
-from controller.rules.number_classes import NumberClass
 
 pages = Pages()
 
@@ -61,12 +61,7 @@ TERMS: Final = Form(
             "rules.number_classes",
             N_("Classes of numbers that may be called"),
             "several",
-            choices=(
-                ("*", N_("all that the settings let be called")),
-                (NumberClass.LOW.value, N_("ordinary numbers")),
-                (NumberClass.PREMIUM.value, N_("premium numbers")),
-                (NumberClass.TOLL_FRAUD.value, N_("where fraudsters have calls made to")),
-            ),
+            choices=NUMBER_CLASS_CHOICES,
         ),
         Field(
             "rules.low_balance",

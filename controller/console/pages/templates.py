@@ -8,14 +8,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, for_whom, listed
-from controller.console.pages.content_terms import REVIEW_STATES
+from controller.console.listing import ACCOUNT, for_whom, list_page
+from controller.console.pages.content_terms import FILTERS, reviews_of
 from controller.console.pages.declared import Pages
 from controller.console.pages.script_texts import parts_of
 from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.problems import Problem
-from controller.management.resources.reviews import list_reviews
 from controller.management.resources.templates import (
     TemplateView,
     TextCheckView,
@@ -31,12 +30,6 @@ from controller.management.resources.templates import (
 
 pages = Pages()
 
-FILTERS: Final = Form(
-    (
-        ACCOUNT,
-        Field("state", N_("State"), "choice", choices=(("", N_("any")), *REVIEW_STATES)),
-    )
-)
 NEW: Final = Form(
     (
         ACCOUNT,
@@ -55,9 +48,13 @@ EDIT: Final = NEW.only("name", "text")
 @pages.get("/templates")
 async def templates(visit: Visit) -> web.StreamResponse:
     """The list."""
-    listing = await listed(visit, list_templates, FILTERS)
-    return visit.render(
-        "templates.html", listing=listing, may_change=visit.allows(create_template), parts_of=parts_of
+    return await list_page(
+        visit,
+        "templates.html",
+        list_templates,
+        FILTERS,
+        may_change=visit.allows(create_template),
+        parts_of=parts_of,
     )
 
 
@@ -185,8 +182,7 @@ async def _editor(visit: Visit, form: Sent, found: TemplateView | None = None) -
     samples: Sequence[tuple[str, str]] = [(one.name, one.sample) for one in check.variables]
     history: Sequence[Any] = ()
     if found is not None:
-        about = {"account_id": found.account_id, "kind": "template", "subject": found.template_id}
-        history = (await visit.run(list_reviews, query={**about, "newest_first": True})).items
+        history = await reviews_of(visit, found.account_id, "template", found.template_id)
     return visit.render(
         "template.html",
         form=form,

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form
-from controller.console.listing import listed
+from controller.console.listing import list_page
 from controller.console.pages.declared import Pages
 from controller.console.pages.kinds import Kind, shown_once
 from controller.console.pages.terms import ROLES
@@ -28,10 +28,12 @@ NEW: Final = Form(
 @pages.get("/tokens")
 async def tokens(visit: Visit) -> web.StreamResponse:
     """One's own."""
-    return visit.render(
+    return await list_page(
+        visit,
         "tokens.html",
+        list_tokens,
+        Form(()),
         title=visit.text("API tokens"),
-        listing=await listed(visit, list_tokens, Form(())),
         today=visit.services.clock.now(),
     )
 

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.declared import Pages
 from controller.console.pages.kinds import Kind, shown_once
 from controller.console.pages.terms import ROLES, one_of
@@ -82,9 +82,7 @@ NOTHING: Final = Form(())
 @pages.get("/users")
 async def users(visit: Visit) -> web.StreamResponse:
     """All that there are."""
-    return visit.render(
-        "users.html", title=visit.text("Users"), listing=await listed(visit, list_users, FILTERS)
-    )
+    return await list_page(visit, "users.html", list_users, FILTERS, title=visit.text("Users"))
 
 
 USERS.made_by(

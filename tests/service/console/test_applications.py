@@ -241,7 +241,7 @@ async def test_given_roles_when_pages_are_opened_then_they_offer_what_the_role_m
 
 async def test_given_a_wrong_filter_when_listed_then_that_is_said_beside_it(admin: Browser) -> None:
     shown = await admin.get("/applications?service=nothing&account_id=nobody")
-    assert shown.status == 200
+    assert shown.status == 422
     assert 'id="field-service-fault"' in shown.text
     missing = await admin.get("/applications?account_id=nobody")
     assert 'id="field-account_id-fault">There is no such account.' in missing.text
