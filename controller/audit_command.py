@@ -13,7 +13,7 @@ from controller.settings import Settings
 from controller.store import audit
 from controller.store.database import make_engine
 from controller.store.errors import DatabaseUnusable
-from controller.store.schema import revisions
+from controller.store.schema import check_newest
 
 app = typer.Typer(help="The audit trail: who did what over the management API.", no_args_is_help=True)
 
@@ -64,9 +64,7 @@ def _print(lines: Iterator[str]) -> None:
 @contextmanager
 def _session(settings: Settings) -> Iterator[Session]:
     try:
-        present, newest = revisions(settings.database_url)
-        if present != newest:
-            raise failure("the database is not at the newest schema: start the controller once")
+        check_newest(settings.database_url)
         engine = make_engine(settings.database_url)
     except DatabaseUnusable as error:
         raise failure(str(error)) from None

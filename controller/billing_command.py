@@ -7,7 +7,7 @@ import asyncio
 import getpass
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -25,10 +25,13 @@ from controller.billing.settlement import Settled, Settling
 from controller.billing.statements import calls_csv, statement_csv, statement_of
 from controller.clock import SystemClock
 from controller.command import (
+    TIMES,
+    AccountArgument,
     ConfigOption,
     JsonOption,
     T,
     failure,
+    in_utc,
     read_database,
     read_settings,
     show,
@@ -46,7 +49,6 @@ from controller.store.ledger import transfers_page
 
 app = typer.Typer(help="Prices, balances, payments, statements, usage, alarms.", no_args_is_help=True)
 
-AccountArgument = Annotated[str, typer.Argument(help="Id of the account.")]
 MonthArgument = Annotated[str, typer.Argument(help="A month, such as 2026-11.")]
 TextOption = Annotated[str, typer.Option("--text", help="What it is for.")]
 ReferenceOption = Annotated[
@@ -169,7 +171,7 @@ def set_account_price(
     number: Annotated[str | None, typer.Option(help="Of each number and month.")] = None,
     begins: Annotated[
         datetime | None,
-        typer.Option("--from", help="UTC; else from now on.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+        typer.Option("--from", help="UTC; else from now on.", formats=TIMES),
     ] = None,
     config: ConfigOption = None,
 ) -> None:
@@ -178,10 +180,9 @@ def set_account_price(
         None if minute is None else _amount(Price, "--minute", minute),
         None if number is None else _amount(Price, "--number", number),
     )
-    valid_from = begins.replace(tzinfo=UTC) if begins else None
 
     def work(session: Session) -> bool:
-        return set_price(session, account, tariff, _now(), valid_from)
+        return set_price(session, account, tariff, _now(), in_utc(begins))
 
     changed = _done(lambda: write_database(read_settings(config), work))
     typer.echo("changed" if changed else "unchanged")

@@ -6,7 +6,7 @@ more slowly.
 
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +15,11 @@ import typer
 from controller.capture.room import lent_captures
 from controller.clock import SystemClock
 from controller.command import (
+    TIMES,
     ConfigOption,
     JsonOption,
     failure,
+    in_utc,
     moment,
     read_settings,
     show,
@@ -36,7 +38,6 @@ from controller.store.call_filter import CallFilter, FilterError
 from controller.store.database import Database
 from controller.store.tables import Service
 
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 _SHOWN = 20
 """Calls of a page, unless it is said."""
 
@@ -55,9 +56,9 @@ def calls(
         list[int] | None, typer.Option(help="Only with this stateCode; can be given several times.")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option(help="Only accepted then or later, UTC.", formats=_TIMES)
+        datetime | None, typer.Option(help="Only accepted then or later, UTC.", formats=TIMES)
     ] = None,
-    until: Annotated[datetime | None, typer.Option(help="Only accepted before, UTC.", formats=_TIMES)] = None,
+    until: Annotated[datetime | None, typer.Option(help="Only accepted before, UTC.", formats=TIMES)] = None,
     limit: Annotated[
         int | None, typer.Option(help="How many at most; without it 20, as CSV all.", min=1)
     ] = None,
@@ -80,8 +81,8 @@ def calls(
             caller=caller,
             callee=callee,
             text=text,
-            since=since.replace(tzinfo=UTC) if since else None,
-            until=until.replace(tzinfo=UTC) if until else None,
+            since=in_utc(since),
+            until=in_utc(until),
         )
         async with lent_index(database, settings.call_index) as index:
             found = CallSearch(database, index)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,7 +16,7 @@ from controller.faults import in_words
 from controller.settings import Settings, load_settings
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
-from controller.store.schema import revisions
+from controller.store.schema import check_newest
 
 T = TypeVar("T")
 
@@ -24,7 +24,11 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Settings file; else VOICECALL_CONFIG, else ./voicecall.toml."),
 ]
+AccountArgument = Annotated[str, typer.Argument(help="Id of the account.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+"""Forms in which options take a time, UTC."""
 
 _WIDE = 1000
 """Columns."""
@@ -55,9 +59,7 @@ def with_database(settings: Settings, work: Callable[[Database], Coroutine[Any, 
     """What `work` makes of the database of these settings."""
 
     async def run() -> T:
-        present, newest = await asyncio.to_thread(revisions, settings.database_url)
-        if present != newest:
-            raise failure("the database is not at the newest schema: start the controller once")
+        await asyncio.to_thread(check_newest, settings.database_url)
         async with Database.of(settings) as database:
             return await work(database)
 
@@ -113,6 +115,11 @@ def _cell(value: object) -> object:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {its}" for name, its in value.items())
     return value
+
+
+def in_utc(at: datetime | None) -> datetime | None:
+    """A time that an option was given."""
+    return None if at is None else at.replace(tzinfo=UTC)
 
 
 def moment(at: datetime | None) -> str | None:

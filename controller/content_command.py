@@ -7,12 +7,21 @@ import asyncio
 import getpass
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from controller.clock import SystemClock
-from controller.command import ConfigOption, JsonOption, failure, read_settings, show, with_database
+from controller.command import (
+    AccountArgument,
+    ConfigOption,
+    JsonOption,
+    T,
+    failure,
+    read_settings,
+    show,
+    with_database,
+)
 from controller.prompts import wav
 from controller.prompts.conversion.converter import Converter, ReadySound
 from controller.prompts.errors import PromptError
@@ -27,13 +36,10 @@ from controller.store.reviews import QueueState
 from controller.store.sounds import media_of_live_plans
 from controller.store.tables import Account
 
-T = TypeVar("T")
-
 sound = typer.Typer(help="Sound files of accounts.", no_args_is_help=True)
 review = typer.Typer(help="What waits for a decision before calls can use it.", no_args_is_help=True)
 
 FileArgument = Annotated[Path, typer.Argument(help="The file.")]
-AccountArgument = Annotated[str, typer.Argument(help="Id of the account.")]
 NameArgument = Annotated[str, typer.Argument(help="Name of the sound file.")]
 IdArgument = Annotated[int, typer.Argument(help="Number of the submission.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does this; else the user of this machine.")]

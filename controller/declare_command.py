@@ -24,7 +24,7 @@ from controller.settings import Settings
 from controller.store.audit import is_secret
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
-from controller.store.schema import migrate, revisions
+from controller.store.schema import check_newest, migrate
 
 
 class _Foreseen(Exception):
@@ -67,9 +67,7 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
             raise DeclarationError(f"account {account.id}: callee_windows: {error}") from None
     library = PromptLibrary(settings.prompt_dir)
     if dry_run:
-        present, newest = await asyncio.to_thread(revisions, settings.database_url)
-        if present != newest:
-            raise DatabaseUnusable("the database is not at the newest schema: start the controller once")
+        await asyncio.to_thread(check_newest, settings.database_url)
     else:
         await asyncio.to_thread(migrate, settings.database_url)
     sounds = load_sounds(declared, file.parent, library.foresee if dry_run else library.add)

@@ -4,14 +4,16 @@ They work on the database; a running controller notices within five seconds.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from sqlmodel import Session
 
 from controller.command import (
+    TIMES,
     ConfigOption,
     failure,
+    in_utc,
     moment,
     read_database,
     read_settings,
@@ -24,11 +26,6 @@ from controller.store import pushes as rows
 from controller.store.outbox import Undelivered
 from controller.store.tables import PushAttempt, PushEndpoint
 
-T = TypeVar("T")
-
-_WIDE = 1000
-"""Columns."""
-
 pushes = typer.Typer(help="What became of pushes; which endpoints fail.", no_args_is_help=True)
 cdrs = typer.Typer(help="CDRs that customers do not have yet.", no_args_is_help=True)
 
@@ -38,7 +35,7 @@ SinceOption = Annotated[
     datetime | None,
     typer.Option(
         help="Only of calls that ended then or later, UTC.",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
+        formats=TIMES,
     ),
 ]
 
@@ -160,9 +157,7 @@ def push_cdrs(
 def _undelivered(
     session: Session, app: str | None, since: datetime | None, call: str | None
 ) -> list[Undelivered]:
-    return outbox.undelivered(
-        session, app, since.replace(tzinfo=UTC) if since else None, _call_id(call) if call else None
-    )
+    return outbox.undelivered(session, app, in_utc(since), _call_id(call) if call else None)
 
 
 def _call_id(session_id: str) -> str:

@@ -14,7 +14,7 @@ from controller.settings import Settings
 from controller.store.database import Database, Work
 from controller.store.directory import read_directory
 from controller.store.errors import DatabaseUnusable
-from controller.store.schema import revisions
+from controller.store.schema import check_newest
 
 T = TypeVar("T")
 
@@ -68,9 +68,7 @@ async def read_declared(settings: Settings) -> Directory:
 async def read_database(settings: Settings, work: Work[T]) -> T | None:
     """What the database tells; None if it can't (yet), of which `database` speaks."""
     try:
-        present, newest = await asyncio.to_thread(revisions, settings.database_url)
-        if present != newest:
-            return None
+        await asyncio.to_thread(check_newest, settings.database_url)
         async with Database.of(settings) as base:
             return await base.read(work)
     except DatabaseUnusable:

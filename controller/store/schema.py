@@ -104,6 +104,13 @@ def revisions(url: str) -> tuple[str, str]:
     return present or "empty", _newest()
 
 
+def check_newest(url: str) -> None:
+    """Raise DatabaseUnusable unless this database can be worked with, in the newest schema."""
+    present, newest = revisions(url)
+    if present != newest:
+        raise DatabaseUnusable("the database is not at the newest schema: start the controller once")
+
+
 def present_revision(session: Session) -> str:
     """The schema of the database that a session works on."""
     return _noted(session.connection()) or "empty"
