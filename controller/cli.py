@@ -284,14 +284,20 @@ def reference(
 
 
 @app.command()
-def doctor(config: ConfigOption = None) -> None:
+def doctor(
+    config: ConfigOption = None,
+    time_from: Annotated[
+        str, typer.Option(help="Address of a web server elsewhere, to compare this machine's clock with.")
+    ] = "",
+) -> None:
     """Look for the usual misconfigurations; exit status 1 if something is wrong."""
     from rich.console import Console
     from rich.table import Table
 
-    from controller.doctor import Level, examine
+    from controller.doctor.examination import examine
+    from controller.doctor.finding import Level
 
-    findings = asyncio.run(examine(read_settings(config)))
+    findings = asyncio.run(examine(read_settings(config), time_from))
     table = Table(box=None, show_header=False, pad_edge=False)
     colours = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
     for finding in findings:

@@ -16,7 +16,6 @@ from controller.accounts.spending import SpendingTerms
 from controller.agi import agi_server
 from controller.api.listener import Listener
 from controller.api.wire.plans import Planner
-from controller.asterisk.errors import FleetError
 from controller.asterisk.node import Node
 from controller.billing.room import Billing
 from controller.calls.brake import Brake, Wait
@@ -307,21 +306,13 @@ async def _changed(
     distributor.wake()
     if speech is not None and directory.templates:
         speech.warm()
-    await _configure(node, directory)
+    await node.configure(directory.trunks, directory.routes)
 
 
 def _no_longer_than_calls(settings: Settings) -> CaptureSettings:
     """What is kept of a call's SIP goes with the call at the latest."""
     days = min(settings.capture.keep_days, settings.details.keep_days)
     return settings.capture.model_copy(update={"keep_days": days})
-
-
-async def _configure(node: Node, directory: Directory) -> None:
-    """Bring trunks and routes into force; an unreachable node gets them when it can be reached."""
-    try:
-        await node.configure(directory.trunks, directory.routes)
-    except FleetError as error:
-        log.warning("Trunks could not be brought into force", extra={"error": str(error)})
 
 
 async def _drain(

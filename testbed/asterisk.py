@@ -59,12 +59,16 @@ class AsteriskProgram:
         if found is None:
             return None
         version = _version((found,))
-        modules = [*Path("/usr/lib").glob("*-linux-gnu/asterisk/modules"), Path("/usr/lib/asterisk/modules")]
-        module_dir = next((path for path in modules if path.is_dir()), None)
-        if version < MINIMUM_VERSION or module_dir is None:
+        prefix = Path(found).resolve().parent.parent
+        module_dir = _first_folder(
+            [*(prefix / "lib").glob("*-linux-gnu/asterisk/modules"), prefix / "lib/asterisk/modules"]
+        )
+        # Debian's is below its prefix; Asterisk's own makefile takes the other one.
+        data_dir = _first_folder([prefix / "share/asterisk", Path("/var/lib/asterisk")])
+        if version < MINIMUM_VERSION or module_dir is None or data_dir is None:
             return None
         sipp = shutil.which("sipp")
-        return cls((found,), module_dir, Path("/usr/share/asterisk"), version, (sipp,) if sipp else None)
+        return cls((found,), module_dir, data_dir, version, (sipp,) if sipp else None)
 
     @classmethod
     def unpacked(cls, root: Path) -> "AsteriskProgram":
@@ -115,6 +119,8 @@ def _unpack(root: Path) -> None:
             "mmdebstrap",
             "--quiet",
             "--variant=extract",
+            # Nothing is run in what is unpacked, so who isn't root needs no chroot either.
+            *([] if os.getuid() == 0 else ["--mode=chrootless"]),
             f"--include={','.join(_PACKAGES)}",
             "--components=main",
             # A mirror that lags behind still has what we need.
@@ -132,9 +138,17 @@ def _unpack(root: Path) -> None:
 
 
 def _version(command: tuple[str, ...]) -> tuple[int, ...]:
-    told = subprocess.run([*command, "-V"], capture_output=True, text=True, check=False, timeout=20).stdout
-    numbers = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", told)
+    """What a program says of itself; (0,) if that is no version, or it doesn't even run."""
+    try:
+        said = subprocess.run([*command, "-V"], capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return (0,)
+    numbers = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said.stdout)
     return tuple(int(number) for number in numbers.groups() if number) if numbers else (0,)
+
+
+def _first_folder(candidates: Iterable[Path]) -> Path | None:
+    return next((path for path in candidates if path.is_dir()), None)
 
 
 @dataclass

@@ -46,7 +46,9 @@ class TrunkFile:
     async def put(self, trunks: Iterable[TrunkConfiguration]) -> None:
         """These are the trunks from now on; what fails is tried again later."""
         self._wanted = render_trunks(trunks)
-        await self.settle()
+        if not self._failed.is_set():
+            # Else whoever declares something would wait for an AMI that doesn't answer anyway.
+            await self.settle()
 
     async def settle(self) -> None:
         """Bring into force what is not, with one attempt."""

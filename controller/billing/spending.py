@@ -200,7 +200,7 @@ class Spending:
         """Count the minutes that begin now; returns the calls that come to one that can't be paid."""
         now = self._clock.now()
         self._turn_day(now)
-        soon = now + min(AHEAD, self._minute / 4)
+        soon = now + min(AHEAD, self._minute / 2)
         out: list[str] = []
         for call_id, live in self._live.items():
             more = self._worth(live, soon) - live.counted

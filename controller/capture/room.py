@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from controller.capture.gathering import Gathering
 from controller.capture.hep import Packet
+from controller.capture.holder import held_port
 from controller.capture.leg_capture import LegCapture
 from controller.capture.listener import Listener, listening
 from controller.clock import Clock
@@ -143,7 +144,8 @@ async def opened_captures(settings: CaptureSettings, path: Path, clock: Clock) -
         await file.write(call_captures.create)
         captures = Captures(settings, file, clock)
         async with listening(settings.address, settings.port, captures.hear) as captures.listener:
-            yield captures
+            with held_port(path.parent, captures.listener.address[1]):
+                yield captures
         await captures.close()
 
 

@@ -1,20 +1,39 @@
-"""Checks that need Asterisk: reachable, recent, same clock, AMI, the dialplan's door, trunks."""
+"""Asterisk: reachable, recent, told where the controller is, with trunks that answer."""
 
+import asyncio
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 
 from controller.agi import answers
 from controller.asterisk.ami import AmiError, ami_session
 from controller.asterisk.routing import TrunkConfiguration
-from controller.doctor.finding import PATIENCE, Finding, Level, fault, ok, opened_http, read_declared
+from controller.doctor.clock import agreement
+from controller.doctor.declared import what_is_declared
+from controller.doctor.finding import PATIENCE, Finding, Level, fault, http_client, ok
 from controller.door import AGI_VARIABLE
-from controller.settings import Settings
+from controller.settings import AsteriskSettings, Settings
 
 _MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
-_CLOCK_TOLERANCE = 5.0
-"""Seconds between the controller's clock and Asterisk's."""
+
+
+async def is_running(node: AsteriskSettings) -> bool:
+    """Whether an Asterisk is where the settings say, whatever else is wrong with it."""
+    try:
+        async with http_client() as http, http.get(f"{node.ari_url}/ari/asterisk/ping") as answer:
+            if answer.status in (200, 401, 403):
+                return True
+    except (aiohttp.ClientError, TimeoutError, ValueError):
+        pass
+    try:
+        async with asyncio.timeout(PATIENCE):
+            reader, writer = await asyncio.open_connection(node.ami_address, node.ami_port)
+            try:
+                return (await reader.readline()).startswith(b"Asterisk Call Manager")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, ValueError):
+        return False
 
 
 async def asterisk(settings: Settings) -> list[Finding]:
@@ -22,7 +41,7 @@ async def asterisk(settings: Settings) -> list[Finding]:
     node = settings.asterisk
     credentials = aiohttp.encode_basic_auth(node.ari_user, node.ari_password.get_secret_value())
     try:
-        async with opened_http(credentials) as http, http.get(f"{node.ari_url}/ari/asterisk/info") as answer:
+        async with http_client(credentials) as http, http.get(f"{node.ari_url}/ari/asterisk/info") as answer:
             if answer.status in (401, 403):
                 return [fault("asterisk", "ARI refuses the password", "compare asterisk.ari_* with ari.conf")]
             if answer.status != 200:
@@ -35,14 +54,17 @@ async def asterisk(settings: Settings) -> list[Finding]:
                 ]
             info = await answer.json()
             findings = [
-                version(info["system"]["version"]),
-                clock(answer.headers.get("Date"), datetime.now(UTC)),
+                version(str(info["system"]["version"])),
+                agreement(answer.headers.get("Date"), datetime.now(UTC), "Asterisk"),
             ]
+    except (aiohttp.ContentTypeError, ValueError, TypeError, KeyError):
+        text = f"{node.ari_url} answers, and is not ARI"
+        return [fault("asterisk", text, "end the program that has the port, or set asterisk.ari_url")]
     except (aiohttp.ClientError, TimeoutError, OSError):
         return [
             fault("asterisk", f"{node.ari_url} can't be reached", "start Asterisk, or set asterisk.ari_url")
         ]
-    findings.append(await _ami(settings))
+    findings += await _ami(settings)
     findings.append(await dialplan_door(settings, credentials))
     findings += await trunks(settings, credentials)
     return findings
@@ -60,35 +82,32 @@ def version(text: str) -> Finding:
     return ok("asterisk", f"Asterisk {text} answers")
 
 
-def clock(date_header: str | None, now: datetime) -> Finding:
-    """The controller's clock and Asterisk's agree."""
-    try:
-        theirs = parsedate_to_datetime(date_header or "")
-    except ValueError:
-        return Finding(
-            "clock", Level.WARNING, "Asterisk does not tell the time", "compare the clocks by hand"
-        )
-    if theirs.tzinfo is None:
-        theirs = theirs.replace(tzinfo=UTC)
-    difference = abs((now - theirs).total_seconds())
-    if difference > _CLOCK_TOLERANCE:
-        return fault("clock", f"this clock and Asterisk's are {difference:.0f} s apart", "use NTP on both")
-    return ok("clock", "agrees with Asterisk's")
-
-
-async def _ami(settings: Settings) -> Finding:
+async def _ami(settings: Settings) -> list[Finding]:
     try:
         async with ami_session(settings.asterisk) as ami:
-            await ami.command("core show uptime")
+            return [ok("ami", "answers"), sip_transports(await ami.command("pjsip show transports"))]
     except AmiError as error:
-        return fault("ami", str(error), "compare asterisk.ami_* with manager.conf")
-    return ok("ami", "answers")
+        return [fault("ami", str(error), "compare asterisk.ami_* with manager.conf")]
+
+
+def sip_transports(shown: list[str]) -> Finding:
+    """Asterisk speaks SIP: it starts all the same when another program has the port, and calls nobody."""
+    rows = [line.split() for line in shown if line.startswith("Transport:") and "<" not in line]
+    addresses = [f"{row[5]} ({row[2]})" for row in rows if len(row) > 5 and row[2] in ("udp", "tcp", "tls")]
+    if not addresses:
+        return fault(
+            "sip port",
+            "Asterisk has no SIP transport: no call can be made",
+            "end the program that has the port of pjsip.conf, or set another one, and restart Asterisk; "
+            "its log says which",
+        )
+    return ok("sip port", f"Asterisk speaks SIP at {', '.join(addresses)}")
 
 
 async def dialplan_door(settings: Settings, credentials: str) -> Finding:
     """Asterisk knows where the controller answers its dialplan."""
     ari = f"{settings.asterisk.ari_url}/ari"
-    async with opened_http(credentials) as http:
+    async with http_client(credentials) as http:
         async with http.get(f"{ari}/applications/{settings.asterisk.application}") as answer:
             connected = answer.status == 200
         if not settings.agi.enabled or not connected:
@@ -112,8 +131,8 @@ async def dialplan_door(settings: Settings, credentials: str) -> Finding:
 
 async def trunks(settings: Settings, credentials: str) -> list[Finding]:
     """Every declared trunk is known to Asterisk and answers SIP."""
-    declared = await read_declared(settings)
-    async with opened_http(credentials) as http:
+    declared = await what_is_declared(settings)
+    async with http_client(credentials) as http:
         return [await _trunk(settings, http, trunk) for trunk in declared.trunks]
 
 

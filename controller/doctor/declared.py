@@ -1,14 +1,20 @@
-"""Checks of the database and of what was declared in it."""
+"""The database, and what is declared in it."""
 
 import asyncio
+from typing import TypeVar
 
 from controller.accounts.declaration import reserved_clashes
 from controller.accounts.dialling import DiallingPolicy
-from controller.doctor.finding import Finding, Level, fault, ok, read_database, read_declared
+from controller.accounts.directory import Directory, directory_of
+from controller.doctor.finding import Finding, Level, fault, ok
 from controller.settings import Settings
+from controller.store.database import Database, Work
+from controller.store.directory import read_directory
 from controller.store.errors import DatabaseUnusable
 from controller.store.pushes import troubled_endpoints
-from controller.store.schema import revisions
+from controller.store.schema import check_newest, revisions
+
+T = TypeVar("T")
 
 
 async def database(settings: Settings) -> Finding:
@@ -28,7 +34,7 @@ async def endpoints(settings: Settings) -> list[Finding]:
     if not settings.pushes.verify_tls:
         text = "certificates of receivers are not verified: anybody can take pushes in their name"
         findings.append(Finding("pushes", Level.WARNING, text, "set pushes.verify_tls, pushes.ca_file"))
-    found = [row for row in await read_database(settings, troubled_endpoints) or [] if row.disabled_at]
+    found = [row for row in await _read(settings, troubled_endpoints) or [] if row.disabled_at]
     if found:
         names = ", ".join(f"{row.url} of {row.app_key}" for row in found)
         text = f"{len(found)} disabled after days of failures, nothing is sent there: {names}"
@@ -39,7 +45,7 @@ async def endpoints(settings: Settings) -> list[Finding]:
 
 async def simulated_numbers(settings: Settings) -> Finding:
     """Nothing that was declared lies in the prefixes of simulated callees and of phones in browsers."""
-    reserved, declared = settings.reserved_prefixes, await read_declared(settings)
+    reserved, declared = settings.reserved_prefixes, await what_is_declared(settings)
     clashes = reserved_clashes(reserved, declared.numbers, [route.prefix for route in declared.routes])
     if clashes:
         remedy = f"set {' or '.join(reserved)} to another one"
@@ -54,7 +60,7 @@ async def dialling(settings: Settings) -> Finding:
     policy = DiallingPolicy(settings.dialling.allowed, settings.dialling.forbidden)
     if not settings.dialling.allowed:
         return Finding(name, Level.WARNING, "no number may be called", "fill dialling.allowed")
-    routes = [route.prefix for route in (await read_declared(settings)).routes]
+    routes = [route.prefix for route in (await what_is_declared(settings)).routes]
     dead = [route for route in routes if not policy.speaks_of(route[1:])]
     if dead:
         return Finding(
@@ -65,3 +71,19 @@ async def dialling(settings: Settings) -> Finding:
         )
     simulated = f", and simulated callees {prefix}" if prefix else ""
     return ok(name, f"{len(settings.dialling.allowed)} patterns say what may be called{simulated}")
+
+
+async def what_is_declared(settings: Settings) -> Directory:
+    """What was declared; nothing if the database can't tell (yet)."""
+    rows = await _read(settings, read_directory)
+    return Directory() if rows is None else directory_of(rows)
+
+
+async def _read(settings: Settings, work: Work[T]) -> T | None:
+    """What the database tells; None if it can't (yet), of which `database` speaks."""
+    try:
+        await asyncio.to_thread(check_newest, settings.database_url)
+        async with Database.of(settings) as base:
+            return await base.read(work)
+    except DatabaseUnusable:
+        return None

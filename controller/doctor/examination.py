@@ -1,24 +1,26 @@
-"""Every check, in the order in which what is found is told."""
+"""Everything that is looked at, in the order in which it is told."""
 
 import socket
 from datetime import UTC, datetime
 
-from controller.doctor.asterisk import asterisk
+from controller.doctor.asterisk import asterisk, is_running
+from controller.doctor.clock import kept_clock, kernel_clock, outside
 from controller.doctor.declared import database, dialling, endpoints, simulated_numbers
 from controller.doctor.finding import Finding
-from controller.doctor.machine import agi_port, host_name, port, tls, writable
+from controller.doctor.machine import host_name, tls, writable
+from controller.doctor.ports import ports
 from controller.doctor.speech import speech
 from controller.settings import Settings
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Everything that was found."""
-    findings = [
+async def examine(settings: Settings, time_from: str = "") -> list[Finding]:
+    """Everything that was found; `time_from` is the address of a web server whose clock is right."""
+    return [
         host_name(socket.gethostname(), lambda name: socket.getaddrinfo(name, None)),
+        await outside(time_from) if time_from else kept_clock(kernel_clock()),
         writable("data directory", settings.data_dir.absolute(), "set data_dir to a folder you may write to"),
-        await port(settings),
+        *await ports(settings, asterisk_runs=await is_running(settings.asterisk)),
         tls(settings.http, datetime.now(UTC)),
-        await agi_port(settings),
         await database(settings),
         await simulated_numbers(settings),
         await dialling(settings),
@@ -36,8 +38,7 @@ async def examine(settings: Settings) -> list[Finding]:
             "its permissions: the controller writes pjsip_trunks.conf there",
             make=False,
         ),
+        await speech(settings),
+        *await endpoints(settings),
+        *await asterisk(settings),
     ]
-    findings.append(await speech(settings))
-    findings += await endpoints(settings)
-    findings += await asterisk(settings)
-    return findings

@@ -1,11 +1,11 @@
-"""Checks of the voice that speaks templates and texts."""
+"""Whether templates and texts can be spoken."""
 
 import asyncio
 from pathlib import Path
 
 import aiohttp
 
-from controller.doctor.finding import Finding, Level, fault, ok, opened_http
+from controller.doctor.finding import Finding, Level, fault, http_client, ok
 from controller.prompts.errors import ModelError
 from controller.prompts.speech import models
 from controller.settings import Settings
@@ -48,7 +48,7 @@ def _embedded_voice(folder: Path) -> Finding:
 async def _speech_server(url: str) -> Finding:
     try:
         # Any answer will do: asking for speech could cost money.
-        async with opened_http() as http, http.get(url, allow_redirects=False):
+        async with http_client() as http, http.get(url, allow_redirects=False):
             return ok("speech", f"{url} answers")
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         reason = str(error) or "no answer in time"

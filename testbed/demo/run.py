@@ -129,7 +129,7 @@ async def _three_calls(stage: Stage, directory: Path) -> None:
     """One call of each service, at once. Raises the first thing that went wrong."""
     try:
         async with asyncio.TaskGroup() as calls:
-            calls.create_task(notification_part.notification(stage.part("notification")))
+            calls.create_task(notification_part.notification(stage.part("notification"), directory))
             calls.create_task(verification_part.verification(stage.part("verification"), directory))
             calls.create_task(callback_part.callback(stage.part("callback"), directory))
     except* Exception as group:

@@ -9,7 +9,7 @@ from testbed.demo.stage import SHOWN, VERIFIED, Part, sound
 from testbed.listening import find, load_wav, sequence, sound_stretches
 from testbed.softphone_plan import Answer
 
-PLAN = Answer(after=0.3)
+PLAN = Answer(after=0.1)
 
 _LENGTH = 6
 _DIGITS = {digit: sound(f"digit_{digit}") for digit in "0123456789"}

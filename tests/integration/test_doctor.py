@@ -10,9 +10,12 @@ from aiohttp import web
 from integration.support import StartBench
 from pydantic import SecretStr
 
-from controller.doctor import Finding, Level, examine
-from controller.settings import AgiSettings, DiallingSettings, HttpSettings, Settings
-from testbed.asterisk import AsteriskProgram
+from controller.doctor import examination
+from controller.doctor.clock import KernelClock
+from controller.doctor.examination import examine
+from controller.doctor.finding import Finding, Level
+from controller.settings import AgiSettings, CaptureSettings, DiallingSettings, HttpSettings, Settings
+from testbed.asterisk import AsteriskProgram, start_asterisk
 from testbed.platform import Platform, platform
 from testbed.ports import reserved_ports
 
@@ -23,6 +26,12 @@ pytestmark = pytest.mark.requirement("E3")
 async def home(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Platform]:
     async with platform(tmp_path, program) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def kept_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a time service keeps the clock of the machine that tests run on is none of their business."""
+    monkeypatch.setattr(examination, "kernel_clock", lambda: KernelClock(is_kept=True, error=0.01))
 
 
 async def faults(settings: Settings) -> dict[str, Finding]:
@@ -44,12 +53,14 @@ async def test_given_asterisk_that_is_not_running_when_examined_then_it_is_unrea
 
     found = await faults(home.settings)
 
+    assert set(found) == {"asterisk"}
     assert "can't be reached" in found["asterisk"].text
 
 
 async def test_given_a_wrong_ari_password_when_examined_then_that_is_named(home: Platform) -> None:
     found = await faults(changed(home.settings, ari_password=SecretStr("wrong")))
 
+    assert set(found) == {"asterisk"}
     assert "refuses the password" in found["asterisk"].text
 
 
@@ -108,6 +119,83 @@ async def test_given_an_agi_port_that_another_program_has_when_examined_then_it_
 
     assert set(found) == {"agi port"}
     assert "set agi.port" in found["agi port"].remedy
+
+
+async def test_given_a_capture_port_that_another_program_has_when_examined_then_it_is_taken(
+    home: Platform,
+) -> None:
+    port = home.settings.capture.port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", port))
+        found = await faults(home.settings)
+
+    assert set(found) == {"capture port"}
+    assert f"127.0.0.1:{port} can't be had" in found["capture port"].text
+    assert "set capture.port" in found["capture port"].remedy
+
+
+async def test_given_a_running_controller_when_another_capture_port_is_set_then_only_a_taken_one_is_found(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        capture = CaptureSettings(port=other.getsockname()[1])
+
+        assert await faults(b.home.settings) == {}
+        found = await faults(b.home.settings.model_copy(update={"capture": capture}))
+
+    assert set(found) == {"capture port"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "setting"),
+    [
+        ("ari port", socket.SOCK_STREAM, "asterisk.ari_url"),
+        ("ami port", socket.SOCK_STREAM, "asterisk.ami_port"),
+        ("sip port", socket.SOCK_DGRAM, "--sip-port"),
+    ],
+)
+async def test_given_a_port_of_asterisks_that_another_program_has_when_it_is_down_then_it_is_taken(
+    home: Platform, name: str, kind: int, setting: str
+) -> None:
+    await home.asterisk.kill()
+    node = home.asterisk.configuration
+    port = {"ari port": node.http_port, "ami port": node.ami_port, "sip port": node.sip_port}[name]
+    with socket.socket(socket.AF_INET, kind) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", port))
+        if kind == socket.SOCK_STREAM:
+            other.listen()
+        found = await faults(home.settings)
+
+    assert set(found) == {"asterisk", name}
+    assert setting in found[name].remedy
+
+
+async def test_given_a_sip_port_that_another_program_had_when_asterisk_started_then_it_speaks_no_sip(
+    home: Platform,
+) -> None:
+    await home.asterisk.kill()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", home.asterisk.configuration.sip_port))
+        asterisk = await start_asterisk(home.asterisk.configuration, home.asterisk.program)
+        try:
+            found = await faults(home.settings)
+        finally:
+            await asterisk.stop()
+
+    assert set(found) == {"sip port"}
+    assert "no SIP transport" in found["sip port"].text
+
+
+async def test_given_the_clock_of_a_web_server_elsewhere_when_this_one_is_off_then_it_is_found(
+    home: Platform,
+) -> None:
+    async with pretended_asterisk("22.10.1", "Mon, 01 Jan 2024 00:00:00 GMT") as elsewhere:
+        found = await examine(home.settings, f"{elsewhere}/ari/asterisk/info")
+
+    assert [finding.name for finding in found if finding.level is Level.FAULT] == ["clock"]
 
 
 @pytest.mark.parametrize(
@@ -204,4 +292,4 @@ async def test_given_an_old_asterisk_with_a_wrong_clock_when_examined_then_both_
         found = await faults(changed(home.settings, ari_url=url))
 
     assert "too old" in found["asterisk"].text
-    assert "apart" in found["clock"].text
+    assert "s ahead of Asterisk's" in found["clock"].text

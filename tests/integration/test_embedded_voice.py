@@ -11,7 +11,7 @@ import pytest
 from integration.speaking import EAST_GATE, StartSpeaking, spoken_files
 from integration.support import HEARD
 
-from controller.doctor import Level
+from controller.doctor.finding import Level
 from controller.doctor.speech import speech as examined
 from controller.prompts.reading import Language
 from controller.settings import SpeechSettings

@@ -101,6 +101,18 @@ async def test_A2_2_given_a_simulated_callee_who_presses_keys_when_collecting_th
     assert cdr["ulFailReason"] == 0
 
 
+@pytest.mark.requirement("A2.2")
+async def test_A2_2_given_a_simulated_callee_who_presses_nothing_when_collecting_then_8008(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+
+    session = await b.notify({"notifyVoice": "one.wav", "collectInd": 1}, callee=number("016 00 000"))
+    statuses, cdr = await b.over(session)
+
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8008, 100)
+
+
 @pytest.mark.requirement("A2.4")
 async def test_A2_4_given_a_simulated_callee_who_talks_a_second_when_the_prompt_is_longer_then_it_hangs_up(
     bench: StartBench,
@@ -223,3 +235,55 @@ async def test_A1_1_given_simulated_callees_on_both_sides_when_called_back_then_
 
     assert statuses[-1].info["stateCode"] == 0
     assert await b.controller.node.ari.channels.list() == []
+
+
+_AT_A_TIME = 9
+"""Callbacks: the shipped limit of an app is 10."""
+
+
+@pytest.mark.requirement("A1.1", "B1", "B2")
+async def test_A1_1_given_a_number_for_every_outcome_as_b_when_called_back_then_each_ends_as_it_says(
+    bench: StartBench,
+) -> None:
+    b = await bench()
+    found: dict[str, tuple[int, int, int, int]] = {}
+
+    for begin in range(0, len(CASES), _AT_A_TIME):
+        wave = list(CASES)[begin : begin + _AT_A_TIME]
+        sessions = [
+            await b.call_back(callerNbr=number("016 00 000"), calleeNbr=number(case)) for case in wave
+        ]
+        for case, session in zip(wave, sessions, strict=True):
+            statuses, cdr = await b.over(session)
+            codes = cdr["ulFailReason"], cdr["sipStatusCode"], cdr["fwdUnaswRsn"]
+            found[case] = statuses[-1].info["stateCode"], *codes
+
+    assert found == {
+        case: (its.state_code, 518 if its.cut_point == 519 else its.cut_point, its.sip_status, its.cause)
+        for case, its in CASES.items()
+    }
+
+
+GIVES_UP: dict[str, tuple[str, str, int, dict[str, str]]] = {
+    "before B is called": ("016 00 001", "016 00 000", 530, {"playPreVoice": "true", "preVoice": "long.wav"}),
+    "before B rings": ("016 00 001", "019 99 002", 553, {}),
+    "while B rings": ("016 00 001", "019 99 000", 552, {}),
+}
+"""What A's and B's numbers say, and the ulFailReason."""
+
+
+@pytest.mark.requirement("A1.1")
+async def test_A1_1_given_a_simulated_a_that_hangs_up_when_b_has_not_answered_then_each_stage_has_its_number(
+    bench: StartBench,
+) -> None:
+    b = await bench(sections={"calls": PATIENT})
+
+    sessions = {
+        stage: await b.call_back(callerNbr=number(a), calleeNbr=number(callee), **fields)
+        for stage, (a, callee, _cut_point, fields) in GIVES_UP.items()
+    }
+
+    for stage, session in sessions.items():
+        statuses, cdr = await b.over(session)
+        codes = statuses[-1].info["stateCode"], cdr["ulFailReason"], cdr["sipStatusCode"]
+        assert codes == (8009, GIVES_UP[stage][2], 487), stage

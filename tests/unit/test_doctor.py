@@ -1,13 +1,19 @@
 """The checks of `voicecall doctor` that need nothing running."""
 
+import ctypes
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from controller.api.certificate import self_signed
-from controller.doctor import Level
-from controller.doctor.asterisk import clock, version
+from controller.capture.holder import held_port, is_held
+from controller.doctor.asterisk import version
+from controller.doctor.clock import KernelClock, agreement, kept_clock, kernel_clock, outside
+from controller.doctor.finding import Level
 from controller.doctor.machine import host_name, tls
 from controller.settings import HttpSettings
 
@@ -40,17 +46,85 @@ def test_given_a_version_when_checked_then_old_ones_are_faults(text: str, level:
 
 
 @pytest.mark.parametrize(
-    ("header", "level"),
+    ("header", "level", "text"),
     [
-        ("Mon, 23 Nov 2026 04:00:03 GMT", Level.OK),
-        ("Mon, 23 Nov 2026 04:01:00 GMT", Level.FAULT),
-        ("Mon, 23 Nov 2026 03:59:00 GMT", Level.FAULT),
-        (None, Level.WARNING),
-        ("nonsense", Level.WARNING),
+        ("Mon, 23 Nov 2026 04:00:03 GMT", Level.OK, "agrees with Asterisk's"),
+        ("Mon, 23 Nov 2026 04:01:00 GMT", Level.FAULT, "60 s behind Asterisk's"),
+        ("Mon, 23 Nov 2026 03:59:00 GMT", Level.FAULT, "60 s ahead of Asterisk's"),
+        (None, Level.WARNING, "does not tell the time"),
+        ("nonsense", Level.WARNING, "does not tell the time"),
     ],
 )
-def test_given_asterisks_time_when_checked_then_a_difference_is_a_fault(header: str, level: Level) -> None:
-    assert clock(header, datetime(2026, 11, 23, 4, 0, tzinfo=UTC)).level is level
+def test_given_asterisks_time_when_checked_then_a_difference_is_a_fault(
+    header: str, level: Level, text: str
+) -> None:
+    finding = agreement(header, datetime(2026, 11, 23, 4, 0, tzinfo=UTC), "Asterisk")
+
+    assert finding.level is level
+    assert text in finding.text
+
+
+@pytest.mark.parametrize(
+    ("kernel", "level", "text"),
+    [
+        (KernelClock(is_kept=True, error=0.04), Level.OK, "within 0.04 s"),
+        (KernelClock(is_kept=True, error=12.0), Level.FAULT, "within 12 s only"),
+        (KernelClock(is_kept=False, error=0.0), Level.WARNING, "drifts"),
+        (None, Level.WARNING, "doesn't say"),
+    ],
+)
+def test_given_what_the_kernel_says_of_its_clock_when_checked_then_one_that_nobody_keeps_is_told(
+    kernel: KernelClock | None, level: Level, text: str
+) -> None:
+    finding = kept_clock(kernel)
+
+    assert finding.level is level
+    assert text in finding.text
+
+
+def test_given_this_machine_when_its_kernel_is_asked_then_it_says_what_its_own_library_says() -> None:
+    told = kernel_clock()
+    # The same system call by its other name: 5 is TIME_ERROR.
+    buffer = ctypes.create_string_buffer(512)
+    state = ctypes.CDLL(None).ntp_adjtime(buffer)
+
+    assert told is not None
+    assert told.is_kept == (state != 5)
+    assert 0 <= told.error <= 3600
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level"), [(0, Level.OK), (-3, Level.FAULT), (3, Level.FAULT), (None, Level.WARNING)]
+)
+async def test_given_a_web_server_elsewhere_when_its_time_is_asked_then_a_wrong_clock_is_found(
+    minutes: int | None, level: Level
+) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        shown = "" if minutes is None else format_datetime(NOW + timedelta(minutes=minutes), usegmt=True)
+        return web.Response(status=404, headers={"Date": shown})
+
+    app = web.Application()
+    app.router.add_get("/", answer)
+    async with TestServer(app) as server:
+        found = await outside(str(server.make_url("/")), lambda: NOW)
+
+    assert found.level is level
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://127.0.0.1", "nonsense"])
+async def test_given_no_web_server_when_its_time_is_asked_then_a_warning_says_so(url: str) -> None:
+    found = await outside(url)
+
+    assert found.level is Level.WARNING
+    assert url in found.text
+
+
+def test_given_a_controller_that_holds_its_capture_port_when_it_ends_then_nobody_does(tmp_path: Path) -> None:
+    assert not is_held(tmp_path, 9060)
+    with held_port(tmp_path, 9060):
+        assert is_held(tmp_path, 9060)
+        assert not is_held(tmp_path, 9061)
+    assert not is_held(tmp_path, 9060)
 
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)

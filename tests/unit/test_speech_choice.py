@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller import speech
-from controller.doctor import Level
+from controller.doctor.finding import Level
 from controller.doctor.speech import speech as examined
 from controller.prompts.speech.models import KOKORO_FILES
 from controller.settings import Settings, SpeechSettings
