@@ -11,6 +11,7 @@ from controller.accounts.directory import Application, Directory
 from controller.api.wire.authentication import Authenticated, Authenticator, Lockout, TokenDesk
 from controller.api.wire.authentication.digests import aksk_digest, wsse_digests
 from controller.api.wire.authentication.headers import parse_headers
+from controller.api.wire.authentication.lockout import WrongProof
 from controller.api.wire.authentication.nonces import NonceMemory
 from controller.api.wire.results import WireError
 from controller.settings import AuthenticationSettings
@@ -298,3 +299,60 @@ def test_given_more_addresses_than_are_remembered_when_they_fail_then_memory_sta
 
     assert not lockout.is_locked("192.0.2.1", NOW)
     assert lockout.is_locked("192.0.2.3", NOW)
+
+
+# A token beside a digest
+
+
+class Tokens:
+    """One token is good."""
+
+    async def authenticate(self, found: Directory, token: str, address: str) -> Application:
+        del address
+        if token == "good":
+            return found.application("app-1")
+        raise WrongProof("1010004")
+
+
+def two_ways(lock_after: int = 100) -> Authenticator:
+    lockout = Lockout(lock_after, timedelta(minutes=10), timedelta(minutes=30))
+    return Authenticator(AuthenticationSettings(), FixedClock(), cast(Any, Tokens()), lockout)
+
+
+WRONG = headers(aksk(digest="AAAA"))
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    ("sent", "token"),
+    [(headers(), "left over"), (headers(), "good"), (WRONG, "good"), ({"Authorization": "word"}, "good")],
+)
+async def test_A4_5_given_two_ways_of_proof_when_one_is_good_then_it_counts(
+    sent: dict[str, str], token: str
+) -> None:
+    found = await two_ways().authenticate(sent, token, "192.0.2.1", directory())
+
+    assert found.application.key == "app-1"
+    assert (found.nonce is not None) is (sent == headers())
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (WRONG, "1023006"),
+        (headers(aksk(created="yesterday")), "1010013"),
+        ({"X-AKSK": "x"}, "1023006"),
+        ({"Authorization": "word"}, "1010004"),
+    ],
+)
+async def test_A4_5_given_two_ways_of_proof_when_neither_is_good_then_the_digests_code_and_a_guess_counts(
+    sent: dict[str, str], code: str
+) -> None:
+    authenticator, codes = two_ways(lock_after=2), []
+    for _ in range(3):
+        with pytest.raises(WireError) as refused:
+            await authenticator.authenticate(sent, "guess", "192.0.2.1", directory())
+        codes.append(refused.value.result.code)
+
+    assert codes == [code, code, "1020176"]
