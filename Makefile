@@ -24,7 +24,7 @@ test: setup ## Unit, service, fuzz, simulation, integration on a real Asterisk, 
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
-	@$(BIN)/pytest tests/conformance
+	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
 test-all: test ## The same, and PostgreSQL, crashes, the console in a browser, containers

@@ -39,7 +39,7 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "Whom an app may call from is its `ip_whitelist` (1020166), what for its service (1010040).",
     ),
     "1010013": (
-        "`Created` is too far from the clock, in each of `authentication.created_zones`.",
+        "`Created` is too far from the clock, in each of `authentication.created_zones` (as shipped: any).",
         "a `Created` of last week",
     ),
     "1010021": ("The app is not available.", "An app is active, or it is not: 1010008."),

@@ -22,6 +22,8 @@ from controller.clock import Clock
 from controller.settings import AuthenticationSettings
 from controller.store.calls import NonceUse
 
+_ANY_ZONE = [half / 2 for half in range(-24, 29)]
+"""Hours east of UTC: many programs write their local time, wherever they are, with a Z."""
 _CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -41,7 +43,8 @@ class Authenticator:
     ) -> None:
         self._clock = clock
         self._tolerance = timedelta(seconds=settings.created_tolerance)
-        self._zones = [timedelta(hours=hours) for hours in settings.created_zones]
+        hours = _ANY_ZONE if settings.created_zones == "any" else settings.created_zones
+        self._zones = [timedelta(hours=east) for east in hours]
         self._nonces = NonceMemory()
         self._tokens = tokens
         self._lockout = lockout
