@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
-.PHONY: pictures service-postgres bench requirements migration format
+.PHONY: pictures service-postgres bench requirements result-codes migration format
 
 BIN := .venv/bin
 
@@ -24,7 +24,7 @@ test: setup ## Unit, service, fuzz, simulation, integration on a real Asterisk, 
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/integration -n 2
-	@$(BIN)/pytest tests/conformance
+	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
 test-all: test ## The same, and PostgreSQL, crashes, the console in a browser, containers
@@ -123,3 +123,6 @@ migration: setup ## Write a database migration after tables.py was changed: FOR=
 
 requirements: setup ## The requirement numbers that no test shows; with ALL=--tests also who shows the others
 	@$(BIN)/python scripts/requirements.py $(ALL)
+
+result-codes: setup ## Every result code: the test that provokes it, or why it can't occur here
+	@$(BIN)/python scripts/result_codes.py

@@ -77,7 +77,7 @@ class Courier:
 
     async def deliver(self, push: Push) -> Delivery:
         """One attempt, which is kept; never raises for what the receiver or the network does."""
-        if self._ledger.is_disabled(push.endpoint):
+        if self._counts(push) and self._ledger.is_disabled(push.endpoint):
             return Delivery(None, Failure.DISABLED)
         key = (push.app_key, _origin(push.url))
         lane = self._lanes.get(key)
@@ -85,7 +85,7 @@ class Courier:
             lane = self._lanes[key] = _Lane(asyncio.Semaphore(self._width))
         elif lane.inside >= self._width * (1 + _WAITING_PER_CONNECTION):
             delivery = Delivery(None, Failure.BUSY, "too many pushes wait for this receiver")
-            self._ledger.note(push, delivery, self._clock.now())
+            self._ledger.note(push, delivery, self._clock.now(), counts=self._counts(push))
             return delivery
         lane.inside += 1
         try:
@@ -103,13 +103,19 @@ class Courier:
         if self._observer is not None:
             headers |= self._observer.headers(push)
         delivery = await self._sender.send(push.url, push.body, headers)
-        durable = application is not None and application.push_profile is PushProfile.DURABLE
-        if delivery.accepted and delivery.status not in (_ANY_OK if durable else _OK):
+        if delivery.accepted and delivery.status not in (_ANY_OK if _is_durable(application) else _OK):
             delivery = replace(delivery, failure=Failure.HTTP, error=f"answered {delivery.status}")
-        self._ledger.note(push, delivery, at)
+        self._ledger.note(push, delivery, at, counts=self._counts(push))
         if self._observer is not None:
             self._observer.pushed(push, delivery, at)
         return delivery
+
+    def _counts(self, push: Push) -> bool:
+        """Whether it matters what becomes of a push.
+
+        To a status push like the cloud's it does not: that is sent once, whatever was answered to others.
+        """
+        return push.sequence is None or _is_durable(self._application(push.app_key))
 
     def _headers(self, push: Push, application: Application | None, now: datetime) -> dict[str, str]:
         headers = {"Content-Type": _CONTENT_TYPE}
@@ -128,6 +134,10 @@ class Courier:
             keys = [key.get_secret_value() for key in application.webhook_keys]
             headers |= webhook_headers(keys, push.message_id, now, push.body)
         return headers
+
+
+def _is_durable(application: Application | None) -> bool:
+    return application is not None and application.push_profile is PushProfile.DURABLE
 
 
 @lru_cache(4096)

@@ -48,10 +48,10 @@ class Trouble:
     error: str
     disabled_at: datetime | None = None
 
-    def after(self, error: str, now: datetime, patience: timedelta) -> "Trouble":
-        """One more failure: it may be the last that we want to see."""
+    def after(self, error: str, now: datetime, patience: timedelta, *, counts: bool) -> "Trouble":
+        """One more failure: it may be the last that we want to see, if it `counts`."""
         failures = self.failures + 1
-        hopeless = failures >= SEVERAL and now - self.failing_since >= patience
+        hopeless = counts and failures >= SEVERAL and now - self.failing_since >= patience
         return Trouble(
             self.failing_since, now, failures, error, self.disabled_at or (now if hopeless else None)
         )
@@ -76,8 +76,12 @@ class Ledger:
         trouble = self._troubles.get(endpoint)
         return trouble is not None and trouble.disabled_at is not None
 
-    def note(self, push: Push, delivery: Delivery, at: datetime) -> None:
-        """Keep an attempt that began at `at`; never waits."""
+    def note(self, push: Push, delivery: Delivery, at: datetime, *, counts: bool = True) -> None:
+        """Keep an attempt that began at `at`; never waits.
+
+        One that does not count disables no endpoint, nor does it enable one; and an answer that was not the
+        right one is not held against it.
+        """
         endpoint = push.endpoint
         self._attempts += [
             {
@@ -98,10 +102,10 @@ class Ledger:
             for call_id in push.call_ids
         ]
         if delivery.accepted:
-            if endpoint in self._troubles:
+            if endpoint in self._troubles and (counts or not self.is_disabled(endpoint)):
                 self._recovered(endpoint)
-        elif delivery.failure is not Failure.BUSY:
-            self._failed(endpoint, delivery, self._clock.now())
+        elif delivery.failure is not Failure.BUSY and (counts or delivery.failure is not Failure.HTTP):
+            self._failed(endpoint, delivery, self._clock.now(), counts)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_soon(), name="push attempts")
 
@@ -113,7 +117,7 @@ class Ledger:
             extra={"app": endpoint.app_key, "url": endpoint.url, "failures": trouble.failures},
         )
 
-    def _failed(self, endpoint: Endpoint, delivery: Delivery, now: datetime) -> None:
+    def _failed(self, endpoint: Endpoint, delivery: Delivery, now: datetime, counts: bool) -> None:
         facts = {"app": endpoint.app_key, "url": endpoint.url, "failure": delivery.failure}
         error = f"{delivery.failure}: {delivery.error}"
         before = self._troubles.get(endpoint)
@@ -122,7 +126,7 @@ class Ledger:
             log.warning("A push was not accepted", extra={**facts, "error": delivery.error})
             trouble = Trouble(now, now, 1, error)
         else:
-            trouble = before.after(error, now, self._patience)
+            trouble = before.after(error, now, self._patience, counts=counts)
             if trouble.disabled_at and not before.disabled_at:
                 log.error(
                     "An endpoint is disabled: it has done nothing but fail. Its CDRs are kept; see "

@@ -1,7 +1,7 @@
 """Settings of what comes by HTTP: sections `http`, `authentication` and `management`."""
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -40,9 +40,10 @@ class AuthenticationSettings(Section):
     created_tolerance: Seconds = Field(
         300, description="How far `Created` may be from the clock, in seconds, after its zone is allowed for."
     )
-    created_zones: list[float] = Field(
-        [0, 8],
-        description="Zones in which `Created` may be given, in hours east of UTC; all end in Z.",
+    created_zones: list[float] | Literal["any"] = Field(
+        "any",
+        description="Zones in which `Created` may be given, in hours east of UTC; all end in Z. `any`: those "
+        "of whole and half hours.",
     )
     token_hours: Positive = Field(48, description="Hours that the token of a login or refresh is good for.")
     lock_after: int = Field(

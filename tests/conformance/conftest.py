@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conformance.confidence import findings, pytest_runtest_makereport, pytest_terminal_summary
 from conformance.deployment import Customer, Deployment
 
 from testbed.platform import SPEECH_MODEL
 from testbed.ports import reserved_ports
+
+__all__ = ["findings", "pytest_runtest_makereport", "pytest_terminal_summary"]
 
 _DECLARATION = Path(__file__).parent / "declaration.toml"
 _START_LIMIT = 60.0

@@ -63,7 +63,7 @@ class Deployment:
     """A callback app of the same account."""
     secret: str = "conformance-secret"
     """Of all apps."""
-    login_user: str = "conformance+user"
+    login_user: str = "conformance+user="
     """With which, and the password, the notification app logs in."""
     login_password: str = "raw password+="
     display: str = "+8657126880091"

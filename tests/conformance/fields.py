@@ -12,7 +12,10 @@ REFUSED = "1010002"
 
 @dataclass(frozen=True)
 class Field:
-    """A field: where it stands, values that are taken, values that are not and with which code."""
+    """A field: values that are taken, values that are not and with which code.
+
+    Those of `maybe_...` are inferred: no document says what becomes of them.
+    """
 
     taken: tuple[Any, ...]
     refused: tuple[Any, ...]
@@ -20,6 +23,8 @@ class Field:
     code: str = REFUSED
     beside: Mapping[str, Any] = field(default_factory=dict)
     """Members without which the field means nothing."""
+    maybe_taken: tuple[Any, ...] = ()
+    maybe_refused: tuple[Any, ...] = ()
 
 
 def number(at: Deployment, *good: str) -> Field:
@@ -38,21 +43,26 @@ def callee(at: Deployment) -> Field:
 
 
 def flag() -> Field:
-    return Field(("true", "false", True, False, "TRUE"), ("yes", "", 1, 0, [], "truefalse"))
+    return Field(
+        ("true", "false", True, False), ("yes", 1, 0, [], "truefalse"), maybe_taken=("TRUE", "False", "")
+    )
 
 
 def integer(low: int, high: int, **more: Any) -> Field:
-    taken = (low, high, str(low), str(high), f"0{high}")
-    return Field(taken, (low - 1, high + 1, 1.5, "x", "", "1.0", True, [1], 10**30), **more)
+    refused = (low - 1, high + 1, 1.5, "x", [1], 10**30)
+    maybe = (str(low), str(high), f"0{high}")
+    return Field((low, high), refused, maybe_taken=maybe, maybe_refused=("", "1.0", True), **more)
 
 
 def choice(*values: str, **more: Any) -> Field:
-    return Field(values, ("x", "", 1, True, [values[0]], values[0].upper() + "x"), **more)
+    return Field(values, ("x", 1, True, [values[0]], values[0].upper() + "x"), maybe_taken=("",), **more)
 
 
 def sound(at: Deployment, **more: Any) -> Field:
-    bad = ("", "nothing.wav", "../" + at.sound, "x" * 129, "a b.wav", "提示音.wav", 1, True, [at.sound])
-    return Field((at.sound,), bad, **more)
+    bad = ("nothing.wav", "../" + at.sound, "x" * 129, "a b.wav", "提示音.wav", 1, True, [at.sound])
+    if more.get("required"):
+        return Field((at.sound,), ("", *bad), **more)
+    return Field((at.sound,), bad, maybe_taken=("",), **more)
 
 
 def url() -> Field:
@@ -60,13 +70,17 @@ def url() -> Field:
     bare = base64.b64encode(b"127.0.0.1:9").decode()
     binary = base64.b64encode(b"\xff\xfe").decode()
     split = base64.b64encode(b"http://127.0.0.1/\r\nX: y").decode()
-    bad = ("", "http://127.0.0.1:9/", "****", other, bare, binary, split, url_of_length(132), 1, True, [])
-    return Field((url_of_length(32), url_of_length(128)), bad)
+    bad = ("http://127.0.0.1:9/", "****", other, bare, binary, split, url_of_length(132), 1, True, [])
+    return Field((url_of_length(32), url_of_length(128)), bad, maybe_taken=("",))
 
 
 def user_data() -> Field:
+    # Chinese is forbidden, and clients send it; an empty one is not, and length 0 stands with the CDR.
     return Field(
-        ("x", "x" * 256, "提货单", 'a\\b"c'), ("", "x" * 257, "{", "a}", 1, True, [], "\0", "\ud800")
+        ("x", "x" * 256, 'a\\b"c'),
+        ("x" * 257, "{", "a}", 1, True, []),
+        maybe_taken=("", "提货单"),
+        maybe_refused=("\0", "\ud800"),
     )
 
 
@@ -79,7 +93,7 @@ def _every_start(at: Deployment) -> dict[str, Field]:
         "returnIdlePort": flag(),
         "userData": user_data(),
         # Of old clients; nothing is done with it.
-        "bindNbr": Field((at.display, "", 1, None, {"x": []}), ()),
+        "bindNbr": Field((at.display, None), (), maybe_taken=("", 1, {"x": []})),
     }
 
 
@@ -101,16 +115,38 @@ def _of_notification(at: Deployment) -> dict[str, Field]:
     item = {"notifyVoice": at.sound}
     spoken = {"notifyVoice": None, "templateId": at.template}
     both = {**item, "templateId": at.template}
+    collects = {"collectInd": 1}
     return {
+        # Not exactly one sound is an error; its code is inferred.
         "playInfoList": Field(
-            ([item], [item] * 5), ([], [item] * 6, "x", item, [1], [{}], [both], [[item]]), required=True
+            ([item], [item] * 5),
+            ([], [item] * 6, "x", item, [1], [[item]]),
+            required=True,
+            maybe_refused=([{}], [both], [{"notifyVoice": ""}]),
         ),
-        "item.notifyVoice": sound(at),
+        "item.notifyVoice": Field((at.sound,), sound(at).refused, maybe_refused=("",)),
+        "item.templateId": Field(
+            (at.template,),
+            (1, True, [at.template], "x" * 33),
+            beside={"notifyVoice": None, "templateParas": ["东门"]},
+            maybe_refused=("",),
+        ),
         "item.templateParas": Field((["东门"], [12], ["x" * 8]), ("东门", 1, {"0": "x"}), beside=spoken),
+        # Of the first version: text, or the name of a sound.
+        "item.ttsContent": Field(
+            ("您好", at.sound),
+            (1, True, ["x"]),
+            beside={"notifyVoice": None},
+            maybe_refused=("", "nothing.wav"),
+        ),
         "item.collectInd": integer(0, 32),
         "item.replayAfterCollection": flag(),
         "item.collectContentTriggerReplaying": Field(
-            ("1", "*#0", "1" * 32), ("", "1" * 33, "x", 1, True), beside={"collectInd": 1}
+            ("1", "1" * 32),
+            ("1" * 33, 1, True),
+            beside=collects,
+            maybe_taken=("", "*#0"),
+            maybe_refused=("x",),
         ),
         "item.unknown": Field((1, "x", {"deep": [1]}), ()),
     }
@@ -136,7 +172,10 @@ def _of_callback(at: Deployment) -> dict[str, Field]:
 
 def _of_code(at: Deployment) -> dict[str, Field]:
     return {
-        "languageType": Field((1, 2, "2", 99, 0), ("zh", 1.5, True, []), required=True),
+        # Every public example sends 2.
+        "languageType": Field(
+            (2,), ("zh", 1.5, []), required=True, maybe_taken=(1, "2", 99, 0), maybe_refused=(True,)
+        ),
         "preTone": sound(at, required=True),
         "posTone": sound(at),
         "verifyCode": Field(

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from conformance.deployment import Customer, Deployment
+from conformance.confidence import inferred
+from conformance.deployment import Customer, Deployment, document
 from conformance.fields import REFUSED, fields
 
 OPERATIONS = ("callnotify", "click2Call", "callVerify", "callStop")
@@ -38,25 +39,52 @@ def request(at: Deployment, operation: str, name: str, value: Any) -> dict[str, 
     return body
 
 
+async def differs_when_refused(customer: Customer, operation: str, name: str, values: Any) -> dict[str, str]:
+    """Values that are not refused with the field's code and name, and what was answered."""
+    field = fields(customer.at, operation)[name]
+    differs = {}
+    for value in values:
+        answer = await customer.ask(operation, request(customer.at, operation, name, value))
+        named = field.code != REFUSED or name.removeprefix("item.") in answer.description or is_sound(value)
+        if (answer.code, answer.status, named) != (field.code, 403, True) or "sessionId" in answer.body:
+            differs[repr(value)[:40]] = answer.text
+    return differs
+
+
+def is_sound(value: Any) -> bool:
+    """Whether the text names the sound file, the item or the body as a whole instead of its field."""
+    return value in ("nothing.wav", "\0", "\ud800", "")
+
+
+async def differs_when_taken(customer: Customer, operation: str, name: str, values: Any) -> dict[str, str]:
+    """Values with which no call is made, and what was answered."""
+    differs = {}
+    for value in values:
+        answer = await customer.ask(operation, request(customer.at, operation, name, value))
+        if (answer.code, answer.status, answer.description) != ("0", 200, "Success"):
+            differs[repr(value)[:40]] = answer.text
+    return differs
+
+
 @pytest.mark.requirement("A4.5")
 @every_field(that="refused")
 async def test_A4_5_given_a_field_with_a_wrong_value_when_asked_then_refused_with_code_and_name(
     customer: Customer, operation: str, name: str
 ) -> None:
-    field = fields(customer.at, operation)[name]
-    wrong = {}
-    for value in field.refused:
-        answer = await customer.ask(operation, request(customer.at, operation, name, value))
-        named = field.code != REFUSED or name.removeprefix("item.") in answer.description or is_sound(value)
-        if (answer.code, answer.status, named) != (field.code, 403, True) or "sessionId" in answer.body:
-            wrong[repr(value)[:40]] = answer.text
+    values = fields(customer.at, operation)[name].refused
 
-    assert wrong == {}
+    assert await differs_when_refused(customer, operation, name, values) == {}
 
 
-def is_sound(value: Any) -> bool:
-    """Whether the text names the sound file instead of its field, or the body as a whole."""
-    return value in ("nothing.wav", "\0", "\ud800")
+@pytest.mark.requirement("A4.5")
+@inferred("4", "values of which nothing says that they are refused")
+@every_field(that="maybe_refused")
+async def test_A4_5_given_a_field_with_a_doubtful_value_when_asked_then_refused_with_code_and_name(
+    customer: Customer, operation: str, name: str
+) -> None:
+    values = fields(customer.at, operation)[name].maybe_refused
+
+    assert await differs_when_refused(customer, operation, name, values) == {}
 
 
 @pytest.mark.requirement("A4.5")
@@ -64,14 +92,35 @@ def is_sound(value: Any) -> bool:
 async def test_A4_5_given_a_field_at_its_limits_or_as_clients_write_it_when_asked_then_a_call_is_made(
     customer: Customer, operation: str, name: str
 ) -> None:
-    field = fields(customer.at, operation)[name]
-    wrong = {}
-    for value in field.taken:
-        answer = await customer.ask(operation, request(customer.at, operation, name, value))
-        if (answer.code, answer.status, answer.description) != ("0", 200, "Success"):
-            wrong[repr(value)[:40]] = answer.text
+    values = fields(customer.at, operation)[name].taken
 
-    assert wrong == {}
+    assert await differs_when_taken(customer, operation, name, values) == {}
+
+
+@pytest.mark.requirement("A4.5")
+@inferred("1 and 4", "values of which nothing says that they are taken")
+@every_field(that="maybe_taken")
+async def test_A4_5_given_a_field_with_a_doubtful_value_when_asked_then_a_call_is_made(
+    customer: Customer, operation: str, name: str
+) -> None:
+    values = fields(customer.at, operation)[name].maybe_taken
+
+    assert await differs_when_taken(customer, operation, name, values) == {}
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_A4_5_given_the_documented_request_when_compared_then_each_of_its_fields_is_tried(
+    operation: str,
+) -> None:
+    schemas = document()["components"]["schemas"]
+    [path] = [path for path in document()["paths"] if f"/{operation}/" in path]
+    body = document()["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    documented = set(schemas[body["$ref"].rpartition("/")[2]]["properties"])
+    if operation == "callnotify":
+        documented |= {f"item.{name}" for name in schemas["PlayContentInfo"]["properties"]}
+
+    assert documented == set(fields(NOWHERE, operation)) - {"bindNbr", "item.unknown"}
 
 
 @pytest.mark.requirement("A4.5")
@@ -81,7 +130,7 @@ async def test_A4_5_given_a_field_that_is_not_there_when_asked_then_only_a_manda
     customer: Customer, operation: str, name: str, how: object
 ) -> None:
     field = fields(customer.at, operation)[name]
-    mandatory = field.required or name == "item.notifyVoice"
+    sources = ("item.notifyVoice", "item.templateId", "item.ttsContent")
     body = request(customer.at, operation, name, how)
     if name == "item.templateParas":
         body["playInfoList"][0]["templateId"] = customer.at.template
@@ -89,11 +138,11 @@ async def test_A4_5_given_a_field_that_is_not_there_when_asked_then_only_a_manda
 
     if name == "item.templateParas":
         assert answer.code == "1012004"
-    elif name == "item.notifyVoice":
+    elif name in sources:
         assert answer.description == (
             "Invalid request.playInfoList[0] must have exactly one of notifyVoice and templateId"
         )
-    elif mandatory:
+    elif field.required:
         assert (answer.status, answer.code) == (403, REFUSED)
         assert answer.description == f"Invalid request.{name} is missing"
     else:

@@ -6,7 +6,8 @@ absent. Source: wire API document, section 1 ("input tolerance") and 11.
 
 import base64
 import binascii
-from functools import lru_cache
+from codecs import BOM_UTF8
+from functools import cache, lru_cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 
 from controller.api.json_object import NotAnObject, json_object
@@ -39,11 +41,31 @@ _BAD_REQUEST, _UNSUPPORTED = 400, 415
 class WireModel(BaseModel):
     """A JSON object of the wire API: names as on the wire, unknown members ignored, null = absent.
 
+    So is "" in what may be absent and is text: programs fill in a form that has every member.
+
     What stands below a field goes into the API's document.
     """
 
     model_config = ConfigDict(
         extra="ignore", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_text(cls, members: Any) -> Any:
+        if not isinstance(members, dict) or "" not in members.values():
+            return members
+        optional = _optional_text(cls)
+        return {name: value for name, value in members.items() if value != "" or name not in optional}
+
+
+@cache
+def _optional_text(model: type[WireModel]) -> frozenset[str]:
+    """Members that may be absent and are written as text: names, addresses, choices, but no numbers."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if not field.is_required() and field.annotation not in (int, list[Any])
     )
 
 
@@ -152,7 +174,8 @@ async def read_body(request: web.Request) -> bytes:
 def parse_body(raw: bytes, model: type[Model]) -> Model:
     """A checked request. Raises WireError 1010002 that names the first parameter at fault."""
     try:
-        return model.model_validate(_without_nulls(json_object(raw)))
+        # Some programs write a byte order mark first.
+        return model.model_validate(_without_nulls(json_object(raw.removeprefix(BOM_UTF8))))
     except NotAnObject as error:
         raise invalid_request(str(error)) from None
     except ValidationError as error:

@@ -39,7 +39,7 @@ _MEANINGS: dict[str, tuple[str, str]] = {
         "Whom an app may call from is its `ip_whitelist` (1020166), what for its service (1010040).",
     ),
     "1010013": (
-        "`Created` is too far from the clock, in each of `authentication.created_zones`.",
+        "`Created` is too far from the clock, in each of `authentication.created_zones` (as shipped: any).",
         "a `Created` of last week",
     ),
     "1010021": ("The app is not available.", "An app is active, or it is not: 1010008."),
@@ -226,7 +226,8 @@ Made from the code by `voicecall reference result-codes`; `make check` fails whe
 than 200, 400 and 403 are our reading of a document that does not say.
 
 Each code is provoked by a [test](#which-test-provokes-a-code): by the [conformance
-suite](../how-to/conformance.md) (`make conformance`) if that can be done over HTTP alone.
+suite](../how-to/conformance.md) (`make conformance`) if that can be done over HTTP alone. `make result-codes`
+prints each code with its test or with the reason why it can't occur.
 
 | code | HTTP | text | meaning | to see it |
 | --- | --- | --- | --- | --- |
@@ -252,11 +253,14 @@ _TESTS = """
 def result_page() -> str:
     """The page. Raises KeyError for a code without a meaning."""
     rows = (_row(code, RESULTS[code]) for code in RESULTS)
-    absent = (
-        f"| {code} | {text} | {why} |\n" for code, (text, why) in _MEANINGS.items() if code not in RESULTS
-    )
+    absent = (f"| {code} | {text} | {why} |\n" for code, (text, why) in absent_codes().items())
     tests = (f"| {code} | `{'::'.join(test_of(code))}` |\n" for code in RESULTS)
     return "".join([_HEAD, *rows, _ABSENT, *absent, _TESTS, *tests])
+
+
+def absent_codes() -> dict[str, tuple[str, str]]:
+    """Codes of the cloud service that have no row: what the cloud means by each, and why it can't occur."""
+    return {code: told for code, told in _MEANINGS.items() if code not in RESULTS}
 
 
 def test_of(code: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from controller.accounts.directory import Application, Directory
 from controller.api.wire.authentication import Authenticated, Authenticator, Lockout, TokenDesk
 from controller.api.wire.authentication.digests import aksk_digest, wsse_digests
 from controller.api.wire.authentication.headers import parse_headers
+from controller.api.wire.authentication.lockout import WrongProof
 from controller.api.wire.authentication.nonces import NonceMemory
 from controller.api.wire.results import WireError
 from controller.settings import AuthenticationSettings
@@ -62,11 +63,12 @@ class Gate:
 
     clock: FixedClock = field(default_factory=FixedClock)
     lock_after: int = 100
+    settings: AuthenticationSettings = field(default_factory=AuthenticationSettings)
 
     def __post_init__(self) -> None:
         lockout = Lockout(self.lock_after, timedelta(minutes=10), timedelta(minutes=30))
         tokens = TokenDesk(cast(Any, None), self.clock, timedelta(hours=48))
-        self.authenticator = Authenticator(AuthenticationSettings(), self.clock, tokens, lockout)
+        self.authenticator = Authenticator(self.settings, self.clock, tokens, lockout)
 
     async def lets_in(
         self, sent: dict[str, str], *, active: bool = True, address: str = "192.0.2.1"
@@ -140,28 +142,40 @@ async def test_given_an_app_that_is_switched_off_when_authenticated_then_1010008
     assert await Gate().code_of(headers(), active=False) == "1010008"
 
 
+@pytest.mark.requirement("A4.5")
 @pytest.mark.parametrize(
-    ("offset", "accepted"),
+    ("zones", "offset", "accepted"),
     [
-        (timedelta(0), True),
-        (timedelta(seconds=299), True),
-        (timedelta(seconds=-299), True),
-        (timedelta(seconds=301), False),
-        (timedelta(hours=8), True),
-        (timedelta(hours=8, seconds=299), True),
-        (timedelta(hours=4), False),
-        (timedelta(hours=-8), False),
+        ("any", timedelta(0), True),
+        ("any", timedelta(seconds=299), True),
+        ("any", timedelta(seconds=-299), True),
+        ("any", timedelta(seconds=301), False),
+        ("any", timedelta(minutes=-15), False),
+        ("any", timedelta(hours=8, seconds=299), True),
+        ("any", timedelta(hours=5.5), True),
+        ("any", timedelta(hours=5.75), False),
+        ("any", timedelta(hours=14), True),
+        ("any", timedelta(hours=14.5), False),
+        ("any", timedelta(hours=-12), True),
+        ("any", timedelta(hours=-12.5), False),
+        ("any", timedelta(days=-7), False),
+        ([0, 8], timedelta(seconds=301), False),
+        ([0, 8], timedelta(hours=8), True),
+        ([0, 8], timedelta(hours=4), False),
+        ([0, 8], timedelta(hours=-8), False),
+        ([5.75], timedelta(hours=5.75), True),
     ],
 )
-async def test_given_created_off_by_some_time_when_authenticated_then_utc_and_beijing_are_taken(
-    offset: timedelta, accepted: bool
+async def test_A4_5_given_created_off_by_some_time_when_authenticated_then_its_zones_are_taken(
+    zones: Any, offset: timedelta, accepted: bool
 ) -> None:
     sent = headers(aksk(created=(NOW + offset).strftime("%Y-%m-%dT%H:%M:%SZ")))
+    gate = Gate(settings=AuthenticationSettings(created_zones=zones))
 
     if accepted:
-        await Gate().lets_in(sent)
+        await gate.lets_in(sent)
     else:
-        assert await Gate().code_of(sent) == "1010013"
+        assert await gate.code_of(sent) == "1010013"
 
 
 async def test_given_a_used_nonce_when_sent_again_then_it_is_refused() -> None:
@@ -179,7 +193,7 @@ async def test_given_a_created_in_utc_when_its_nonce_is_kept_then_until_no_zone_
     None
 ):
     clock = FixedClock()
-    gate = Gate(clock)
+    gate = Gate(clock, settings=AuthenticationSettings(created_zones=[0, 8]))
     nonce = (await gate.lets_in(headers(aksk(created="2024-05-06T15:08:09Z")))).nonce
 
     assert nonce is not None
@@ -298,3 +312,60 @@ def test_given_more_addresses_than_are_remembered_when_they_fail_then_memory_sta
 
     assert not lockout.is_locked("192.0.2.1", NOW)
     assert lockout.is_locked("192.0.2.3", NOW)
+
+
+# A token beside a digest
+
+
+class Tokens:
+    """One token is good."""
+
+    async def authenticate(self, found: Directory, token: str, address: str) -> Application:
+        del address
+        if token == "good":
+            return found.application("app-1")
+        raise WrongProof("1010004")
+
+
+def two_ways(lock_after: int = 100) -> Authenticator:
+    lockout = Lockout(lock_after, timedelta(minutes=10), timedelta(minutes=30))
+    return Authenticator(AuthenticationSettings(), FixedClock(), cast(Any, Tokens()), lockout)
+
+
+WRONG = headers(aksk(digest="AAAA"))
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    ("sent", "token"),
+    [(headers(), "left over"), (headers(), "good"), (WRONG, "good"), ({"Authorization": "word"}, "good")],
+)
+async def test_A4_5_given_two_ways_of_proof_when_one_is_good_then_it_counts(
+    sent: dict[str, str], token: str
+) -> None:
+    found = await two_ways().authenticate(sent, token, "192.0.2.1", directory())
+
+    assert found.application.key == "app-1"
+    assert (found.nonce is not None) is (sent == headers())
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (WRONG, "1023006"),
+        (headers(aksk(created="yesterday")), "1010013"),
+        ({"X-AKSK": "x"}, "1023006"),
+        ({"Authorization": "word"}, "1010004"),
+    ],
+)
+async def test_A4_5_given_two_ways_of_proof_when_neither_is_good_then_the_digests_code_and_a_guess_counts(
+    sent: dict[str, str], code: str
+) -> None:
+    authenticator, codes = two_ways(lock_after=2), []
+    for _ in range(3):
+        with pytest.raises(WireError) as refused:
+            await authenticator.authenticate(sent, "guess", "192.0.2.1", directory())
+        codes.append(refused.value.result.code)
+
+    assert codes == [code, code, "1020176"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.api.wire.body import parse_body
-from controller.api.wire.requests import CallNotifyRequest
+from controller.api.wire.requests import CallNotifyRequest, Click2CallRequest
 from controller.api.wire.results import RESULTS, WireError
 
 GOOD: dict[str, Any] = {
@@ -52,6 +52,49 @@ def test_given_the_habits_of_real_clients_when_parsed_then_they_are_taken(
     assert request.playInfoList[0].collectInd == collect
     assert request.playInfoList[0].replayAfterCollection is replay
     assert request.userData is None
+
+
+@pytest.mark.requirement("A4.5")
+def test_given_optional_text_that_is_empty_when_parsed_then_it_is_not_there() -> None:
+    item = {"notifyVoice": "", "templateId": "t", "ttsContent": "", "collectContentTriggerReplaying": ""}
+    names = ("statusUrl", "feeUrl", "returnIdlePort", "userData")
+    request = parse(**dict.fromkeys(names, ""), playInfoList=[{**item, "replayAfterCollection": ""}])
+    callback = parse_body(
+        json.dumps(
+            {
+                **GOOD,
+                "callerNbr": GOOD["calleeNbr"],
+                "displayCalleeNbr": GOOD["displayNbr"],
+                **dict.fromkeys(("lastMinVoice", "lastMinToUE", "preVoice", "waitVoice", "calleeMedia"), ""),
+                **dict.fromkeys(("recordFlag", "recordHintTone", "partyTypeRequiredInDisconnect"), ""),
+            }
+        ).encode(),
+        Click2CallRequest,
+    )
+
+    assert request == parse(playInfoList=[{"templateId": "t"}])
+    assert (callback.lastMinToUE, callback.calleeMedia, callback.waitVoice) == ("both", "all", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"displayNbr": ""},
+        {"playInfoList": ""},
+        {"playInfoList": [{"notifyVoice": ""}]},
+        {"playInfoList": [{"notifyVoice": "a.wav", "collectInd": ""}]},
+        {"playInfoList": [{"templateId": "t", "templateParas": ""}]},
+    ],
+)
+def test_given_empty_text_that_is_needed_or_no_text_when_parsed_then_it_is_refused(
+    changes: dict[str, Any],
+) -> None:
+    refusal(json.dumps({**GOOD, **changes}).encode())
+
+
+@pytest.mark.requirement("A4.5")
+def test_given_a_byte_order_mark_before_the_body_when_parsed_then_it_is_passed_over() -> None:
+    assert parse_body(b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), CallNotifyRequest) == parse()
 
 
 @pytest.mark.parametrize("flag", ["true", "True", True])
@@ -103,7 +146,6 @@ def url(text: str) -> str:
             "playInfoList[0].replayAfterCollection must be true or false",
         ),
         ({"userData": "{x}"}, "userData must not contain { or }"),
-        ({"userData": ""}, "userData"),
         ({"userData": "x" * 257}, "userData"),
         ({"statusUrl": url("ftp://x/")}, "statusUrl is not an http or https address"),
         ({"statusUrl": url("http://x:99999/")}, "statusUrl is not the Base64 form of an address"),

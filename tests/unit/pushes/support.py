@@ -60,6 +60,11 @@ def push(url: str, number: int = 0, **changes: Any) -> Push:
     return Push(**values)
 
 
+def fee(url: str, number: int = 0, **changes: Any) -> Push:
+    """A CDR push."""
+    return push(url, number, event_type="fee", sequence=None, **changes)
+
+
 @asynccontextmanager
 async def http_sender(resolver: Any = None, **changes: Any) -> AsyncIterator[HttpSender]:
     settings = push_settings(**changes)

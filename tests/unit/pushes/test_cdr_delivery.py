@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from unit.calls.support import APP
-from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, call_row, push, room
+from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, call_row, fee, room
 from unit.pushes.test_cdr_outbox import record
 
 from controller.pushes.cdr_outbox import CdrOutbox
@@ -230,7 +230,7 @@ async def test_given_a_disabled_endpoint_when_enabled_elsewhere_then_what_is_due
     """The endpoint is enabled between our last look and the push."""
     async with desk(database, Scripted(FAILS), tmp_path) as own:
         for _ in range(7):
-            await own.place.courier.deliver(push(URL))
+            await own.place.courier.deliver(fee(URL))
             own.place.clock.move(days=1)
         assert own.place.ledger.is_disabled(ENDPOINT)
         await own.until_written()

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from unit.pushes.support import (
     Scripted,
     SetClock,
     application,
+    fee,
     http_sender,
     keep_saying_ok,
     push,
@@ -25,7 +27,7 @@ from unit.support import soon
 
 from controller.accounts.directory import PreviousSecret
 from controller.pushes.ledger import Ledger
-from controller.pushes.push import Endpoint
+from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery, Failure
 from controller.pushes.signing import Signing, push_digest
 from controller.store import pushes as rows
@@ -174,8 +176,7 @@ async def test_B4_given_attempts_when_over_then_each_is_kept_with_what_became_of
         began = place.clock.now()
         for attempt in (1, 2):
             await place.courier.deliver(push("http://x.test/s", attempt=attempt))
-        fee = {"event_type": "fee", "call_ids": ("c1", "c2"), "sequence": None, "message_id": "m"}
-        await place.courier.deliver(push("http://x.test/f", **fee))
+        await place.courier.deliver(fee("http://x.test/f", call_ids=("c1", "c2"), message_id="m"))
 
     kept = await attempts(database)
     first, second, *batch = kept
@@ -268,9 +269,12 @@ async def test_given_too_many_waiting_pushes_when_another_comes_then_busy_and_it
 # Endpoints that do nothing but fail
 
 
-async def fail_for_days(place: Room, days: float, every: float = 1) -> None:
+Kind = Callable[[str], Push]
+
+
+async def fail_for_days(place: Room, days: float, every: float = 1, kind: Kind = fee) -> None:
     for _ in range(int(days / every)):
-        await place.courier.deliver(push("http://x.test/s?call=1"))
+        await place.courier.deliver(kind("http://x.test/s?call=1"))
         place.clock.move(days=every)
 
 
@@ -281,9 +285,9 @@ async def test_given_an_endpoint_that_only_fails_for_five_days_when_pushed_to_th
         await fail_for_days(place, 5)
         sent = len(place.sender.sent)
         assert not place.ledger.is_disabled(Endpoint(APP, "http://x.test/s"))
-        last = await place.courier.deliver(push("http://x.test/s"))
-        after = await place.courier.deliver(push("http://x.test/s?call=2"))
-        other_app = await place.courier.deliver(push("http://x.test/s", app_key="other"))
+        last = await place.courier.deliver(fee("http://x.test/s"))
+        after = await place.courier.deliver(fee("http://x.test/s?call=2"))
+        other_app = await place.courier.deliver(fee("http://x.test/s", app_key="other"))
 
     assert sent == 5
     assert last.failure is Failure.TIMEOUT
@@ -318,6 +322,49 @@ async def test_given_one_success_in_between_when_pushed_to_then_the_days_begin_a
         assert not place.ledger.is_disabled(Endpoint(APP, "http://x.test/s"))
         await fail_for_days(place, 3)
         assert place.ledger.is_disabled(Endpoint(APP, "http://x.test/s"))
+
+
+@pytest.mark.requirement("B1")
+@pytest.mark.parametrize(
+    ("becomes", "in_trouble"), [(Delivery(500), False), (Delivery(204), False), (FAILS, True)]
+)
+async def test_B1_given_status_pushes_like_the_clouds_when_they_only_fail_then_they_are_sent_all_the_same(
+    database: Database, becomes: Delivery, in_trouble: bool
+) -> None:
+    """Of a receiver that can't be reached people hear all the same."""
+    async with room(database, Scripted(becomes)) as place:
+        await fail_for_days(place, 12, kind=push)
+
+        assert len(place.sender.sent) == 12
+        assert not place.ledger.is_disabled(Endpoint(APP, "http://x.test/s"))
+    assert len(await database.read(rows.troubled_endpoints)) == in_trouble
+
+
+async def test_given_durable_status_pushes_when_they_only_fail_then_the_endpoint_is_disabled(
+    database: Database,
+) -> None:
+    async with room(
+        database, Scripted(Delivery(500)), app=application(push_profile=PushProfile.DURABLE)
+    ) as place:
+        await fail_for_days(place, 12, kind=push)
+
+        assert place.ledger.is_disabled(Endpoint(APP, "http://x.test/s"))
+        assert len(place.sender.sent) == 6
+
+
+@pytest.mark.requirement("B1")
+async def test_B1_given_an_endpoint_that_its_cdrs_disabled_when_statuses_come_then_they_are_sent_there(
+    database: Database,
+) -> None:
+    """And what is answered to them enables nothing: the CDRs wait for people."""
+    async with room(database, Scripted(FAILS)) as place:
+        await fail_for_days(place, 6)
+        place.sender.answers = [Delivery(200)]
+        status = await place.courier.deliver(push("http://x.test/s"))
+        cdr = await place.courier.deliver(fee("http://x.test/s"))
+
+    assert status.accepted
+    assert cdr.failure is Failure.DISABLED
 
 
 @pytest.mark.virtual_time

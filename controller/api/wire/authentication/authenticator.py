@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from controller.accounts.directory import Application, Directory
 from controller.accounts.errors import AppInactive, AppUnknown
 from controller.api.wire.authentication.digests import aksk_digest, matches_one, wsse_digests
-from controller.api.wire.authentication.headers import AKSK, Credentials, parse_headers
+from controller.api.wire.authentication.headers import AKSK, Credentials, has_digest, parse_headers
 from controller.api.wire.authentication.lockout import Lockout, WrongProof
 from controller.api.wire.authentication.nonces import NonceMemory
 from controller.api.wire.authentication.tokens import TokenDesk
@@ -22,6 +22,8 @@ from controller.clock import Clock
 from controller.settings import AuthenticationSettings
 from controller.store.calls import NonceUse
 
+_ANY_ZONE = [half / 2 for half in range(-24, 29)]
+"""Hours east of UTC: many programs write their local time, wherever they are, with a Z."""
 _CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -41,7 +43,8 @@ class Authenticator:
     ) -> None:
         self._clock = clock
         self._tolerance = timedelta(seconds=settings.created_tolerance)
-        self._zones = [timedelta(hours=hours) for hours in settings.created_zones]
+        hours = _ANY_ZONE if settings.created_zones == "any" else settings.created_zones
+        self._zones = [timedelta(hours=east) for east in hours]
         self._nonces = NonceMemory()
         self._tokens = tokens
         self._lockout = lockout
@@ -49,18 +52,34 @@ class Authenticator:
     async def authenticate(
         self, headers: Mapping[str, str], token: str | None, address: str, directory: Directory
     ) -> Authenticated:
-        """Who sent it, by its access token if it has one, else by its headers.
+        """Who sent it, by its headers if they have a digest, else by its access token.
 
+        With both, either will do: a token in the query of a program that signs is a left-over, and so may be
+        the headers of one that has a good token.
         Raises AddressNotAllowed, WireError: 10230xx, 1010003, 1010004, 1010005, 1010008, 1010013 or 1020176.
         """
         async with self.guarded(address):
-            if token is not None:
+            if token is None:
+                return self._signed(headers, address, directory)
+            if not has_digest(headers):
                 # Clients with a token may send a left-over password in Authorization.
                 return Authenticated(await self._tokens.authenticate(directory, token, address), None)
-            who = self._by_digest(parse_headers(headers), directory)
-            # Only now: whoever has no proof is told nothing of the app.
-            who.application.check_address(address)
-            return who
+            try:
+                return self._signed(headers, address, directory)
+            except WireError as refused:
+                try:
+                    return Authenticated(await self._tokens.authenticate(directory, token, address), None)
+                except WrongProof:
+                    # A guess counts, however the headers beside it are.
+                    raise WrongProof(refused.result.code, refused.detail) from None
+                except WireError:
+                    raise refused from None
+
+    def _signed(self, headers: Mapping[str, str], address: str, directory: Directory) -> Authenticated:
+        who = self._by_digest(parse_headers(headers), directory)
+        # Only now: whoever has no proof is told nothing of the app.
+        who.application.check_address(address)
+        return who
 
     def guarded(self, address: str) -> "_Guard":
         """A block in which a wrong proof counts against the address. Raises WireError 1020176 if locked."""

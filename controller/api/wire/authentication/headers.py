@@ -85,6 +85,11 @@ def parse_headers(headers: Mapping[str, str]) -> Credentials:
     )
 
 
+def has_digest(headers: Mapping[str, str]) -> bool:
+    """Whether the sender means to prove who they are by a digest."""
+    return AKSK.header in headers or WSSE.header in headers
+
+
 def _scheme(headers: Mapping[str, str], authorization: str) -> Scheme:
     """WSSE if either header speaks of it and none of AKSK."""
     if "X-AKSK" in headers or authorization.upper().startswith(AKSK.name):
