@@ -1,30 +1,37 @@
 """`voicecall apply` and `voicecall export`: all that is declared, as a file."""
 
 import asyncio
+import getpass
+import secrets
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic_core import to_jsonable_python
 from sqlmodel import Session
 
-from controller.accounts.declaration import Change, DeclarationError, apply, load_sounds, read_declaration
+from controller.accounts.changes import Change
+from controller.accounts.declaration import DeclarationError, apply, load_sounds, look_at
 from controller.accounts.declared import Declaration
 from controller.accounts.export import Exported, export
+from controller.accounts.people_declaration import PeopleDeclaration, declared_users, load_documents
 from controller.accounts.rules import check_windows
 from controller.asterisk.configuration import write_private
 from controller.billing import ledger
 from controller.billing.prices import OwnTariff, read_prices, set_price
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_database, read_settings
+from controller.management.passwords import Passwords
 from controller.prompts import wav
 from controller.prompts.library import PromptLibrary
 from controller.settings import Settings
-from controller.store.audit import is_secret
+from controller.store import people
+from controller.store.audit import Deed, append, is_secret
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
-from controller.store.schema import check_newest, migrate
+from controller.store.schema import check_newest, migrate, revisions
 
 
 class _Foreseen(Exception):
@@ -40,14 +47,14 @@ def apply_command(
     dry_run: Annotated[bool, typer.Option(help="Show what would change, and change nothing.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Declare accounts, apps, numbers, sounds, templates, trunks, routes; applying again changes nothing."""
+    """Declare accounts with all that is theirs, users, trunks, routes; applying again changes nothing."""
     settings = read_settings(config)
     try:
         changes = asyncio.run(apply_file(settings, file, dry_run=dry_run))
     except (DeclarationError, DatabaseUnusable, OSError) as error:
         raise failure(str(error)) from None
     for change in changes:
-        typer.echo(f"{change.what:9}  {change.kind:8}  {change.name}")
+        typer.echo(f"{change.what:9}  {change.kind:10}  {change.name}")
         for line in _difference(change) if dry_run else ():
             typer.echo(f"           {line}")
     if dry_run:
@@ -59,32 +66,102 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
 
     Raises DeclarationError, DatabaseUnusable, OSError.
     """
-    declared = read_declaration(file, settings.reserved_prefixes)
+    reading = look_at(file, settings.reserved_prefixes)
+    declared, faults = reading.declaration, reading.faults
     for account in declared.accounts:
         try:
             check_windows(settings.limits, account, settings.details.keep_days)
         except ValueError as error:
-            raise DeclarationError(f"account {account.id}: callee_windows: {error}") from None
+            faults.append(f"account {account.id}: callee_windows: {error}")
     library = PromptLibrary(settings.prompt_dir)
-    if dry_run:
-        await asyncio.to_thread(check_newest, settings.database_url)
-    else:
-        await asyncio.to_thread(migrate, settings.database_url)
-    sounds = load_sounds(declared, file.parent, library.foresee if dry_run else library.add)
+    sounds, wrong_sounds = load_sounds(declared, file.parent, library.foresee)
+    documents, wrong_documents = load_documents(declared, file.parent)
+    faults += wrong_sounds + wrong_documents
+    await _bring_to_date(settings, faults, dry_run)
     now = SystemClock().now()
 
     def work(session: Session) -> list[Change]:
-        changes = apply(session, declared, sounds)
+        those = PeopleDeclaration(session, documents, hashes, now)
+        changes = apply(session, declared, sounds, those, known=faults, left_out=reading.left_out)
         changes += _apply_money(session, declared, now)
         if dry_run:
             raise _Foreseen(changes)
+        _record(session, changes, now)
         return changes
 
     async with Database.of(settings) as database:
+        hashes = await _hashes(database, declared)
+        if not faults and not dry_run:
+            # First the audio, then the rows that name it.
+            load_sounds(declared, file.parent, library.add)
         try:
             return await database.write(work)
         except _Foreseen as foreseen:
             return foreseen.changes
+
+
+async def _bring_to_date(settings: Settings, faults: list[str], dry_run: bool) -> None:
+    """Have the database at the newest schema. Raises DatabaseUnusable, DeclarationError.
+
+    A database is not changed for a declaration that is at fault.
+    """
+    present, newest = await asyncio.to_thread(revisions, settings.database_url)
+    if present == newest:
+        return
+    if faults:
+        raise DeclarationError("\n".join(faults))
+    if dry_run:
+        await asyncio.to_thread(check_newest, settings.database_url)
+    await asyncio.to_thread(migrate, settings.database_url)
+
+
+async def _hashes(database: Database, declared: Declaration) -> dict[str, str]:
+    """What is to be kept of declared passwords, by logins: what is there already, if it is the same one."""
+    passwords = Passwords()
+    given = {
+        user.login: user.password.get_secret_value()
+        for _owner, user in declared_users(declared)
+        if user.password is not None
+    }
+
+    def read(session: Session) -> dict[str, str]:
+        found = (people.user_with_login(session, login) for login in given)
+        return {user.login: user.password_hash for user in found if user is not None}
+
+    kept = await database.read(read)
+    return {
+        login: kept[login]
+        if login in kept and await passwords.matches(kept[login], password)
+        else await passwords.hash(password)
+        for login, password in given.items()
+    }
+
+
+def _record(session: Session, changes: list[Change], now: datetime) -> None:
+    """Say in the audit trail what was changed; who may apply a file is whoever may read the settings."""
+    request_id = secrets.token_hex(8)
+    for change in changes:
+        if change.what != "unchanged":
+            before, after = (
+                {name: to_jsonable_python(values[which]) for name, values in change.columns.items()}
+                for which in (0, 1)
+            )
+            append(
+                session,
+                Deed(
+                    at=now,
+                    request_id=request_id,
+                    actor="command",
+                    login=getpass.getuser(),
+                    address="command",
+                    action="apply",
+                    kind=change.kind,
+                    target=change.name,
+                    account_id=change.account_id,
+                    before=None if change.what == "created" else before,
+                    after=None if change.what == "removed" else after,
+                ),
+            )
 
 
 def _apply_money(session: Session, declared: Declaration, now: datetime) -> list[Change]:
@@ -98,7 +175,7 @@ def _apply_money(session: Session, declared: Declaration, now: datetime) -> list
                 "minute_price": (before.minute, tariff.minute),
                 "number_price": (before.number_month, tariff.number_month),
             }
-            changes.append(Change("price", account.id, "changed", columns))
+            changes.append(Change("price", account.id, "changed", columns, account.id))
         ledger.review(session, account.id, now)
     return changes
 
@@ -126,28 +203,32 @@ def export_command(
 ) -> None:
     """Write all that can be declared, secrets as well, into a file that `voicecall apply` takes."""
     settings = read_settings(config)
-    folder = file.parent / f"{file.stem}-sounds"
-    for path in (file, folder):
+    sounds, documents = (file.parent / f"{file.stem}-{kind}" for kind in ("sounds", "documents"))
+    for path in (file, sounds, documents):
         if path.exists():
             raise failure(f"{path} is there already; it stays as it is")
-    made = read_database(settings, lambda session: _exported(session, Path(folder.name)))
+    made = read_database(
+        settings, lambda session: _exported(session, Path(sounds.name), Path(documents.name))
+    )
     try:
         _write(made, settings, file)
     except OSError as error:
         raise failure(f"{error.filename}: {error.strerror}") from None
     for reason in made.left_out:
         typer.echo(f"left out, as it is being reviewed: {reason}", err=True)
-    typer.echo(f"{file} written, with secrets; {len(made.sounds)} sound files in {folder}")
+    typer.echo(f"{file} written, with secrets; {len(made.sounds)} sound files in {sounds}")
+    if made.documents:
+        typer.echo(f"{len(made.documents)} documents of enterprises in {documents}")
 
 
-def _exported(session: Session, folder: Path) -> Exported:
+def _exported(session: Session, sounds: Path, documents: Path) -> Exported:
     book, now = read_prices(session), SystemClock().now()
 
     def price_of(account_id: str) -> tuple[Decimal | None, Decimal | None]:
         own = book.own(account_id, now)
         return own.minute, own.number_month
 
-    return export(session, price_of, folder)
+    return export(session, price_of, sounds, documents)
 
 
 def _write(made: Exported, settings: Settings, file: Path) -> None:
@@ -161,4 +242,9 @@ def _write(made: Exported, settings: Settings, file: Path) -> None:
         target = file.parent / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(wav.write(audio))
+    for path, content in made.documents.items():
+        target = file.parent / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch(mode=0o600)
+        target.write_bytes(content)
     write_private(file, made.as_toml())

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import SecretStr
 
-from controller.accounts import declaration
+from controller.accounts.changes import Change
 from controller.asterisk.configuration import NodeConfiguration, render_node
 from controller.capture.hep import Address
 from controller.cli import (
@@ -185,7 +185,7 @@ class Platform:
     asterisk: RunningAsterisk
     settings: Settings
 
-    async def declare(self, text: str) -> list[declaration.Change]:
+    async def declare(self, text: str) -> list[Change]:
         """Apply a declaration; files in it are relative to `directory`."""
         path = self.directory / "declaration.toml"
         path.write_text(text, "utf-8")

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from controller.accounts.declared_people import DeclaredContact, DeclaredEnterprise, DeclaredUser
 from controller.accounts.rules import AccountRules, rules_row
 from controller.accounts.webhook_secret import webhook_key
 from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
@@ -213,6 +214,9 @@ class DeclaredAccount(AccountRules):
     apps: list[DeclaredApp] = []
     sounds: list[DeclaredSound] = []
     templates: list[DeclaredTemplate] = []
+    users: list[DeclaredUser] = []
+    contacts: list[DeclaredContact] = []
+    enterprises: list[DeclaredEnterprise] = []
 
     def row(self) -> Account:
         return Account(
@@ -279,5 +283,6 @@ class Declaration(_Declared):
     """The whole file. What it does not name stays as it is, except routes: those are replaced as a whole."""
 
     accounts: list[DeclaredAccount] = []
+    users: list[DeclaredUser] = []
     trunks: list[DeclaredTrunk] = []
     routes: list[DeclaredRoute] | None = None

@@ -23,6 +23,7 @@ from controller.accounts.declared import (
     DeclaredTemplate,
     DeclaredTrunk,
 )
+from controller.accounts.people_export import export_people, export_users
 from controller.accounts.rules import AccountRules
 from controller.rules.amounts import amount_text
 from controller.store.directory import DirectoryRows, read_directory
@@ -39,6 +40,8 @@ class Exported:
     declaration: Declaration
     sounds: dict[Path, str] = field(default_factory=dict)
     """Where the declaration says that the audio with this digest is."""
+    documents: dict[Path, bytes] = field(default_factory=dict)
+    """Of enterprises, where the declaration says that they are."""
     left_out: list[str] = field(default_factory=list)
 
     def as_toml(self) -> str:
@@ -46,15 +49,17 @@ class Exported:
         return tomli_w.dumps(_plain(self.declaration.model_dump(by_alias=True, exclude_defaults=True)))
 
 
-def export(session: Session, price_of: PriceOf, sounds: Path) -> Exported:
-    """Everything that a declaration can say; `sounds` is the folder that shall have the sound files.
+def export(session: Session, price_of: PriceOf, sounds: Path, documents: Path) -> Exported:
+    """Everything that a declaration can say; `sounds` and `documents` are the folders that shall have files.
 
     What is being reviewed is left out: a declaration would decide it.
     """
     rows = read_directory(session)
     made = Exported(Declaration())
     accounts = [
-        _account(row, rows, price_of(row.id), sounds, made)
+        _account(row, rows, price_of(row.id), sounds, made).model_copy(
+            update=export_people(session, row.id, documents, made.documents, made.left_out)
+        )
         for row in sorted(rows.accounts.values(), key=lambda row: row.id)
     ]
     trunks = [
@@ -62,7 +67,9 @@ def export(session: Session, price_of: PriceOf, sounds: Path) -> Exported:
         for row in sorted(rows.trunks, key=lambda row: row.name)
     ]
     routes = [DeclaredRoute(**row.model_dump()) for row in sorted(rows.routes, key=lambda row: row.prefix)]
-    made.declaration = Declaration(accounts=accounts, trunks=trunks, routes=routes)
+    made.declaration = Declaration(
+        accounts=accounts, users=export_users(session, None), trunks=trunks, routes=routes
+    )
     return made
 
 
@@ -144,7 +151,7 @@ def _plain(value: Any) -> Any:
     match value:
         case dict():
             # The id comes first, as a reader looks for it.
-            parts = sorted(value.items(), key=lambda part: part[0] != "id")
+            parts = sorted(value.items(), key=lambda part: part[0] not in ("id", "login"))
             made = {name: _plain(part) for name, part in parts if part is not None}
             # A number of which nothing else is to be said.
             return made["number"] if set(made) == {"number"} else made

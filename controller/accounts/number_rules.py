@@ -1,5 +1,7 @@
 """What must hold between the numbers and apps of an account, however they are changed."""
 
+from collections.abc import Iterator
+
 from sqlmodel import Session
 
 from controller.store import directory as rows
@@ -11,7 +13,13 @@ class NumberRuleBroken(ValueError):
 
 
 def check_numbers(session: Session, account_id: str | None = None) -> None:
-    """Raise NumberRuleBroken unless all is well with the numbers of an account, or of all accounts.
+    """Raise NumberRuleBroken unless all is well with the numbers of an account, or of all accounts."""
+    for fault in number_faults(session, account_id):
+        raise NumberRuleBroken(fault)
+
+
+def number_faults(session: Session, account_id: str | None = None) -> Iterator[str]:
+    """What is not well with the numbers of an account, or of all accounts.
 
     A bind number is a number of the account, one app's alone, and that app may show it. Apps that may show
     a number are the account's.
@@ -19,26 +27,20 @@ def check_numbers(session: Session, account_id: str | None = None) -> None:
     owners: dict[str, str] = {}
     for app in rows.bound_apps(session, account_id):
         assert app.bind_number is not None
-        _check_bind_number(session, app, app.bind_number)
+        yield from _bind_number_faults(session, app, app.bind_number)
         owner = owners.setdefault(app.bind_number, app.key)
         if owner != app.key:
-            raise NumberRuleBroken(
-                f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
-            )
+            yield f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
     for number in rows.numbers_for_some_apps(session, account_id):
         for key in number.app_keys or ():
             found = session.get(App, key)
             if found is None or found.account_id != number.account_id:
-                raise NumberRuleBroken(
-                    f"number {number.number}: account {number.account_id} has no app {key}"
-                )
+                yield f"number {number.number}: account {number.account_id} has no app {key}"
 
 
-def _check_bind_number(session: Session, app: App, number: str) -> None:
+def _bind_number_faults(session: Session, app: App, number: str) -> Iterator[str]:
     found = rows.allotted_number(session, number)
     if found is None or found.account_id != app.account_id:
-        raise NumberRuleBroken(
-            f"app {app.key}: bind number {number} is not a number of account {app.account_id}"
-        )
-    if found.app_keys is not None and app.key not in found.app_keys:
-        raise NumberRuleBroken(f"app {app.key}: bind number {number} may not be shown by this app")
+        yield f"app {app.key}: bind number {number} is not a number of account {app.account_id}"
+    elif found.app_keys is not None and app.key not in found.app_keys:
+        yield f"app {app.key}: bind number {number} may not be shown by this app"

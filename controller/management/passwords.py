@@ -11,9 +11,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 TOKEN_PREFIX: Final = "vct_"  # noqa: S105 - a prefix
-SHORTEST: Final = 12
-"""Characters of a password at least, as NIST and OWASP advise where there is no second factor."""
-LONGEST: Final = 256
 
 # Each needs 64 MiB: a burst of logins must not need a gigabyte.
 _PARALLEL: Final = 2

@@ -1,28 +1,9 @@
 """Who may do what: roles, what an operation asks for, and who is asking."""
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
-from typing import Final
+from enum import Enum
 
-
-class Role(StrEnum):
-    """What somebody may do; each may do all that those after it may."""
-
-    ADMINISTRATOR = "administrator"
-    """Everything, users among it."""
-    OPERATOR = "operator"
-    """Runs what there is: numbers, review, limits."""
-    DEVELOPER = "developer"
-    """Works with applications, sounds and templates."""
-    VIEWER = "viewer"
-    """Reads."""
-
-    def covers(self, other: "Role") -> bool:
-        """Whether this role may do all that the other one may."""
-        return _RANK[self] <= _RANK[other]
-
-
-_RANK: Final = {role: rank for rank, role in enumerate(Role)}
+from controller.rules.roles import Role as Role
 
 
 class Scope(Enum):

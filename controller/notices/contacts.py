@@ -3,66 +3,15 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from sqlmodel import Session
 
-from controller.accounts.webhook_secret import webhook_key
+from controller.accounts.contact_details import MOST, ContactDetails, describe
 from controller.clock import Clock
-from controller.faults import EMAIL
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.store import notices as rows
 from controller.store.database import Database
 from controller.store.tables import Contact
-
-MOST = 20
-"""Contacts of an account."""
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - read, as only that checks it
-    except ValueError:
-        raise ValueError("not an http or https address") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("not an http or https address")
-    return text
-
-
-def _secret(secret: SecretStr) -> SecretStr:
-    webhook_key(secret.get_secret_value())
-    return secret
-
-
-# Plain addresses alone: what else mail allows (quotes, comments, other scripts) is where injections begin.
-Email = Annotated[str, Field(pattern=EMAIL)]
-WebhookUrl = Annotated[str, Field(max_length=2048), AfterValidator(_url)]
-
-
-class ContactDetails(BaseModel):
-    """What is known of a contact: at least one way of reaching it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    name: str = Field("", max_length=100)
-    """Who it is."""
-    email: Email | None = None
-    """Where mail goes."""
-    webhook_url: WebhookUrl | None = None
-    """Where webhooks go; where pushes may go."""
-    webhook_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
-    """What signs webhooks (Standard Webhooks): whsec_ and 24 to 64 bytes in Base64."""
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if self.email is None and self.webhook_url is None:
-            raise ValueError("a contact needs email or webhook_url")
-        if self.webhook_secret is not None and self.webhook_url is None:
-            raise ValueError("webhook_secret needs webhook_url")
-        return self
 
 
 @dataclass(frozen=True)
@@ -107,7 +56,7 @@ class Contacts:
             if rows.count_contacts(session, account_id) >= MOST:
                 raise TooManyContacts(f"the account has {MOST} contacts; remove one first")
             row = Contact(id=contact_id, account_id=account_id)
-            _describe(row, details)
+            describe(row, details)
             session.add(row)
             session.flush()
             return known_contact(row)
@@ -129,7 +78,7 @@ class Contacts:
         def work(session: Session) -> KnownContact:
             row = _found(session, account_id, contact_id)
             expect(known_contact(row))
-            _describe(row, details)
+            describe(row, details)
             return known_contact(row)
 
         return await self._database.write(work)
@@ -140,12 +89,6 @@ class Contacts:
         await self._database.write(
             lambda session: rows.remove_contact(session, _found(session, account_id, contact_id), now)
         )
-
-
-def _describe(row: Contact, details: ContactDetails) -> None:
-    row.name, row.email, row.webhook_url = details.name, details.email, details.webhook_url
-    secret = details.webhook_secret
-    row.webhook_secret = None if secret is None else secret.get_secret_value()
 
 
 def known_contact(row: Contact) -> KnownContact:

@@ -10,9 +10,10 @@ from integration.support import HEARD, Bench, StartBench
 from service.notices.support import mail_server
 from service.sounds.support import pieces
 
+from controller.accounts.contact_details import ContactDetails
 from controller.asterisk.errors import CannotPlay
 from controller.clock import SystemClock
-from controller.notices.contacts import ContactDetails, Contacts
+from controller.notices.contacts import Contacts
 from controller.prompts import alaw, wav
 from controller.prompts.library import PromptLibrary
 from controller.prompts.resample import resample, to_float

@@ -22,6 +22,15 @@ pytestmark = pytest.mark.requirement("C9")
 
 WEBHOOK_SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$" + "A" * 22 + "$" + "B" * 43
+DOCUMENTS = {
+    "licence.pdf": b"%PDF-1 licence",
+    "commitment.pdf": b"%PDF-1 commitment",
+    "application.pdf": b"%PDF-1 application",
+    "front.png": b"\x89PNG\r\n\x1a\nfront",
+    "back.jpg": b"\xff\xd8\xffback",
+}
+
 EVERYTHING = f"""
 [[accounts]]
 id = "acme"
@@ -83,9 +92,59 @@ id = "parcel"
 name = "A parcel"
 text = "您好，您的快递已到达${{TXT_8}}。"
 
+[[accounts.users]]
+login = "li.wei"
+name = "Li Wei"
+role = "administrator"
+password_hash = "{HASH}"
+
+[[accounts.users]]
+login = "reads@acme.example"
+role = "viewer"
+active = false
+password_hash = "{HASH}"
+
+[[accounts.contacts]]
+id = "board"
+name = "The board"
+email = "board@acme.example"
+webhook_url = "https://acme.example/notices"
+webhook_secret = "{WEBHOOK_SECRET}"
+
+[[accounts.enterprises]]
+id = "acme-hangzhou"
+full_name = "Acme (Hangzhou) Co., Ltd."
+code = "91330100000000000X"
+phone = "+86 571 2688 0001"
+legal_representative = "Li Wei"
+scenario = "Parcels"
+script = "Your parcel has come."
+calls_per_day = 1000
+peak_calls = 10
+handler_name = "Wang Fang"
+handler_phone = "+86 571 2688 0002"
+handler_address = "Hangzhou"
+
+[accounts.enterprises.documents]
+licence = "licence.pdf"
+commitment_letter = "commitment.pdf"
+application_letter = "application.pdf"
+identity_front = "front.png"
+identity_back = "back.jpg"
+
+[[accounts.enterprises]]
+id = "acme-ningbo"
+full_name = "Acme (Ningbo) Co., Ltd."
+approved = false
+
 [[accounts]]
 id = "plain"
 active = false
+
+[[users]]
+login = "root"
+role = "administrator"
+password_hash = "{HASH}"
 
 [[trunks]]
 name = "carrier-a"
@@ -152,6 +211,8 @@ def here(tmp_path: Path) -> Command:
     """A platform that has everything."""
     (tmp_path / "hello.wav").write_bytes(distinct_prompt(1))
     (tmp_path / "loud.wav").write_bytes(distinct_prompt(2))
+    for name, content in DOCUMENTS.items():
+        (tmp_path / name).write_bytes(content)
     (tmp_path / "everything.toml").write_text(EVERYTHING)
     command = Command(tmp_path)
     command.apply("everything.toml")
@@ -177,7 +238,13 @@ def test_C9_given_an_export_when_applied_to_a_new_platform_then_it_exports_the_s
     other.export("again.toml")
 
     first, again = ((here.folder / name).read_text() for name in ("export.toml", "again.toml"))
-    assert again.replace("again-sounds", "export-sounds") == first
+    assert again.replace("again-", "export-") == first
+    for kind in ("sounds", "documents"):
+        made = [
+            {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+            for folder in (here.folder / f"export-{kind}", here.folder / f"again-{kind}")
+        ]
+        assert made[0] == made[1] != {}
     assert other.done("export.toml") == {"unchanged"}
 
 
@@ -190,6 +257,12 @@ def test_C9_given_an_export_when_read_then_it_says_what_was_declared_and_no_more
     for account in made["accounts"]:
         for sound in account.get("sounds", ()):
             sound["file"] = Path(sound["file"]).name
+        for enterprise in account.get("enterprises", ()):
+            for kind, file in enterprise.get("documents", {}).items():
+                content = (here.folder / file).read_bytes()
+                enterprise["documents"][kind] = next(
+                    name for name, its in DOCUMENTS.items() if its == content
+                )
     assert made == declared
 
 
@@ -198,6 +271,8 @@ def test_C9_given_an_export_when_written_then_its_owner_alone_can_read_it(here: 
 
     assert stat.S_IMODE((here.folder / "export.toml").stat().st_mode) == 0o600
     assert (here.folder / "export-sounds/acme/hello.wav").is_file()
+    documents = [path for path in (here.folder / "export-documents").rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in documents} == {0o600}
 
 
 def test_C9_given_a_file_that_is_there_when_exported_to_then_it_stays_as_it_is(here: Command) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
+from controller.accounts.qualification import LARGEST_DOCUMENT
 from controller.console.forms import Field, Form, Sent
 from controller.console.listing import ACCOUNT, list_page
 from controller.console.pages.declared import Pages
@@ -14,7 +15,6 @@ from controller.console.words import N_
 from controller.management.operations import Upload
 from controller.management.problems import Problem, wrong_field
 from controller.management.resources.enterprises import (
-    LARGEST_DOCUMENT,
     EnterpriseView,
     approve_enterprise,
     create_enterprise,

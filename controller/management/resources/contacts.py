@@ -3,12 +3,13 @@
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from controller.accounts.contact_details import ContactDetails
 from controller.management.context import Context
 from controller.management.models import AccountQuery, Input, Moment, OwnAccount, Page, View
 from controller.management.operations import Kind, Operations, Owner
 from controller.management.problems import Conflict, NotFound
 from controller.management.roles import Role
-from controller.notices.contacts import ContactDetails, KnownContact, known_contact
+from controller.notices.contacts import KnownContact, known_contact
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.store.notices import Channel
 from controller.store.tables import Contact, Notice

@@ -1,14 +1,21 @@
 """Enterprises: for whom an account makes calls. A qualification is submitted, then approved or rejected."""
 
-import hashlib
 import secrets
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from controller.faults import PHONE
+from controller.accounts.qualification import (
+    LARGEST_DOCUMENT,
+    MEDIA_TYPES,
+    FullName,
+    Qualification,
+    media_type_of,
+    missing_of,
+    told_of,
+)
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Input, Moment, OwnAccount, Page, Query, View
 from controller.management.operations import Download, Kind, Operations, Owner, Upload
@@ -27,9 +34,6 @@ operations = Operations(
     },
 )
 
-LARGEST_DOCUMENT = 5 * 1024 * 1024
-"""Bytes."""
-_BEGINNINGS = {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 _ENDINGS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
 
 
@@ -93,36 +97,14 @@ class EnterpriseView(View):
     """When it was approved or rejected last."""
 
 
-class _Qualification(Input):
-    code: str = Field("", max_length=64)
-    """Number of the licence, or organisation code."""
-    phone: str = Field("", pattern=PHONE)
-    """Of the company."""
-    legal_representative: str = Field("", max_length=100)
-    """Who stands for the company."""
-    scenario: str = Field("", max_length=2000)
-    """What calls are made for."""
-    script: str = Field("", max_length=10_000)
-    """What calls say."""
-    calls_per_day: int | None = Field(None, ge=1, le=1_000_000_000)
-    """Expected calls in a day."""
-    peak_calls: int | None = Field(None, ge=1, le=1_000_000)
-    """Expected calls at a time."""
-    handler_name: str = Field("", max_length=100)
-    """The person who handles it."""
-    handler_phone: str = Field("", pattern=PHONE)
-    """Their phone."""
-    handler_address: str = Field("", max_length=500)
-    """Their address."""
-
-
-_FullName = Annotated[str, Field(min_length=1, max_length=200)]
+class _Qualification(Qualification, Input):
+    pass
 
 
 class NewEnterprise(_Qualification):
     """An enterprise to be; what is missing can come later."""
 
-    full_name: _FullName
+    full_name: FullName
     """As on the licence."""
     account_id: OwnAccount = None
 
@@ -130,7 +112,7 @@ class NewEnterprise(_Qualification):
 class EnterpriseEdit(_Qualification, Edit):
     """What changes; the rest stays."""
 
-    full_name: _FullName = ""
+    full_name: FullName = ""
     """As on the licence."""
 
 
@@ -231,20 +213,16 @@ async def edit_enterprise(ctx: Context, body: EnterpriseEdit) -> EnterpriseView:
     kinds=[ENTERPRISE],
     problems=[Conflict],
     max_body=LARGEST_DOCUMENT,
-    media_types=tuple(_BEGINNINGS),
+    media_types=MEDIA_TYPES,
 )
 async def put_enterprise_document(ctx: Context, query: DocumentQuery, body: Upload) -> EnterpriseView:
     """Upload a document of an enterprise that is not approved, in place of the one before.
 
     PDF, JPEG or PNG, at most 5 MB.
     """
-    if not body.content.startswith(_BEGINNINGS[body.media_type]):
+    if media_type_of(body.content) != body.media_type:
         raise wrong_field("content", f"is not {body.media_type}")
-    told = DocumentView(
-        media_type=body.media_type,
-        bytes=len(body.content),
-        digest=hashlib.sha256(body.content).hexdigest(),
-    )
+    told = DocumentView(**told_of(body.content))
 
     def put(change: Change, row: Enterprise) -> None:
         _reopen(change, row)
@@ -363,8 +341,7 @@ def _check_state(row: Enterprise, *states: EnterpriseState) -> None:
 
 def _check_complete(row: Enterprise) -> None:
     """Raises Invalid, which names all that is missing."""
-    missing = [name for name in _Qualification.model_fields if getattr(row, name) in ("", None)]
-    missing += [f"documents.{kind}" for kind in DocumentKind if kind not in row.documents]
+    missing = missing_of(row)
     if missing:
         faults = [Fault(place="body", field=name, detail="is missing") for name in missing]
         raise Invalid(f"missing: {', '.join(missing)}", errors=faults)

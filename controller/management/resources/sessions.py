@@ -8,9 +8,10 @@ from sqlmodel import Session
 from controller.management.context import Change, Context
 from controller.management.models import Input, View
 from controller.management.operations import Operations
-from controller.management.passwords import LONGEST, csrf_token, digest, new_session
+from controller.management.passwords import csrf_token, digest, new_session
 from controller.management.problems import NotAuthenticated, TooManyAttempts, wrong_field
 from controller.management.roles import Role, Scope
+from controller.rules.roles import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from controller.store import people
 from controller.store.management_tables import LoginSession, User
 
@@ -22,7 +23,7 @@ class Login(Input):
 
     login: str = Field(min_length=1, max_length=64)
     """The user's name."""
-    password: str = Field(min_length=1, max_length=LONGEST)
+    password: str = Field(min_length=1, max_length=LONGEST_PASSWORD)
     """The user's password."""
 
 
@@ -49,9 +50,9 @@ class SessionView(Me):
 class PasswordChange(Input):
     """The old one proves that it is really you."""
 
-    old: str = Field(min_length=1, max_length=LONGEST)
+    old: str = Field(min_length=1, max_length=LONGEST_PASSWORD)
     """The password until now."""
-    new: str = Field(min_length=12, max_length=LONGEST)
+    new: str = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
     """The password from now on."""
 
 

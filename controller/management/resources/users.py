@@ -11,9 +11,9 @@ from controller.faults import LOGIN
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Input, Moment, OwnAccount, Page, View
 from controller.management.operations import Kind, Operations, Owner
-from controller.management.passwords import LONGEST, SHORTEST
 from controller.management.problems import Conflict
 from controller.management.roles import Role
+from controller.rules.roles import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from controller.store import people
 from controller.store.management_tables import User
 
@@ -58,7 +58,7 @@ class NewUser(Input):
     """The person."""
     role: Role
     """What they may do."""
-    password: str = Field(min_length=SHORTEST, max_length=LONGEST)
+    password: str = Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
     """At least 12 characters."""
     account_id: OwnAccount = None
 
@@ -72,7 +72,7 @@ class UserEdit(Edit):
     """What they may do."""
     active: bool = True
     """false: they can't log in, and their tokens are no good."""
-    password: str = Field("", min_length=SHORTEST, max_length=LONGEST)
+    password: str = Field("", min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD)
     """A new password; all their sessions end."""
 
 

@@ -7,7 +7,7 @@ from service.console.conftest import Browser, browser
 from service.management.specimens import SPECIMENS
 from service.management.world import ALPHA, BETA, World
 
-from controller.management.resources.enterprises import LARGEST_DOCUMENT
+from controller.accounts.qualification import LARGEST_DOCUMENT
 from controller.management.roles import Role
 from controller.store.enterprise_tables import DocumentKind, Enterprise, EnterpriseState
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from service.management.world import ALPHA, BETA, Reply, World
 
-from controller.management.resources.enterprises import LARGEST_DOCUMENT
+from controller.accounts.qualification import LARGEST_DOCUMENT
 from controller.management.roles import Role
 from controller.store.enterprise_tables import DocumentKind
 

@@ -21,7 +21,8 @@ from unit.calls.support import ACCOUNT
 from unit.pushes.support import SetClock, push_settings
 from unit.support import soon
 
-from controller.notices.contacts import MOST, ContactDetails, Contacts
+from controller.accounts.contact_details import MOST, ContactDetails
+from controller.notices.contacts import Contacts
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.notices.outbox import NoticeOutbox, opened_outbox
 from controller.pushes.guard import AddressGuard

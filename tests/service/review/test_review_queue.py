@@ -9,7 +9,8 @@ from service.sounds.support import OTHER, Studio, pieces, studio
 from sqlmodel import Session
 from unit.calls.support import ACCOUNT
 
-from controller.notices.contacts import ContactDetails, Contacts
+from controller.accounts.contact_details import ContactDetails
+from controller.notices.contacts import Contacts
 from controller.review.errors import ReviewDecided, ReviewOutdated, ReviewUnknown
 from controller.review.queue import ReviewQueue, Verdict
 from controller.store import notices, reviews

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.accounts.declaration import Change, DeclarationError, apply, read_declaration
+from controller.accounts.changes import Change
+from controller.accounts.declaration import DeclarationError, apply, read_declaration
 from controller.accounts.directory import Application, directory_of
 from controller.store.database import Database
 from controller.store.directory import read_directory
