@@ -6,6 +6,11 @@ from dataclasses import dataclass
 _E164 = re.compile(r"\+[1-9][0-9]{2,29}")
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 _TRUNK_PREFIX_ZERO = re.compile(r"\+860")
+_COUNTRY = re.compile(
+    r"\+(?P<code>[17]|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|[1-9][0-9]{2})(?P<national>[0-9]+)"
+)
+"""Country codes have one digit, or two, or else three (ITU-T E.164, list of assigned codes)."""
+_NORTH_AMERICAN = re.compile(r"([0-9]{3})([0-9]{3})([0-9]{4})")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,3 +49,25 @@ def mask(number: str) -> str:
     if len(number) <= 7:
         return "*" * len(number)
     return f"{number[: len(number) - 8]}****{number[-4:]}"
+
+
+def grouped(number: str, separator: str = "\u2009") -> str:
+    """A number for people to read: the country code, then fours from the end, as in +86 571 2688 0001.
+
+    What is no number in E.164's form stays as it is.
+    """
+    found = _COUNTRY.fullmatch(number)
+    if found is None:
+        return number
+    code, national = found["code"], found["national"]
+    its_own = _NORTH_AMERICAN.fullmatch(national) if code == "1" else None
+    if its_own is not None:
+        return separator.join((f"+{code}", *its_own.groups()))
+    head = len(national) % 4
+    groups = [national[at : at + 4] for at in range(head, len(national), 4)]
+    if head == 1 and groups:
+        # A digit alone reads as one that is missing.
+        groups[0] = national[:1] + groups[0]
+    elif head:
+        groups.insert(0, national[:head])
+    return separator.join((f"+{code}", *groups))

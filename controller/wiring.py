@@ -275,6 +275,7 @@ async def running_controller(
             search,
             CallDetails(database, settings, clock, signer, captures),
             wishes.stop,
+            pushes.resender,
         )
         listener = await stack.enter_async_context(
             serving(services, admission, planner, calls, wishes, signer, observability, random)

@@ -1,7 +1,6 @@
 """Pages made of templates: how times, numbers and amounts look, in each language."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from controller.console.navigation import navigation
 from controller.console.words import LANGUAGES, N_, translations
 from controller.management.context import etag
 from controller.management.roles import Role
+from controller.phone_number import grouped
 from controller.rules.amounts import amount_text
 
 if TYPE_CHECKING:
@@ -141,13 +141,8 @@ def seconds(value: float | None) -> str:
 
 
 def phone(number: str | None) -> str:
-    """A number in groups of four, from the end."""
-    if not number:
-        return ""
-    sign, digits = ("+", number[1:]) if number.startswith("+") else ("", number)
-    head = len(digits) % 4
-    groups = ([digits[:head]] if head else []) + re.findall("....", digits[head:])
-    return sign + "\u2009".join(groups)
+    """A number in groups."""
+    return grouped(number or "")
 
 
 def _json(value: Any) -> str:

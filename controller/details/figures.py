@@ -27,9 +27,10 @@ SERIES: Final = timedelta(minutes=5)
 ALARMS: Final = timedelta(hours=24)
 _FRESH: Final = 0.2
 """Seconds for which a look is good."""
-_BACKLOG_FRESH: Final = 2.0
-_REST: Final = 20
-"""How many times as long as a look at what waits has taken there is none: there may be very much of it."""
+_PATIENCE: Final = 0.1
+"""Seconds that figures wait for a look at what waits: if there is very much of it, it comes next time."""
+_REST: Final = 2
+"""How many times as long as that look has taken there is none."""
 _MOVING: Final = timedelta(seconds=3)
 """What every look counts anew."""
 _SECOND: Final = timedelta(seconds=1)
@@ -104,11 +105,16 @@ class Figures:
 class _Shared(Generic[Seen]):
     """What a look shows, good for a while and the same for all who ask meanwhile."""
 
-    def __init__(self, look: Callable[[], Awaitable[Seen]], fresh: float, *, waits: bool) -> None:
-        """`waits`: who asks when it is no longer good waits for the next look; else that comes later."""
+    def __init__(
+        self, look: Callable[[], Awaitable[Seen]], *, patience: float | None = None, rest: float = 0.0
+    ) -> None:
+        """`patience`: for how many seconds who asks waits for the next look before the last one will do.
+
+        None: until it is there. `rest`: how many times as long as a look has taken it is good at least.
+        """
         self._look = look
-        self._fresh = fresh
-        self._waits = waits
+        self._patience = patience
+        self._rest = rest
         self._present: Seen | None = None
         self._good_until = 0.0
         self._looking: asyncio.Task[Seen] | None = None
@@ -120,16 +126,17 @@ class _Shared(Generic[Seen]):
         if self._looking is None:
             self._looking = asyncio.create_task(self._again())
             self._looking.add_done_callback(self._looked)
-        if present is not None and not self._waits:
-            return present
+        looking = self._looking
+        if present is not None and self._patience is not None:
+            done, _ = await asyncio.wait({looking}, timeout=self._patience)
+            return looking.result() if done else present
         # Who leaves takes the look from nobody.
-        return await asyncio.shield(self._looking)
+        return await asyncio.shield(looking)
 
     async def _again(self) -> Seen:
         began = _time()
         found = await self._look()
-        rest = 0.0 if self._waits else _REST * (_time() - began)
-        self._good_until = began + max(self._fresh, rest)
+        self._good_until = began + max(_FRESH, self._rest * (_time() - began))
         return found
 
     def _looked(self, looking: "asyncio.Task[Seen]") -> None:
@@ -149,11 +156,11 @@ class CallFigures:
         self._ended: Window[End] = Window(WINDOW)
         self._counted_at: datetime | None = None
         self._number: int | None = None
-        self._figures = _Shared(self._count, _FRESH, waits=True)
-        self._backlog = _Shared(self._look_at_backlog, _BACKLOG_FRESH, waits=False)
+        self._figures = _Shared(self._count)
+        self._backlog = _Shared(self._look_at_backlog, patience=_PATIENCE, rest=_REST)
 
     async def now(self) -> Figures:
-        """How it is, or was a fraction of a second ago; what waits, a few seconds ago at most."""
+        """How it is, or was a fraction of a second ago; what waits too, unless there is very much of it."""
         return await self._figures.get()
 
     async def _count(self) -> Figures:

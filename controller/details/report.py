@@ -116,6 +116,8 @@ class Step(_Part):
 class PushReport(_Part):
     """One attempt at a push."""
 
+    id: int
+    """Names it among the attempts at pushes."""
     at: datetime
     """When."""
     message_id: str

@@ -29,6 +29,7 @@ from controller.management.problems import ChangedMeanwhile, NotFound, VersionMi
 from controller.management.roles import Actor
 from controller.management.throttle import Throttle
 from controller.notices.contacts import Contacts
+from controller.pushes.resending import Resender
 from controller.review.queue import ReviewQueue
 from controller.settings import Settings
 from controller.sounds.room import Content
@@ -62,6 +63,7 @@ class Services:
     figures: CallFigures
     hang_up: Callable[[str, str], Awaitable[bool]]
     """Ends a call (session id, key of its app); False if it is not under way."""
+    resender: Resender
 
     @property
     def calendar(self) -> Calendar:
@@ -81,6 +83,7 @@ def management_services(
     search: CallSearch,
     details: CallDetails,
     hang_up: Callable[[str, str], Awaitable[bool]],
+    resender: Resender,
 ) -> Services:
     """The services, with those that the management API has for itself."""
     management = settings.management
@@ -101,6 +104,7 @@ def management_services(
         details,
         CallFigures(database, clock),
         hang_up,
+        resender,
     )
 
 

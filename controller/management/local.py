@@ -27,7 +27,7 @@ class LocalDesk:
     def __init__(self, settings: Settings, database: Database) -> None:
         directory = LiveDirectory(database, _nobody_to_tell)
         absent: Any = _OfARunningController()
-        services = management_services(settings, database, SystemClock(), directory, *[absent] * 7)
+        services = management_services(settings, database, SystemClock(), directory, *[absent] * 8)
         self._desk = Desk((), services)
         self._actor = Actor("command", getpass.getuser(), Role.ADMINISTRATOR, None)
 

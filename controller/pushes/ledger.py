@@ -69,6 +69,7 @@ class Ledger:
         self._in_flight: set[Endpoint] = set()
         self._writes = 0
         self._attempts: list[Mapping[str, Any]] = []
+        self._waiting: list[asyncio.Future[None]] = []
         self._writing: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
@@ -108,6 +109,13 @@ class Ledger:
             self._failed(endpoint, delivery, self._clock.now(), counts)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_soon(), name="push attempts")
+
+    async def written(self) -> None:
+        """Wait until what was noted so far is in the database, however long that takes."""
+        if self._attempts:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
 
     def _recovered(self, endpoint: Endpoint) -> None:
         trouble = self._troubles.pop(endpoint)
@@ -174,6 +182,7 @@ class Ledger:
                 async with asyncio.timeout(pause):
                     await self._closing.wait()
             attempts, self._attempts = self._attempts, []
+            waiting, self._waiting = self._waiting, []
             self._in_flight, self._changed = self._changed, set()
             troubles = {endpoint: self._troubles.get(endpoint) for endpoint in self._in_flight}
             try:
@@ -182,12 +191,16 @@ class Ledger:
                     patience=0 if self._closing.is_set() else _PATIENCE,
                 )
                 pause = _GATHERING
+                for each in waiting:
+                    if not each.done():
+                        each.set_result(None)
             except Exception:
                 log.exception("Attempts at pushes can't be written", extra={"attempts": len(attempts)})
                 if self._closing.is_set():
                     break
                 self._attempts = [*attempts, *self._attempts][-_MOST_WAITING:]
                 self._changed |= self._in_flight
+                self._waiting += waiting
                 pause = _AFTER_TROUBLE
             finally:
                 self._in_flight = set()

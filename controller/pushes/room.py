@@ -16,6 +16,7 @@ from controller.pushes.durable import DurableStatuses
 from controller.pushes.guard import AddressGuard
 from controller.pushes.ledger import Ledger
 from controller.pushes.receiver import HttpSender, Sender
+from controller.pushes.resending import Resender
 from controller.pushes.retry import RetryPolicy
 from controller.pushes.status import StatusPushes
 from controller.settings import Settings
@@ -30,6 +31,7 @@ class Pushes:
     statuses: StatusPushes
     durable: DurableStatuses
     outbox: CdrOutbox
+    resender: Resender
     works: tuple[Coroutine[Any, Any, None], ...]
     """To be run in the background."""
 
@@ -81,4 +83,6 @@ async def opened_pushes(
             settings.controller if database.shared else None,
         )
         statuses = StatusPushes(courier, durable)
-        yield Pushes(courier, statuses, durable, outbox, (outbox.run(), durable.run(), ledger.run()))
+        resender = Resender(database, courier, ledger, clock)
+        works = (outbox.run(), durable.run(), ledger.run())
+        yield Pushes(courier, statuses, durable, outbox, resender, works)

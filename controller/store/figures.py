@@ -13,7 +13,9 @@ from controller.store.billing_tables import Alarm
 from controller.store.reviews import QueueState
 from controller.store.tables import App, Call, Cdr, CdrPush, PushEndpoint, Review, Service
 
-_CALL, _CDR = (cast(Any, kind).__table__ for kind in (Call, Cdr))
+_APP, _CALL, _CDR, _PUSH, _ENDPOINT = (
+    cast(Any, kind).__table__ for kind in (App, Call, Cdr, CdrPush, PushEndpoint)
+)
 
 _TO_THE_SECOND = 19
 """Characters of a time as text, to its second."""
@@ -121,38 +123,43 @@ class Backlog:
 def backlog(session: Session, alarms_since: datetime) -> Backlog:
     """What waits now."""
 
-    def by_app(
-        table: type[CdrPush] | type[PushEndpoint], is_one: Any, *conditions: Any
-    ) -> list[Mapping[str, int]]:
-        """How many rows there are that are one thing, and how many that are not, by account."""
-        found = session.execute(
-            select(col(App.account_id), is_one, func.count())
-            .select_from(table)
-            .join(App, col(App.key) == cast(Any, table).app_key)
-            .where(*conditions)
-            .group_by(col(App.account_id), is_one)
-        )
-        counts: tuple[dict[str, int], dict[str, int]] = ({}, {})
-        for account_id, it_is, count in found:
-            counts[not it_is][account_id] = count
-        return list(counts)
-
     def by_account(table: type[Review] | type[Alarm], condition: Any) -> dict[str, int]:
         account = cast(Any, table).account_id
         found = session.execute(select(account, func.count()).where(condition).group_by(account))
         return {owner: count for owner, count in found}  # noqa: C416 - rows, not pairs
 
-    # Of what was delivered nothing is due: the index of due times leads to what waits.
-    waiting, _ = by_app(CdrPush, col(CdrPush.due_at).is_not(None), col(CdrPush.due_at).is_not(None))
-    stays = (col(CdrPush.delivered_at).is_(None), col(CdrPush.due_at).is_(None))
-    filed, held = by_app(CdrPush, col(CdrPush.filed_at).is_not(None), *stays)
-    disabled, failing = by_app(PushEndpoint, col(PushEndpoint.disabled_at).is_not(None))
+    accounts = {key: account_id for key, account_id in session.execute(select(_APP.c.key, _APP.c.account_id))}  # noqa: C416 - rows, not pairs
+
+    def by_app(counted: Mapping[str, int]) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for app_key, count in counted.items():
+            if app_key in accounts:
+                counts[accounts[app_key]] += count
+        return counts
+
+    # Read off one index, of what was not delivered alone.
+    is_due, is_filed = _PUSH.c.due_at.is_not(None), _PUSH.c.filed_at.is_not(None)
+    waiting, held, filed = Counter[str](), Counter[str](), Counter[str]()
+    undelivered = session.execute(
+        select(_PUSH.c.app_key, is_due, is_filed, func.count())
+        .where(_PUSH.c.delivered_at.is_(None))
+        .group_by(_PUSH.c.app_key, is_due, is_filed)
+    )
+    for app_key, due, was_filed, count in undelivered:
+        (waiting if due else filed if was_filed else held)[app_key] += count
+    failing, disabled = Counter[str](), Counter[str]()
+    is_disabled = _ENDPOINT.c.disabled_at.is_not(None)
+    in_trouble = session.execute(
+        select(_ENDPOINT.c.app_key, is_disabled, func.count()).group_by(_ENDPOINT.c.app_key, is_disabled)
+    )
+    for app_key, its_disabled, count in in_trouble:
+        (disabled if its_disabled else failing)[app_key] += count
     return Backlog(
-        waiting=waiting,
-        held=held,
-        filed=filed,
-        failing=failing,
-        disabled=disabled,
+        waiting=by_app(waiting),
+        held=by_app(held),
+        filed=by_app(filed),
+        failing=by_app(failing),
+        disabled=by_app(disabled),
         reviews=by_account(Review, col(Review.state) == QueueState.PENDING),
         alarms=by_account(Alarm, col(Alarm.at) >= alarms_since),
     )

@@ -3,7 +3,7 @@
 import pytest
 from browser.conftest import Site, opened
 from integration.support import SECOND, StartBench
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from controller.settings import CallSettings
 from testbed.softphone_plan import Answer, Tone
@@ -57,6 +57,49 @@ async def test_given_a_callback_when_its_page_is_open_then_it_follows_and_messag
         assert await visitor.accessibility() == []
         wide = await page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         assert not wide
+
+
+@pytest.mark.requirement("B4", "C9")
+async def test_given_a_recording_that_plays_and_an_open_detail_when_the_page_is_made_anew_then_both_go_on(
+    bench: StartBench, browser: Browser
+) -> None:
+    phones = {SECOND: Answer(play=Tone(900), hang_up_after=6)}
+    made = await bench(Answer(play=Tone(700)), phones=phones, sections={"calls": PATIENT})
+    async with opened(made, browser) as site:
+        visitor, colleague = await site.visitor(), await site.visitor()
+        for each in (visitor, colleague):
+            await each.log_in()
+        page = visitor.page
+        session = await made.call_back(recordFlag="true")
+        await made.over(session, 25)
+        await visitor.go(f"/calls/{session}")
+        player = page.locator("#player")
+        await player.wait_for(timeout=30 * SECONDS)
+        await page.click("#messages > summary")
+        await page.click("#message-1 > summary")
+        await page.click("#options > summary")
+        await page.focus("#message-1 > summary")
+        await page.evaluate("document.querySelector('.ladder-box').scrollTop = 60")
+        await player.evaluate(
+            "player => { player.interrupted = 0;"
+            " player.onpause = player.onemptied = () => player.interrupted++;"
+            " player.loop = true; return player.play(); }"
+        )
+        attempts = page.locator("section[aria-labelledby=pushes] tbody tr")
+        before = await attempts.count()
+
+        # Somebody else has it pushed again, so that there is news while it plays.
+        await colleague.go(f"/calls/{session}")
+        await colleague.page.click("form[action*='/pushes/'] button >> nth=0")
+        await expect(colleague.page.locator(".notice[role=status]")).to_contain_text("The receiver took it")
+
+        await expect(attempts).to_have_count(before + 1, timeout=10 * SECONDS)
+        assert await player.evaluate("player => player.interrupted === 0 && !player.paused")
+        await page.wait_for_function("document.querySelector('.playhead').getAttribute('x1') > 0")
+        for name in ("messages", "message-1", "options"):
+            assert await page.locator(f"#{name}").evaluate("box => box.open"), name
+        assert await page.evaluate("document.activeElement.parentElement.id") == "message-1"
+        assert await page.evaluate("document.querySelector('.ladder-box').scrollTop") == 60
 
 
 @pytest.mark.requirement("C9")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from controller.console.pages.call_terms import failure
 from controller.console.pages.declared import Pages
 from controller.console.pages.terms import SERVICES
 from controller.console.pages.waveforms import Picture
@@ -29,7 +30,7 @@ from controller.management.resources.calls import (
     hang_up_call,
     list_calls,
 )
-from controller.management.resources.pushes import push_cdrs_again
+from controller.management.resources.pushes import push_attempt_again, push_cdrs_again
 
 pages = Pages()
 
@@ -112,6 +113,21 @@ async def push_again(visit: Visit) -> web.StreamResponse:
     return visit.go(_address(call), "The CDR is pushed again now.")
 
 
+@pages.post("/calls/{call_id}/pushes/{attempt_id}/again")
+async def push_attempt_once_more(visit: Visit) -> web.StreamResponse:
+    """Push once more what an attempt told, and tell what became of it."""
+    call = await visit.run(get_call)
+    try:
+        pushed = await visit.run(push_attempt_again)
+    except Conflict as conflict:
+        return visit.go(_address(call), visit.renderer.fault(visit.look.language, conflict.detail))
+    if pushed.failure is None:
+        notice = N_("The receiver took it: HTTP %(status)s after %(took)s ms.")
+        return visit.go(_address(call), notice, status=pushed.status, took=pushed.latency_ms)
+    why = visit.text(failure(pushed.failure))
+    return visit.go(_address(call), N_("It was not taken. %(why)s"), why=why)
+
+
 @pages.get("/calls/{call_id}/recording")
 async def recording(visit: Visit) -> web.StreamResponse:
     """Lead to the sound, by a link that is good for a while."""
@@ -181,6 +197,8 @@ async def _values(visit: Visit, call: CallDetail) -> dict[str, Any]:
         "pushes": report.pushes,
         "is_accepted": is_accepted,
         "curl": _curl,
+        "failure": failure,
+        "may_push": visit.allows(push_attempt_again),
         "directions": DIRECTIONS,
         "deliveries": DELIVERIES,
         "recordings": RECORDINGS,

@@ -1,4 +1,4 @@
-// The page of one call: the ladder opens messages, the waveform moves the player, and what is open stays open.
+// The page of one call: the ladder opens messages, the waveform moves the player.
 "use strict";
 
 function openMessage(name) {
@@ -42,24 +42,5 @@ document.addEventListener("timeupdate", (event) => {
   head.setAttribute("x1", x);
   head.setAttribute("x2", x);
 }, true);
-
-// While the call runs the page is sent again and again: what was opened and scrolled to stays so, and nobody is
-// interrupted who listens.
-let opened = [];
-let scrolled = 0;
-document.addEventListener("htmx:sse:before:message", (event) => {
-  const playing = [...document.querySelectorAll("audio")].some((player) => !player.paused);
-  if (playing) { event.preventDefault(); return; }
-  opened = [...document.querySelectorAll("#call details[open]")].map((box) => box.id);
-  scrolled = document.querySelector(".ladder-box")?.scrollTop ?? 0;
-});
-document.addEventListener("htmx:sse:after:message", () => {
-  for (const name of opened) {
-    const box = name && document.getElementById(name);
-    if (box) box.open = true;
-  }
-  const ladder = document.querySelector(".ladder-box");
-  if (ladder) ladder.scrollTop = scrolled;
-});
 
 document.addEventListener("DOMContentLoaded", () => { if (location.hash) openMessage(location.hash.slice(1)); });

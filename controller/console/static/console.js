@@ -55,9 +55,9 @@ function lines() {
 function step(by) {
   const all = lines();
   if (!all.length) return;
-  const now = all.findIndex((line) => line.classList.contains("chosen"));
+  const now = all.findIndex((line) => "chosen" in line.dataset);
   const next = all[Math.min(all.length - 1, Math.max(0, now + by))];
-  all.forEach((line) => line.classList.toggle("chosen", line === next));
+  all.forEach((line) => line.toggleAttribute("data-chosen", line === next));
   next.scrollIntoView({ block: "nearest" });
 }
 
@@ -65,7 +65,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Enter" && event.target.matches("[data-copy]")) copy(event.target);
   if (typing(event.target)) return;
-  const chosen = document.querySelector("tr.chosen");
+  const chosen = document.querySelector("main tr[data-chosen]");
   const tab = event.target.closest('[role="tab"]');
   if (Date.now() - wentAt < 1200) {
     wentAt = 0;
@@ -85,15 +85,45 @@ document.addEventListener("keydown", (event) => {
     location.href = chosen.dataset.open;
   } else if (event.key === "." && chosen) {
     chosen.querySelector("a, button, summary")?.focus();
+  } else if (event.key === "Escape" && chosen) {
+    chosen.removeAttribute("data-chosen");
+    showHeld();
   } else if (event.key === "?") {
     document.getElementById("keys")?.showModal();
   }
 });
 
-// Lines that follow what happens stand still while somebody points at one.
+// Lists that follow what happens stand still while somebody points at them or has chosen a line; what came
+// meanwhile is shown afterwards.
+const held = new Map();
+const isHeld = (part) => part.matches("[data-pause]:hover") || Boolean(part.querySelector("[data-pause] [data-chosen]"));
+
 document.addEventListener("htmx:sse:before:message", (event) => {
-  if (event.target.matches("[data-pause]:hover") || event.target.querySelector("tr.chosen")) event.preventDefault();
+  const { event: name, data } = event.detail.message;
+  if (name) return;
+  held.delete(event.target);
+  if (isHeld(event.target)) {
+    event.preventDefault();
+    held.set(event.target, data);
+  }
+  noteHeld();
 });
+
+function showHeld() {
+  for (const [part, text] of held) {
+    if (isHeld(part)) continue;
+    held.delete(part);
+    htmx.swap({ text, target: part, sourceElement: part, swap: part.getAttribute("hx-swap") });
+  }
+  noteHeld();
+}
+
+function noteHeld() {
+  const note = document.querySelector(".held");
+  if (note) note.hidden = held.size === 0;
+}
+
+document.addEventListener("pointerout", () => held.size && setTimeout(showHeld));
 
 // The first fault gets the eye; times say on hover what they are here.
 function dress(root) {

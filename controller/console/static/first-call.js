@@ -174,10 +174,8 @@ class FirstCall {
     live.textContent = "";
     this.showStop(true);
     this.stream = new EventSource(`/console/first-call/calls/${encodeURIComponent(session)}`);
-    this.stream.onmessage = (event) => {
-      const open = [...live.querySelectorAll("details")].map((one) => one.open);
-      live.innerHTML = event.data;
-      live.querySelectorAll("details").forEach((one, index) => { one.open = Boolean(open[index]); });
+    this.stream.onmessage = async (event) => {
+      await htmx.swap({ text: event.data, target: live, sourceElement: live, swap: "innerMorph" });
       if (live.querySelector("[data-over=yes]")) {
         this.showStop(false);
         // CDR pushes come a moment after the end.

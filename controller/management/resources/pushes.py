@@ -9,15 +9,31 @@ from sqlmodel import Session, col
 
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Identifier, Input, Moment, OwnAccount, Page, View, When
-from controller.management.operations import Operations
-from controller.management.problems import wrong_field
+from controller.management.operations import Kind, Operations, Owner
+from controller.management.problems import Conflict, NotFound, wrong_field
 from controller.management.roles import Role
 from controller.pushes.push import endpoint_url
+from controller.pushes.receiver import Failure
+from controller.pushes.resending import NotToldAgain
 from controller.store import outbox
 from controller.store import pushes as rows
 from controller.store.tables import App, CdrPush, PushAttempt, PushEndpoint
 
-operations = Operations("push")
+operations = Operations("push", {NotToldAgain: lambda error: Conflict(str(error))})
+
+_LARGEST_ID = 2**31 - 1
+"""Of PostgreSQL's INTEGER."""
+
+
+def _owner_of_attempt(session: Session, attempt_id: str) -> Owner | None:
+    number = int(attempt_id)
+    row = session.get(PushAttempt, number) if number <= _LARGEST_ID else None
+    return None if row is None else Owner(_owner(session, row.app_key))
+
+
+ATTEMPT = Kind(
+    "attempt at a push", "attempt_id", "The attempt's id.", _owner_of_attempt, r"^[1-9][0-9]{0,9}$"
+)
 
 
 class PushAttemptView(View):
@@ -41,6 +57,25 @@ class PushAttemptView(View):
     """1 is the first."""
     at: Moment
     """When."""
+    url: str
+    """Where it went, without its query."""
+    latency_ms: int
+    """From connecting to the answer."""
+    status: int | None
+    """Of HTTP; null: no answer."""
+    failure: str | None
+    """What kind of failure; null: the receiver took it."""
+    error: str | None
+    """In words."""
+
+
+class PushedOnceMore(View):
+    """What became of a push that was made by hand."""
+
+    message_id: str
+    """The same as at the earlier attempts, unless a CDR had travelled with others."""
+    attempt: int
+    """1 is the first."""
     url: str
     """Where it went, without its query."""
     latency_ms: int
@@ -179,6 +214,36 @@ async def list_push_attempts(ctx: Context, query: AttemptsQuery) -> Page[PushAtt
         lambda row: PushAttemptView(account_id=_account_of(row), **row.model_dump(include=fields)),
         account=_ACCOUNT,
         descending=True,
+    )
+
+
+@operations.post(
+    "/push-attempts/{attempt_id}/push-again",
+    status=200,
+    needs=Role.DEVELOPER,
+    kinds=[ATTEMPT],
+    problems=[Conflict],
+)
+async def push_attempt_again(ctx: Context) -> PushedOnceMore:
+    """Push once more, at once, what an attempt told.
+
+    The receiver gets the same message, signed anew; a CDR travels alone. No schedule changes: what is to be
+    tried again by itself still is.
+    """
+    resent = await ctx.services.resender.resend(int(ctx.path["attempt_id"]))
+    if resent is None:
+        raise NotFound
+    push, delivery = resent.push, resent.delivery
+    if delivery.failure is Failure.DISABLED:
+        raise Conflict("The receiver is disabled: enable it first")
+    return PushedOnceMore(
+        message_id=push.message_id,
+        attempt=push.attempt,
+        url=push.endpoint.url,
+        latency_ms=delivery.latency_ms,
+        status=delivery.status,
+        failure=delivery.failure,
+        error=delivery.error,
     )
 
 

@@ -1,6 +1,7 @@
 """The page of one call, in a world without Asterisk: what it shows, to whom, in which language."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from controller.calls.timeline import Kind
 from controller.management.roles import Role
 from controller.store.calls import add_entries
 from controller.store.tables import CdrPush, PushAttempt, Recording
+from testbed.push_receiver import PushReceiver, Reply
 
 pytestmark = [pytest.mark.requirement("B4"), pytest.mark.requirement("C9")]
 
@@ -239,6 +241,33 @@ async def test_C9_given_pushes_when_shown_then_every_attempt_can_be_copied_and_t
     assert (again.status, again.place) == (303, f"/console/calls/{call}")
     assert "waiting for the next attempt" in (await admin.get(f"/calls/{call}")).text
     assert "push-again" not in (await (await browser(here, Role.VIEWER, ALPHA)).get(f"/calls/{call}")).text
+
+
+async def test_C9_given_a_push_when_pushed_again_in_the_page_then_it_says_what_became_of_it_and_shows_it(
+    here: World, admin: Browser
+) -> None:
+    async with PushReceiver.start(Reply(), Reply(500)) as receiver:
+        url = receiver.url("/status")
+        call = await made(here, 1, state_code=0, status_url=url)
+        await happened(here, call, (1.1, Kind.CALLOUT, "a", {}))
+        await pushed(here, call, url=url, status=None, failure="timeout", error="no answer in 5 s")
+        page = f"/calls/{call}"
+        shown = await admin.get(page)
+        assert "The receiver took too long to answer." in shown.text
+        action = re.findall(f'action="/console({page}/pushes/[0-9]+/again)"', shown.text)[0]
+
+        taken = await admin.fill(page, action, {})
+        assert taken.place == f"/console{page}"
+        shown = await admin.get(page)
+        assert "The receiver took it: HTTP 200 after" in shown.text
+        assert [(push.path, push.json["eventType"]) for push in receiver.pushes] == [("/status", "callout")]
+        assert shown.text.count("Copy as curl") == 2
+
+        admin.cookies["voicecall-language"] = "zh-CN"
+        await admin.fill(page, action, {})
+        assert "接收端有应答，但没有确认收到推送。" in (await admin.get(page)).text
+        viewers = await (await browser(here, Role.VIEWER, ALPHA)).get(page)
+        assert "/again" not in viewers.text
 
 
 async def test_C9_given_masked_digits_when_the_page_is_shown_then_no_key_is_in_it(here: World) -> None:

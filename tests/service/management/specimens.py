@@ -24,6 +24,7 @@ from controller.store.tables import (
     Contact,
     Number,
     NumberState,
+    PushAttempt,
     Recording,
     ReviewState,
     Route,
@@ -148,6 +149,24 @@ def _call(session: Session) -> str:
     return name
 
 
+def _attempt(session: Session) -> str:
+    row = PushAttempt(
+        id=987_650_000 + next(_numbers),
+        call_id=_call(session),
+        message_id="specimen",
+        app_key=f"app_of_{ALPHA}",
+        url="https://customer.example/",
+        event_type="callout",
+        sequence=0,
+        attempt=1,
+        at=_NOW,
+        latency_ms=1,
+    )
+    session.add(row)
+    session.flush()
+    return str(row.id)
+
+
 def _inspected(session: Session) -> str:
     name = _call(session)
     session.flush()
@@ -181,6 +200,7 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "contact_id": _contact,
     "call_id": _call,
     "inspected_id": _inspected,
+    "attempt_id": _attempt,
     "trunk_name": _trunk,
     "prefix": _route,
 }
@@ -193,5 +213,6 @@ MISSING = {
     "template_id": "alpha:nowhere",
     "review_id": "rev-999999",
     "prefix": "+990",
+    "attempt_id": "999999",
 }
 """An id that could be one but is none; where it is not here, "none0" is one."""

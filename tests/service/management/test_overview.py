@@ -65,7 +65,7 @@ async def test_C9_given_calls_when_the_overview_is_read_then_it_counts_who_answe
 async def test_C9_given_that_time_goes_on_when_read_again_then_what_is_new_counts_and_what_is_old_does_not(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(here.services.figures._figures, "_fresh", 0.0)
+    monkeypatch.setattr("controller.details.figures._FRESH", 0.0)
     await made_call(here, ended=8101, ago=890)
     await made_call(here, ended=0, answered=True, ago=10)
     assert (await overview(here))["ended"]["calls"] == 2
@@ -82,7 +82,7 @@ async def test_C9_given_that_time_goes_on_when_read_again_then_what_is_new_count
 async def test_C9_given_a_call_that_was_written_down_late_when_read_again_then_it_counts_after_all(
     here: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(here.services.figures._figures, "_fresh", 0.0)
+    monkeypatch.setattr("controller.details.figures._FRESH", 0.0)
     await overview(here)
     await made_call(here, ended=8101, ago=30)
     await made_call(here, ended=8101, ago=1000)

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -40,6 +42,8 @@ from controller.management.passwords import Passwords, digest
 from controller.management.roles import Role
 from controller.management.server import ManagementApi
 from controller.prompts.library import PromptLibrary
+from controller.pushes.guard import AddressGuard
+from controller.pushes.room import opened_pushes
 from controller.recordings.links import LinkSigner
 from controller.review.queue import ReviewQueue
 from controller.settings import AsteriskSettings, HttpSettings, Settings
@@ -182,6 +186,18 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             work.close()
         reviews = ReviewQueue(database, clock, REVIEWED)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
+        pushes = await stack.enter_async_context(
+            opened_pushes(
+                settings,
+                database,
+                lambda key: directory.now.applications.get(key),
+                AddressGuard([ip_network("127.0.0.0/8")]),
+                clock,
+                Random(1),
+            )
+        )
+        for work in pushes.works:
+            work.close()
         hung_up: list[str] = []
 
         async def hang_up(session_id: str, _app_key: str) -> bool:
@@ -206,6 +222,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
                 Captures(settings.capture, None, clock),
             ),
             hang_up,
+            pushes.resender,
         )
         services = replace(made, passwords=Passwords(_QUICK))
         remote = Remote(settings.http.trusted_proxies)

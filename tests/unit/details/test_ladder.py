@@ -60,6 +60,7 @@ def step(seconds: float, kind: str, text: str, leg: str | None = None) -> Step:
 
 def push(seconds: float, **more: Any) -> PushReport:
     values: dict[str, Any] = {
+        "id": 1,
         "message_id": "m",
         "event_type": "callout",
         "sequence": 0,
