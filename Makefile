@@ -54,11 +54,7 @@ compose: setup ## docker-compose.yml for real: its images are built, its bench m
 	@scripts/setup-docker
 	@$(BIN)/pytest tests/compose
 
-demo-integration-postgres: setup ## Integration tests whose controllers have their data in PostgreSQL
-	@scripts/setup postgresql
-	@$(BIN)/pytest tests/integration -n 2 --engine postgresql
-
-compose: setup ## Three calls on the bench of docker-compose.yml, which must be up
+demo-compose: setup ## Three calls on the bench of docker-compose.yml, which must be up
 	@$(BIN)/python -m testbed.demo.compose
 
 browser: setup ## The console in a real browser, as people use it
