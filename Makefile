@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
-.PHONY: pictures service-postgres bench requirements result-codes migration format
+.PHONY: pictures service-postgres integration-postgres bench requirements result-codes migration format
 
 BIN := .venv/bin
 
@@ -45,6 +45,10 @@ fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 oth
 
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 2
+
+integration-postgres: setup ## Integration tests whose controllers have their data in PostgreSQL
+	@scripts/setup postgresql
+	@$(BIN)/pytest tests/integration -n 2 --engine postgresql
 
 compose: setup ## docker-compose.yml for real: its images are built, its bench makes three calls
 	@scripts/setup-docker

@@ -40,8 +40,11 @@ _LATE_HANDSHAKES = 30.0
 _ECHO = "ari-client-echo"
 """Event that the client has sent to itself, to see whether events come."""
 
-_FIRST_ECHO = 1.0
-"""Seconds until that, where late handshakes may do harm."""
+_HARM = 1.0
+"""Seconds, at most, in which handshakes that come through late have done what harm they do."""
+
+_ECHO_COMES = 2.0
+"""Seconds, at most, until an event comes from an Asterisk that has just woken up."""
 
 
 @dataclass(frozen=True)
@@ -209,27 +212,44 @@ class Connection:
         The end of an older connection can take the application out of service for the newer one, which then
         answers as before and brings no events.
         """
-        pause = min(_FIRST_ECHO, self._heartbeat) if self._given_up else self._heartbeat
         while True:
-            await asyncio.sleep(pause)
-            pause = self._heartbeat
-            self._echoed.clear()
+            await asyncio.sleep(self._heartbeat)
             try:
-                await self.request("events.user", "POST", f"events/user/{_ECHO}", {"application": self.app})
-                async with asyncio.timeout(2 * self._request_timeout):
-                    await self._echoed.wait()
-            except TimeoutError:
-                raise ConnectionLost("no events come") from None
-            except NotFound as error:
-                raise ConnectionLost(f"no events come: {error}") from error
+                await self._echo(2 * self._request_timeout)
             except (RequestTimeout, ResponseError):
                 # It has much to do, or other trouble; the heartbeat tells whether it lives.
                 continue
 
+    async def _echo(self, within: float) -> None:
+        """Have Asterisk send us an event. Raises ConnectionLost when it doesn't come in so many seconds."""
+        self._echoed.clear()
+        try:
+            await self.request("events.user", "POST", f"events/user/{_ECHO}", {"application": self.app})
+            async with asyncio.timeout(within):
+                await self._echoed.wait()
+        except TimeoutError:
+            raise ConnectionLost("no events come") from None
+        except NotFound as error:
+            raise ConnectionLost(f"no events come: {error}") from error
+
     async def _welcome(self) -> None:
+        if self._given_up:
+            await self._outlive_late_handshakes()
         await self._on_connected()
         # Only now: an Asterisk that takes connections and drops them is not approached ever faster.
         self._attempt = 0
+
+    async def _outlive_late_handshakes(self) -> None:
+        """Wait until they can do no more harm: of a call that is made before nobody may hear.
+
+        Raises ConnectionLost, RequestTimeout or a ResponseError.
+        """
+        loop = asyncio.get_running_loop()
+        harm = min(_HARM, self._request_timeout)
+        until = loop.time() + harm
+        while loop.time() < until:
+            await asyncio.sleep(harm / 4)
+            await self._echo(min(_ECHO_COMES, self._request_timeout))
 
     async def _read(self, socket: _Socket) -> None:
         async for frame in socket:

@@ -391,9 +391,13 @@ async def insist(end: Callable[[], Awaitable[None]]) -> None:
     for pause in (*_AGAIN, None):
         try:
             await end()
-        except ari.ServerError:
-            if pause is not None:
+        except ari.ResponseError as error:
+            if isinstance(error, ari.ServerError) and pause is not None:
                 await asyncio.sleep(pause)
+                continue
+            if not isinstance(error, ari.NotFound):
+                log.warning("Asterisk refuses to end something", extra={"error": str(error)})
+            return
         except ari.AriError:
             return
         else:

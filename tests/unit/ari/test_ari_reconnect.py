@@ -386,6 +386,35 @@ async def test_given_a_socket_that_answers_and_brings_no_events_when_noticed_the
         assert phone is not None
 
 
+@pytest.mark.requirement("E4")
+async def test_given_handshakes_that_were_given_up_when_the_next_socket_is_deaf_then_the_client_is_not_ready(
+    asterisk: FakeAsterisk,
+) -> None:
+    given_up, lost, snapshots = asyncio.Event(), [], []
+
+    def retry(error: BaseException, attempt: int, random: Random) -> float | None:
+        lost.append((str(error), len(snapshots)))
+        if "no socket" in str(error):
+            given_up.set()
+        return retry_at_once(error, attempt, random)
+
+    async def on_ready(snapshot: Snapshot) -> None:
+        snapshots.append(snapshot)
+
+    async with client_of(asterisk, retry=retry, on_ready=on_ready, request_timeout=0.3) as client:
+        await soon(client.wait_ready())
+        asterisk.go_silent()
+        asterisk.drop_sockets()
+        await soon(given_up.wait())
+        asterisk.faults.omit("ChannelUserevent")
+        asterisk.speak_again()
+        await soon(client.wait_ready())
+
+        # It was noticed before anybody was told that the client is ready again.
+        assert ("no events come", 1) in lost
+        assert len(snapshots) == 2
+
+
 async def test_given_a_client_that_is_closed_when_it_is_not_ready_then_it_ends_at_once(
     asterisk: FakeAsterisk,
 ) -> None:
