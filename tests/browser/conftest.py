@@ -1,5 +1,6 @@
 """A real browser before a platform of the test's own."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -77,6 +78,19 @@ class Visitor:
         await self.page.fill("[name=password]", password)
         await self.page.click("main button.primary")
         await self.page.wait_for_selector("#navigation", state="attached")
+
+    async def agree(self, word: str | None = None) -> None:
+        """Answer the question that the page asks before it does what was pressed; some want a word typed."""
+        if word is not None:
+            await self.page.fill("#ask-word", word)
+        await self.page.click("#ask-yes")
+
+    async def reload_until(self, selector: str, patience: float = 60.0) -> None:
+        """Look at the page again until it has this."""
+        async with asyncio.timeout(patience):
+            while not await self.page.locator(selector).count():
+                await asyncio.sleep(0.2)
+                await self.page.reload()
 
     async def shoot(self, name: str) -> Path:
         """Keep how the page looks."""

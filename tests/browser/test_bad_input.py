@@ -1,8 +1,10 @@
 """Sessions that are over, two who change the same thing, and names that would like to be programs."""
 
+from urllib.parse import quote
+
 import pytest
 from browser.conftest import PASSWORD, Site
-from integration.support import APP_KEY
+from integration.support import APP_KEY, CALLED
 from playwright.async_api import Dialog, expect
 
 EDIT = f"/applications/{APP_KEY}/edit"
@@ -89,6 +91,32 @@ async def test_given_two_who_change_the_same_when_both_save_then_the_second_is_t
     await page.fill("main [name=name]", "Second")
     await page.click("main form.form button.primary")
     await expect(page.locator("h1")).to_have_text("Second")
+
+
+@pytest.mark.requirement("C9")
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("zh-CN", "dark")])
+async def test_given_what_cannot_be_undone_when_pressed_then_its_name_must_be_typed(
+    site: Site, language: str, theme: str
+) -> None:
+    visitor = await site.visitor(language=language, theme=theme)
+    page = visitor.page
+    await visitor.log_in()
+    await visitor.go(f"/routes/{quote(CALLED)}")
+    await page.click("main button.danger")
+    await expect(page.locator("#ask")).to_be_visible()
+    await page.keyboard.type("something else")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#ask-fault")).to_be_visible()
+    await visitor.shoot(f"{language}-{theme}-question")
+    assert await visitor.accessibility() == []
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#ask")).to_be_hidden()
+    assert page.url.endswith(f"/console/routes/{quote(CALLED)}")
+
+    await page.click("main button.danger")
+    await visitor.agree(CALLED)
+    await page.wait_for_url("**/console/trunks")
+    await expect(page.locator("main")).not_to_contain_text(CALLED)
 
 
 @pytest.mark.requirement("C9")

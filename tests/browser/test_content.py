@@ -139,7 +139,7 @@ async def test_given_the_kill_switch_when_pulled_in_the_browser_then_no_call_is_
     assert await visitor.accessibility() == []
     refused = await site.bench.client.notify(site.bench.request())
     assert refused.code == "1010001"
-    page.on("dialog", lambda dialog: dialog.accept())
     await page.click("form[action='/console/spending/resume'] button")
+    await visitor.agree()
     await expect(page.get_by_text("Calls are made again.")).to_be_visible()
     await site.bench.over(await site.bench.notify())

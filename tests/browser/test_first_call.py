@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from browser.conftest import Site, Visitor, opened
 from integration.support import Bench
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from sqlmodel import Session, select
 
 from controller.settings import CallSettings
@@ -70,9 +70,10 @@ async def test_given_an_empty_platform_when_three_buttons_are_pressed_then_a_cal
     assert '"resultcode": "0"' in await page.inner_text("#answer")
     told = await site.bench.receiver.wait_status(None, "collectInfo")
     assert told.info["digitInfo"] == "1"
-    await page.wait_for_selector("#live td .status.success")
-    events = await page.locator("#live details.push summary").all_inner_texts()
-    assert events == ["callout", "alerting", "answer", "collectInfo", "disconnect", "fee"]
+    # The CDR's push comes last; then the page changes no more.
+    await expect(page.locator("#live tr:has-text('fee') .status.success")).to_be_visible(timeout=20 * SECONDS)
+    told_of = ["callout", "alerting", "answer", "collectInfo", "disconnect", "fee"]
+    await expect(page.locator("#live details.push summary")).to_have_text(told_of)
     await visitor.shoot(f"first-call-{language}")
     assert await visitor.accessibility() == []
 

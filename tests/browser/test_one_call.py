@@ -111,9 +111,9 @@ async def test_given_a_call_that_goes_on_when_hang_up_is_pressed_and_confirmed_t
     session = await site.bench.notify({"notifyVoice": "long.wav"})
     await site.bench.receiver.wait_status(session, "answer")
     await visitor.go(f"/calls/{session}")
-    visitor.page.on("dialog", lambda dialog: dialog.accept())
 
-    await visitor.page.click("button.danger")
+    await visitor.page.click("main button.danger")
+    await visitor.agree()
 
     statuses, _cdr = await site.bench.over(session)
     assert statuses[-1].info["stateCode"] == 8017

@@ -40,8 +40,8 @@ async def test_C9_given_a_live_call_when_hung_up_in_the_page_then_it_ends_and_is
     await expect(line).to_contain_text("已接听", timeout=PATIENCE)
     await expect(line.locator("time[data-runs]").first).to_have_text(re.compile(r"^\d:\d\d$"))
     await visitor.shoot("live-zh")
-    page.on("dialog", lambda dialog: dialog.accept())
     await line.locator("button.danger").click()
+    await visitor.agree()
     await site.bench.over(session)
     await expect(line).to_have_count(0, timeout=PATIENCE)
     await page.fill("[data-search]", session.partition("@")[0])
@@ -54,6 +54,27 @@ async def test_C9_given_a_live_call_when_hung_up_in_the_page_then_it_ends_and_is
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/console/calls/1200_*")
+
+
+@pytest.mark.requirement("C9")
+async def test_C9_given_a_list_that_is_pointed_at_when_a_call_ends_then_it_stands_still_until_they_leave(
+    site: Site,
+) -> None:
+    visitor = await site.visitor()
+    await visitor.log_in()
+    await visitor.go("/live")
+    page = visitor.page
+    session = await site.bench.notify({"notifyVoice": "long.wav"})
+    line = page.locator("tr[data-open]")
+    await expect(line).to_have_count(1, timeout=PATIENCE)
+    await line.hover()
+    await site.bench.over(session)
+    note = page.locator(".held")
+    await expect(note).to_be_visible(timeout=PATIENCE)
+    await expect(line).to_have_count(1)
+    await page.mouse.move(1, 1)
+    await expect(line).to_have_count(0, timeout=PATIENCE)
+    await expect(note).to_be_hidden()
 
 
 @pytest.mark.requirement("C9")

@@ -34,14 +34,52 @@ function choose(tab) {
   }
 }
 
-// Questions before what can't be undone: typed again, or answered.
+// Questions before what can't be undone: answered, or a name typed again. Then the form is sent as it was pressed.
+let asked = null;
+
+function ask(form, button) {
+  asked = { form, button };
+  const { question, confirm: wanted = "" } = form.dataset;
+  const yes = document.getElementById("ask-yes");
+  yes.textContent = button.textContent;
+  yes.className = button.classList.contains("danger") ? "danger" : "primary";
+  document.getElementById("ask-question").textContent = question;
+  document.getElementById("ask-typed").hidden = !wanted;
+  document.getElementById("ask-wanted").textContent = wanted;
+  document.getElementById("ask-word").value = "";
+  showAskFault(false);
+  document.getElementById("ask").showModal();
+  document.getElementById(wanted ? "ask-word" : "ask-no").focus();
+}
+
+function showAskFault(shown) {
+  const word = document.getElementById("ask-word");
+  document.getElementById("ask-fault").hidden = !shown;
+  word.toggleAttribute("aria-invalid", shown);
+  if (shown) word.focus();
+}
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.dataset.confirm && prompt(form.dataset.question + "\n\n" + form.dataset.confirm) !== form.dataset.confirm) {
+  if (form.id === "ask-form") {
+    const { form: meant, button } = asked;
+    const wanted = meant.dataset.confirm || "";
+    if (wanted && document.getElementById("ask-word").value.trim() !== wanted) {
+      event.preventDefault();
+      showAskFault(true);
+    } else {
+      meant.dataset.agreed = "yes";
+      meant.requestSubmit(button);
+      delete meant.dataset.agreed;
+    }
+  } else if (form.dataset.question && form.dataset.agreed !== "yes") {
     event.preventDefault();
-  } else if (form.dataset.question && !form.dataset.confirm && !confirm(form.dataset.question)) {
-    event.preventDefault();
+    ask(form, event.submitter);
   }
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.id === "ask-no") document.getElementById("ask").close();
 });
 
 // Keys.
@@ -62,7 +100,7 @@ function step(by) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (event.key === "Enter" && event.target.matches("[data-copy]")) copy(event.target);
   if (typing(event.target)) return;
   const chosen = document.querySelector("main tr[data-chosen]");
