@@ -142,6 +142,11 @@ async def test_given_the_keyboard_alone_when_used_then_pages_and_search_are_reac
     await page.evaluate("document.activeElement.blur()")
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/console/applications/*")
+    await visitor.go("/audit")
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("tr[data-chosen] details")).to_have_attribute("open", "")
+    await visitor.go("/applications/test-app")
     its = page.locator("main code.id").first
     await its.focus()
     await page.keyboard.press("Enter")

@@ -87,7 +87,7 @@ const typing = (element) => element.closest("input, textarea, select, [contented
 let wentAt = 0;
 
 function lines() {
-  return [...document.querySelectorAll("main tbody tr[data-open]")];
+  return [...document.querySelectorAll("main tbody tr")].filter((line) => line.matches("[data-open], :has(a, button, summary)"));
 }
 
 function step(by) {
@@ -120,7 +120,8 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "j" || event.key === "k") {
     step(event.key === "j" ? 1 : -1);
   } else if (event.key === "Enter" && chosen && event.target === document.body) {
-    location.href = chosen.dataset.open;
+    if (chosen.dataset.open) location.href = chosen.dataset.open;
+    else chosen.querySelector("summary")?.click();
   } else if (event.key === "." && chosen) {
     chosen.querySelector("a, button, summary")?.focus();
   } else if (event.key === "Escape" && chosen) {
