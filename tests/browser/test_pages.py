@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from browser.conftest import Site, Visitor
+from integration.support import APP_KEY
 from playwright.async_api import expect
 
 LARGEST_PAGE = 200_000
@@ -146,7 +147,7 @@ async def test_given_the_keyboard_alone_when_used_then_pages_and_search_are_reac
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")
     await expect(page.locator("tr[data-chosen] details")).to_have_attribute("open", "")
-    await visitor.go("/applications/test-app")
+    await visitor.go(f"/applications/{APP_KEY}")
     its = page.locator("main code.id").first
     await its.focus()
     await page.keyboard.press("Enter")
