@@ -13,6 +13,7 @@ from controller.api.listener import arrived
 from controller.api.remote import Remote
 from controller.console.arriving import arriving
 from controller.console.assets import Assets
+from controller.console.live import logged_out
 from controller.console.pages.declared import Page
 from controller.console.rendering import THEMES, Look, Renderer
 from controller.console.visit import PREFIX, Visit
@@ -68,7 +69,11 @@ class Console:
                     await self._check_sender(request, visit)
                 answer = await page.handler(visit)
             except NotAuthenticated:
-                answer = visit.go("/login?then=" + quote(_place(request), safe=""))
+                answer = (
+                    logged_out()
+                    if visit.is_stream
+                    else visit.go("/login?then=" + quote(_place(request), safe=""))
+                )
             except web.HTTPRequestEntityTooLarge:
                 answer = visit.render("problem.html", problem=TooLarge(), status=TooLarge.status)
             except Problem as problem:

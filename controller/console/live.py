@@ -53,5 +53,10 @@ class Stream:
         return answer
 
 
+def logged_out() -> web.Response:
+    """Instead of a stream: the page is to be asked for again, which leads to logging in and back."""
+    return web.Response(text="event: logged-out\ndata: logged out\n\n", content_type="text/event-stream")
+
+
 def _event(text: str) -> bytes:
     return "".join(f"data: {line}\n" for line in text.splitlines()).encode() + b"\n"

@@ -66,6 +66,11 @@ class Visit:
         """Whether a script asks for a part of the page that it shows."""
         return self.request.headers.get("HX-Request") == "true"
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether a page asks to be kept up to date."""
+        return "text/event-stream" in self.request.headers.get("Accept", "")
+
     def text(self, message: str, **values: object) -> str:
         """A message in the language of the one who looks."""
         said = self.renderer.text(self.look.language, message)

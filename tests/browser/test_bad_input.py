@@ -42,6 +42,23 @@ async def test_given_a_session_that_is_over_when_a_page_is_opened_then_one_logs_
 
 
 @pytest.mark.requirement("C9")
+async def test_given_a_page_that_is_left_open_when_the_session_is_over_then_it_leads_to_the_login_and_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.console.live._LIFETIME", 1.0)
+    visitor = await site.visitor()
+    page = visitor.page
+    await visitor.log_in()
+    await visitor.go("/dashboard")
+    await page.context.clear_cookies()
+    await page.wait_for_url("**/console/login?then=*")
+    await page.fill("[name=login]", "admin")
+    await page.fill("[name=password]", PASSWORD)
+    await page.click("main button.primary")
+    await page.wait_for_url("**/console/dashboard")
+
+
+@pytest.mark.requirement("C9")
 async def test_given_a_form_that_is_sent_when_the_session_is_over_then_one_logs_in_and_is_at_the_form(
     site: Site,
 ) -> None:

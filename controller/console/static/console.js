@@ -132,6 +132,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// A page that is left open when its session is over: it leads to logging in, and back to where it was.
+document.addEventListener("logged-out", () => location.reload());
+
 // Lists that follow what happens stand still while somebody points at them or has chosen a line; what came
 // meanwhile is shown afterwards.
 const held = new Map();

@@ -174,6 +174,7 @@ class FirstCall {
     live.textContent = "";
     this.showStop(true);
     this.stream = new EventSource(`/console/first-call/calls/${encodeURIComponent(session)}`);
+    this.stream.addEventListener("logged-out", () => location.reload());
     this.stream.onmessage = async (event) => {
       await htmx.swap({ text: event.data, target: live, sourceElement: live, swap: "innerMorph" });
       if (live.querySelector("[data-over=yes]")) {

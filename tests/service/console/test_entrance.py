@@ -110,3 +110,13 @@ async def test_given_no_session_when_the_console_is_opened_then_one_lands_where_
     landed = await visitor.fill("/login", "/login?then=/", typed)
     assert landed.place == "/console/"
     assert (await visitor.get("/")).place == "/console/first-call"
+
+
+@pytest.mark.requirement("C9")
+@pytest.mark.parametrize("path", ["/dashboard/events", "/live/events", "/calls/1200_1/live"])
+async def test_given_no_session_when_a_stream_is_asked_for_then_it_says_so_and_ends(
+    here: World, path: str
+) -> None:
+    told = await Browser(here).get(path, Accept="text/html, text/event-stream")
+    assert told.headers["Content-Type"].startswith("text/event-stream")
+    assert told.text.startswith("event: logged-out\n")
