@@ -14,6 +14,7 @@ in the order in which they can be seen.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -341,11 +342,18 @@ def _engine(address: URL, **options: Any) -> Engine:
 def _keep_private(path: Path) -> None:
     """Make the files of an SQLite database readable by their owner alone, from their first byte on.
 
-    SQLite gives those that it adds (-wal, -shm) the mode of the first.
+    SQLite gives those that it adds (-wal, -shm) the mode of the first. A file that is there is never opened:
+    closing it would let go of all the locks that SQLite holds on it in this process (POSIX), and another
+    process that ends would take the log away from under it.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            fault = errno.EISDIR if path.is_dir() else errno.EACCES
+            if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+                raise OSError(fault, os.strerror(fault), str(path)) from None
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             with contextlib.suppress(FileNotFoundError):
                 if file.stat().st_mode & 0o077:

@@ -132,5 +132,5 @@ async def _three_calls(stage: Stage, directory: Path) -> None:
             calls.create_task(notification_part.notification(stage.part("notification"), directory))
             calls.create_task(verification_part.verification(stage.part("verification"), directory))
             calls.create_task(callback_part.callback(stage.part("callback"), directory))
-    except* Exception as group:
+    except ExceptionGroup as group:
         raise group.exceptions[0] from None

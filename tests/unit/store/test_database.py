@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -230,3 +231,40 @@ def test_given_a_database_that_is_none_when_used_then_one_line_says_what_is_wron
     assert said in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
     assert "hunter2" not in str(refused.value)
+
+
+ELSEWHERE = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+print(connection.execute("SELECT count(*) FROM account").fetchone()[0])
+connection.close()
+"""
+
+
+async def counted_elsewhere(path: Path) -> int:
+    """How many accounts another process finds, as a command beside a running controller does."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ELSEWHERE, str(path), stdout=asyncio.subprocess.PIPE
+    )
+    said, _none = await process.communicate()
+    return int(said)
+
+
+@pytest.mark.requirement("B2", "E4")
+async def test_B2_given_a_file_that_is_opened_a_second_time_when_a_command_ends_then_nothing_written_is_lost(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "voicecall.db"
+    url = f"sqlite:///{path}"
+    migrate(url)
+    async with Database(url) as database:
+        await database.write(add("before"))
+        async with Database(url) as second:
+            await second.read(names)
+        # The last to close it, as far as locks tell, would take the log away from under the first.
+        assert await counted_elsewhere(path) == 1
+
+        await database.write(add("afterwards"))
+
+        assert await counted_elsewhere(path) == 2
+    assert await counted_elsewhere(path) == 2

@@ -1,10 +1,17 @@
-"""The folder of `voicecall demo`: emptied only if a demo made it."""
+"""`voicecall demo`: its folder is emptied only if a demo made it; what goes wrong is told in a line."""
 
+import asyncio
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from testbed.demo.run import FolderRefused, fresh_folder
+from testbed.demo import run
+from testbed.demo.run import FolderRefused, fresh_folder, run_demo
+from testbed.demo.stage import Refused
 
 
 def test_given_a_folder_that_a_demo_made_when_made_anew_then_it_is_empty_and_what_it_links_to_stays(
@@ -49,3 +56,26 @@ def test_given_a_file_when_a_demo_wants_it_as_a_folder_then_it_is_refused(tmp_pa
 
     with pytest.raises(FolderRefused, match="is not a folder"):
         fresh_folder(tmp_path / "letter.txt")
+
+
+@pytest.mark.parametrize("error", [Refused("no"), TimeoutError(), OSError("no socket")], ids=repr)
+async def test_given_a_call_that_fails_when_the_others_still_run_then_one_line_says_so_and_the_status_is_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def fails(*_what: Any) -> None:
+        raise error
+
+    async def goes_on(*_what: Any) -> None:
+        await asyncio.Event().wait()
+
+    stage: Any = SimpleNamespace(part=lambda _service: None)
+    monkeypatch.setattr(run.verification_part, "verification", fails)
+    monkeypatch.setattr(run.notification_part, "notification", goes_on)
+    monkeypatch.setattr(run.callback_part, "callback", goes_on)
+    monkeypatch.setattr(run, "_demo", lambda _report, directory: run._three_calls(stage, directory))
+    shown = StringIO()
+
+    status = await run_demo(Console(file=shown), tmp_path)
+
+    assert status == 1
+    assert "The demo could not be completed:" in shown.getvalue()
