@@ -22,6 +22,7 @@ from controller.clock import Clock
 from controller.settings import CaptureSettings
 from controller.store import call_captures
 from controller.store.database import Database
+from controller.store.side_file import remove, side_file
 
 log = logging.getLogger(__name__)
 
@@ -139,9 +140,9 @@ async def opened_captures(settings: CaptureSettings, path: Path, clock: Clock) -
             yield captures
         return
     if not await _is_usable(path):
-        _remove(path)
-    async with _file(path) as file:
-        await file.write(call_captures.create)
+        remove(path)
+    async with side_file(path) as file:
+        await file.write(call_captures.LAYOUT.create)
         captures = Captures(settings, file, clock)
         async with listening(settings.address, settings.port, captures.hear) as captures.listener:
             with held_port(path.parent, captures.listener.address[1]):
@@ -155,31 +156,12 @@ async def lent_captures(settings: CaptureSettings, path: Path, clock: Clock) -> 
     if not path.exists() or not await _is_usable(path):
         yield Captures(settings, None, clock)
         return
-    async with _file(path) as file:
-        await file.write(call_captures.create)
+    async with side_file(path) as file:
+        await file.write(call_captures.LAYOUT.create)
         yield Captures(settings, file, clock)
-
-
-def _file(path: Path) -> Database:
-    # A power failure may take the last of it.
-    return Database(f"sqlite:///{path}", synchronous="NORMAL")
 
 
 async def _is_usable(path: Path) -> bool:
     if not path.exists():
         return True
-    try:
-        async with _file(path) as file:
-            version = await file.read(call_captures.version)
-            if version == 0:
-                return True
-            await file.read(partial(call_captures.of_call, call_id=""))
-    except SQLAlchemyError:
-        log.warning("The file of SIP messages is broken and is made anew", extra={"file": str(path)})
-        return False
-    return version == call_captures.VERSION
-
-
-def _remove(path: Path) -> None:
-    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        file.unlink(missing_ok=True)
+    return await call_captures.LAYOUT.look(path, partial(call_captures.of_call, call_id="")) is not None

@@ -1,7 +1,6 @@
 """The index of ended calls as a running part: kept up with what ends, made anew when it can't be used."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy.exc import DatabaseError
-
 from controller.store import call_index, call_search
 from controller.store.call_filter import CallFilter, Place
 from controller.store.call_index import Progress
 from controller.store.database import Database
+from controller.store.side_file import remove, side_file
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +74,9 @@ class CallIndex:
 async def opened_index(source: Database, path: Path) -> AsyncIterator[CallIndex]:
     """The index of `source` in this file; begun anew if the file is unusable or another database's."""
     if not await _is_usable(source, path):
-        _remove(path)
-    async with _file(path) as file:
-        await file.write(call_index.create)
+        remove(path)
+    async with side_file(path) as file:
+        await file.write(call_index.LAYOUT.create)
         yield CallIndex(source, file)
 
 
@@ -88,36 +86,18 @@ async def lent_index(source: Database, path: Path) -> AsyncIterator[CallIndex]:
     async with AsyncExitStack() as stack:
         if not path.exists() or not await _is_usable(source, path):
             path = Path(stack.enter_context(TemporaryDirectory())) / path.name
-        file = await stack.enter_async_context(_file(path))
-        await file.write(call_index.create)
+        file = await stack.enter_async_context(side_file(path))
+        await file.write(call_index.LAYOUT.create)
         yield CallIndex(source, file)
-
-
-def _file(path: Path) -> Database:
-    # What a power failure takes is taken in again.
-    return Database(f"sqlite:///{path}", synchronous="NORMAL")
 
 
 async def _is_usable(source: Database, path: Path) -> bool:
     if not path.exists():
         return True
-    try:
-        async with _file(path) as file:
-            if await file.read(call_index.version) not in (0, call_index.VERSION):
-                log.info("The index of calls is of another version and is made anew")
-                return False
-            await file.write(call_index.create)
-            progress = await file.read(call_index.progress)
-    except DatabaseError:
-        log.warning("The index of calls is broken and is made anew", extra={"file": str(path)})
+    progress = await call_index.LAYOUT.look(path, call_index.progress)
+    if progress is None:
         return False
     fits = await source.read(partial(call_search.fits, progress=progress))
     if not fits:
         log.warning("The index of calls is another database's and is made anew", extra={"file": str(path)})
     return fits
-
-
-def _remove(path: Path) -> None:
-    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-        with contextlib.suppress(FileNotFoundError):
-            file.unlink()

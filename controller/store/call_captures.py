@@ -9,33 +9,21 @@ from typing import Final
 
 from sqlmodel import Session
 
-VERSION: Final = 1
-_SCHEMA: Final = (
-    """
+from controller.store.side_file import Layout
+
+LAYOUT: Final = Layout(
+    1,
+    (
+        """
     CREATE TABLE capture (
         id INTEGER PRIMARY KEY, at REAL NOT NULL, call_id TEXT NOT NULL, content BLOB NOT NULL
     )
     """,
-    "CREATE INDEX capture_of_call ON capture (call_id)",
-    "CREATE INDEX capture_at ON capture (at, length(content))",
-    f"PRAGMA user_version = {VERSION}",
+        "CREATE INDEX capture_of_call ON capture (call_id)",
+        "CREATE INDEX capture_at ON capture (at, length(content))",
+    ),
 )
 _AT_ONCE: Final = 500
-
-
-def create(session: Session) -> None:
-    """Make the tables if the file is new."""
-    connection = session.connection()
-    if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == VERSION:
-        return
-    for statement in _SCHEMA:
-        connection.exec_driver_sql(statement)
-
-
-def version(session: Session) -> int:
-    """Of the file; 0 if it is new."""
-    found: int = session.connection().exec_driver_sql("PRAGMA user_version").scalar_one()
-    return found
 
 
 def add(session: Session, captures: Sequence[tuple[float, str, bytes]]) -> None:

@@ -21,32 +21,33 @@ from sqlmodel import Session
 from controller.store import postings
 from controller.store.call_filter import CallFilter, Place, position_of
 from controller.store.postings import WORD_BITS, Field, Places, Wanted
-
-VERSION = 2
+from controller.store.side_file import Layout
 
 BLOCK = 32_768
 """Calls that are sealed together."""
 
-_SCHEMA = (
-    """
+LAYOUT = Layout(
+    2,
+    (
+        """
     CREATE TABLE entry (
         position INTEGER PRIMARY KEY, call_id TEXT NOT NULL, account_id TEXT NOT NULL, app_key TEXT NOT NULL,
         service TEXT NOT NULL, state_code INTEGER NOT NULL, session_id TEXT NOT NULL, caller TEXT NOT NULL,
         callee TEXT NOT NULL
     )
     """,
-    # Positions of the entries that are not sealed.
-    "CREATE TABLE loose (position INTEGER PRIMARY KEY)",
-    """
+        # Positions of the entries that are not sealed.
+        "CREATE TABLE loose (position INTEGER PRIMARY KEY)",
+        """
     CREATE TABLE block (
         id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, size INTEGER NOT NULL,
         positions BLOB NOT NULL
     )
     """,
-    # The key is block and word.
-    "CREATE TABLE posting (id INTEGER PRIMARY KEY, places BLOB NOT NULL)",
-    "CREATE TABLE progress (number INTEGER NOT NULL, call_id TEXT NOT NULL)",
-    f"PRAGMA user_version = {VERSION}",
+        # The key is block and word.
+        "CREATE TABLE posting (id INTEGER PRIMARY KEY, places BLOB NOT NULL)",
+        "CREATE TABLE progress (number INTEGER NOT NULL, call_id TEXT NOT NULL)",
+    ),
 )
 
 _TEXTS = {"call_id": Field.CALL_ID, "caller": Field.CALLER, "callee": Field.CALLEE}
@@ -79,21 +80,6 @@ class Progress:
 
     number: int = 0
     call_id: str = ""
-
-
-def create(session: Session) -> None:
-    """Make the tables if the file is new."""
-    connection = session.connection()
-    if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == VERSION:
-        return
-    for statement in _SCHEMA:
-        connection.exec_driver_sql(statement)
-
-
-def version(session: Session) -> int:
-    """Of the file; 0 if it is new."""
-    found: int = session.connection().exec_driver_sql("PRAGMA user_version").scalar_one()
-    return found
 
 
 def progress(session: Session) -> Progress:

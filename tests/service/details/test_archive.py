@@ -102,7 +102,7 @@ async def test_B4_given_an_unusable_index_when_opened_then_it_is_made_anew(
         file.write_bytes(file.read_bytes()[:5000])
     else:
         with sqlite3.connect(file) as old:
-            old.execute(f"PRAGMA user_version = {call_index.VERSION + 1}")
+            old.execute(f"PRAGMA user_version = {call_index.LAYOUT.version + 1}")
     async with desk(tmp_path) as calls:
         assert await calls.index.catch_up() == 1
         assert await calls.find(callee="1111") == [made]
