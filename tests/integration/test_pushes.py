@@ -12,9 +12,10 @@ from integration.support import QUICK, SECRET, Bench, StartBench
 from standardwebhooks import Webhook
 
 from controller.calls.recovery import UNWRITTEN
+from controller.pushes.ledger import SEVERAL
 from controller.settings import PushSettings
 from controller.store.pushes import attempts_of
-from controller.store.tables import PushAttempt
+from controller.store.tables import Call, PushAttempt
 from testbed.client import encoded_url
 from testbed.controller_process import write_settings
 from testbed.push_receiver import Hang, Push, Reply
@@ -147,6 +148,81 @@ async def test_B2_given_a_filed_cdr_when_pushed_by_hand_then_the_running_control
     assert len(b.receiver.cdrs(session)) == 2
     [path] = b.home.settings.cdr_file_dir.glob("*.jsonl")
     assert [json.loads(line)["sessionId"] for line in path.read_text("utf-8").splitlines()] == [session]
+
+
+@pytest.mark.requirement("B1", "B2")
+async def test_B2_given_an_endpoint_that_its_cdrs_disabled_when_pushed_since_a_time_then_each_once(
+    bench: StartBench,
+) -> None:
+    """The days are over at once. Status pushes go there all the same, as the cloud sends them."""
+    b = await bench(sections={"pushes": PushSettings(cdr_attempts=1, disable_after_days=1e-9)}, phones={})
+    b.receiver.plan(Reply(204), path="/status")
+    b.receiver.plan(Reply(500), path="/fee")
+    to_one_place = {"statusUrl": encoded_url(b.receiver.url("/fee"))}
+    filed = []
+    for _ in range(SEVERAL):
+        filed.append(await b.notify(callee=BUSY))
+        await b.receiver.wait_cdr(filed[-1])
+    async with asyncio.timeout(10):
+        while "disabled" not in await command(b, "pushes", "list"):
+            pass
+    since = b.receiver.cdrs(filed[-1])[0]["callEndTime"].replace(" ", "T")
+
+    held = await b.notify(callee=BUSY, **to_one_place)
+    await b.receiver.wait_status(held, "disconnect")
+    async with asyncio.timeout(10):
+        while "held" not in await command(b, "cdr", "list"):
+            pass
+    unheard = b.receiver.cdrs(held)
+    b.receiver.plan(Reply(200), path="/fee")
+    said = await command(b, "cdr", "push", "--since", since)
+    await b.receiver.wait_cdr(held)
+    async with asyncio.timeout(10):
+        while len((await command(b, "cdr", "list")).splitlines()) != SEVERAL:
+            pass
+    again = await command(b, "cdr", "push", "--since", since)
+
+    assert unheard == []
+    assert said.startswith("2 CDRs")
+    assert again.startswith("no CDR")
+    assert [len(b.receiver.cdrs(session)) for session in (*filed, held)] == [1] * (SEVERAL - 1) + [2, 1]
+
+
+@pytest.mark.requirement("B3")
+async def test_B3_given_addresses_of_the_app_when_a_request_names_none_then_it_is_told_there_else_nowhere(
+    bench: StartBench,
+) -> None:
+    b = await bench(controller=False, phones={})
+    await b.declare(status_url=b.receiver.url("/app/status"), fee_url=b.receiver.url("/app/fee"))
+    await b.start_controller()
+    nowhere = {"statusUrl": None, "feeUrl": None}
+
+    untold = (await b.ask_verify("1234", calleeNbr=BUSY, **nowhere)).session_id
+    absent = await b.notify(callee=BUSY, **nowhere)
+    empty = await b.notify(callee=BUSY, statusUrl="", feeUrl="")
+    own = await b.notify(callee=BUSY, feeUrl=None)
+    for session in (absent, empty, own):
+        await b.over(session)
+
+    def paths(session: str) -> set[str]:
+        return {push.path for push in b.receiver.pushes if session.encode() in push.body}
+
+    assert paths(absent) == paths(empty) == {"/app/status", "/app/fee"}
+    assert paths(own) == {"/status", "/app/fee"}
+    assert await ended(b, untold)
+    assert paths(untold) == set()
+    assert await b.controller.database.read(lambda it: attempts_of(it, untold.partition("@")[0])) == []
+
+
+async def ended(b: Bench, session: str) -> bool:
+    """Whether a call has ended, as soon as it has."""
+    call_id = session.partition("@")[0]
+    async with asyncio.timeout(10):
+        while True:
+            call = await b.controller.database.read(lambda it: it.get(Call, call_id))
+            if call.ended_at is not None:
+                return True
+            await asyncio.sleep(0.05)
 
 
 async def test_given_receivers_on_this_machine_are_not_allowed_when_told_then_nothing_is_sent_there(
