@@ -20,7 +20,11 @@ from testbed.client import encoded_url
 from testbed.controller_process import write_settings
 from testbed.push_receiver import Hang, Push, Reply
 
-WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+WEBHOOK_SECRETS = [
+    "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    "whsec_OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg=",
+]
+"""The one that is being replaced, and its successor: both are live."""
 BUSY = QUICK.simulated_prefix + "01701000"
 """A callee who rings for a second and is busy: three status pushes without a phone."""
 
@@ -64,7 +68,7 @@ async def command(b: Bench, *arguments: str) -> str:
 async def test_B1_given_a_call_when_told_then_numbered_signed_and_every_attempt_is_kept(
     bench: StartBench,
 ) -> None:
-    b = await bench(app={"webhook_secrets": [WEBHOOK_SECRET]})
+    b = await bench(app={"webhook_secrets": WEBHOOK_SECRETS})
     b.receiver.plan(Reply(500, b"not now"), Reply(200), path="/status")
 
     session = await b.notify(callee=BUSY)
@@ -76,7 +80,8 @@ async def test_B1_given_a_call_when_told_then_numbered_signed_and_every_attempt_
     assert sequences(b, session) == [0, 1, 2]
     for push in b.receiver.pushes:
         assert 'Username="test-app"' in (push.header("X-AKSK") or "")
-        Webhook(WEBHOOK_SECRET).verify(push.body, dict(push.headers))
+        for secret in WEBHOOK_SECRETS:
+            Webhook(secret).verify(push.body, dict(push.headers))
     assert [(row.event_type, row.status, row.failure) for row in kept] == [
         ("callout", 500, "http"),
         ("alerting", 200, None),
