@@ -32,7 +32,7 @@ from controller.lifecycle import naming_port
 from controller.management.catalogue import OPERATIONS
 from controller.management.context import Services
 from controller.management.desk import Desk
-from controller.management.server import ManagementApi
+from controller.management.server import REFUSALS, ManagementApi
 from controller.observability.endpoint import metrics_routes
 from controller.observability.room import Observability
 from controller.recordings.download import RecordingDownloads
@@ -83,7 +83,7 @@ async def serving(
         *Console(PAGES, Desk(OPERATIONS, services), remote).routes(),
         *metrics_routes(observability, settings.metrics, remote),
     ]
-    gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout)
+    gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout, REFUSALS)
     ready = partial(_readiness, services.node, database, calls)
     app = make_app(routes, ready, settings.http, gate, observability.answered)
     async with AsyncExitStack() as stack:

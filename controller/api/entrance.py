@@ -7,7 +7,7 @@ answer that costs next to nothing, or waits unread.
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final, cast
@@ -44,8 +44,16 @@ class Gate:
     """Who may come in, and when."""
 
     def __init__(
-        self, lockout: Lockout, pacer: Pacer, remote: Remote, clock: Clock, read_timeout: float
+        self,
+        lockout: Lockout,
+        pacer: Pacer,
+        remote: Remote,
+        clock: Clock,
+        read_timeout: float,
+        refusals: Mapping[bytes, Callable[[], bytes]] | None = None,
     ) -> None:
+        """`refusals`: what begins of paths where being turned away is told otherwise, with that answer."""
+        self._refusals = refusals or {}
         self._read_timeout = read_timeout
         self._lockout = lockout
         self._remote = remote
@@ -77,6 +85,14 @@ class Gate:
         """When a request may be read that begins so; None: it is turned away."""
         claim = _CLAIM.search(head)
         return self.pacer.enter(address, claim[1].decode("utf-8", "surrogateescape") if claim else "")
+
+    def refusal(self, head: bytes) -> bytes:
+        """The answer to a request that begins so and is turned away."""
+        path = head.split(b" ", 2)[1:2]
+        for start, told in self._refusals.items():
+            if path and path[0].startswith(start):
+                return told()
+        return _TURNED_AWAY
 
     def answered(
         self,
@@ -143,7 +159,7 @@ class Entrance(asyncio.Protocol):
         else:
             self._turn = self._gate.enter(address, head)
             if self._turn is None:
-                self._answer(_TURNED_AWAY)
+                self._answer(self._gate.refusal(head))
             elif self._turn.delay:
                 self._wait(self._turn.delay)
             else:
@@ -191,17 +207,21 @@ class Entrance(asyncio.Protocol):
             self._timer.cancel()
 
 
-def _answer_bytes(error: WireError) -> bytes:
-    body = json.dumps(error.body).encode()
-    more = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
+def answer_bytes(status: int, content_type: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """An answer, and the end of its connection, without the HTTP server."""
+    more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = (
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\nContent-Type: {CONTENT_TYPE}\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n"
         f"Content-Length: {len(body)}\r\n{more}Connection: close\r\n\r\n"
     )
     return head.encode() + body
 
 
-_LOCKED = _answer_bytes(WireError("1020176"))
-_TURNED_AWAY = _answer_bytes(
+def _wire_answer(error: WireError) -> bytes:
+    return answer_bytes(error.status, CONTENT_TYPE, json.dumps(error.body).encode(), error.headers)
+
+
+_LOCKED = _wire_answer(WireError("1020176"))
+_TURNED_AWAY = _wire_answer(
     WireError("1010010", status=HTTPStatus.TOO_MANY_REQUESTS, passes_in=timedelta(seconds=LONGEST_WAIT))
 )

@@ -25,6 +25,7 @@ from controller.management.problems import (
     Problem,
     ProblemDocument,
     TooLarge,
+    TooManyRequests,
     UnsupportedMediaType,
     VersionMissing,
 )
@@ -97,7 +98,7 @@ def document(operations: Iterable[Operation]) -> Json:
 
 def problems_of(operation: Operation) -> list[type[Problem]]:
     """The problems that an operation can answer."""
-    found: list[type[Problem]] = [Invalid, *operation.problems]
+    found: list[type[Problem]] = [Invalid, TooManyRequests, *operation.problems]
     if operation.scope is not Scope.OPEN:
         found += [NotAuthenticated, Forbidden]
         if not operation.is_safe:

@@ -173,6 +173,12 @@ class VersionMissing(Problem):
     status, slug, title = 428, "version-missing", "If-Match is missing"
 
 
+class TooManyRequests(Problem):
+    """So many requests from this address were refused that this one was not read; see Retry-After."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests were refused"
+
+
 class TooManyAttempts(Problem):
     """There were too many wrong passwords; Retry-After says when it may be tried again."""
 

@@ -7,16 +7,19 @@ that holds.
 
 import json
 import logging
+import math
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from controller.api.entrance import answer_bytes
 from controller.api.openapi.routes import documentation_routes
+from controller.api.pacing import LONGEST_WAIT
 from controller.api.remote import Remote
 from controller.management.bodies import check_media_type, parse_body, parse_query, read_raw, stream
 from controller.management.context import Context, Services, etag
@@ -30,6 +33,7 @@ from controller.management.problems import (
     MethodNotAllowed,
     NotFound,
     Problem,
+    TooManyRequests,
 )
 from controller.management.roles import Actor, Scope
 
@@ -150,6 +154,17 @@ class ManagementApi:
         if operation.creates and key is not None:
             context.attempt = Attempt.of(context.user, operation.method, request.path, key, raw)
         return arguments
+
+
+def turned_away() -> bytes:
+    """The answer to a request that the entrance does not let in."""
+    problem, request_id = TooManyRequests(retry_after=math.ceil(LONGEST_WAIT)), secrets.token_hex(8)
+    body = problem.document(request_id).model_dump_json().encode()
+    return answer_bytes(problem.status, CONTENT_TYPE, body, {**problem.headers, "X-Request-Id": request_id})
+
+
+REFUSALS: Final = {b"/api/": turned_away}
+"""What the entrance says to those that it turns away from here."""
 
 
 def _answer(operation: Operation, result: Any) -> web.Response:

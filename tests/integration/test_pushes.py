@@ -12,14 +12,19 @@ from integration.support import QUICK, SECRET, Bench, StartBench
 from standardwebhooks import Webhook
 
 from controller.calls.recovery import UNWRITTEN
+from controller.pushes.ledger import SEVERAL
 from controller.settings import PushSettings
 from controller.store.pushes import attempts_of
-from controller.store.tables import PushAttempt
+from controller.store.tables import Call, PushAttempt
 from testbed.client import encoded_url
 from testbed.controller_process import write_settings
 from testbed.push_receiver import Hang, Push, Reply
 
-WEBHOOK_SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+WEBHOOK_SECRETS = [
+    "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    "whsec_OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg=",
+]
+"""The one that is being replaced, and its successor: both are live."""
 BUSY = QUICK.simulated_prefix + "01701000"
 """A callee who rings for a second and is busy: three status pushes without a phone."""
 
@@ -63,7 +68,7 @@ async def command(b: Bench, *arguments: str) -> str:
 async def test_B1_given_a_call_when_told_then_numbered_signed_and_every_attempt_is_kept(
     bench: StartBench,
 ) -> None:
-    b = await bench(app={"webhook_secrets": [WEBHOOK_SECRET]})
+    b = await bench(app={"webhook_secrets": WEBHOOK_SECRETS})
     b.receiver.plan(Reply(500, b"not now"), Reply(200), path="/status")
 
     session = await b.notify(callee=BUSY)
@@ -75,7 +80,8 @@ async def test_B1_given_a_call_when_told_then_numbered_signed_and_every_attempt_
     assert sequences(b, session) == [0, 1, 2]
     for push in b.receiver.pushes:
         assert 'Username="test-app"' in (push.header("X-AKSK") or "")
-        Webhook(WEBHOOK_SECRET).verify(push.body, dict(push.headers))
+        for secret in WEBHOOK_SECRETS:
+            Webhook(secret).verify(push.body, dict(push.headers))
     assert [(row.event_type, row.status, row.failure) for row in kept] == [
         ("callout", 500, "http"),
         ("alerting", 200, None),
@@ -147,6 +153,81 @@ async def test_B2_given_a_filed_cdr_when_pushed_by_hand_then_the_running_control
     assert len(b.receiver.cdrs(session)) == 2
     [path] = b.home.settings.cdr_file_dir.glob("*.jsonl")
     assert [json.loads(line)["sessionId"] for line in path.read_text("utf-8").splitlines()] == [session]
+
+
+@pytest.mark.requirement("B1", "B2")
+async def test_B2_given_an_endpoint_that_its_cdrs_disabled_when_pushed_since_a_time_then_each_once(
+    bench: StartBench,
+) -> None:
+    """The days are over at once. Status pushes go there all the same, as the cloud sends them."""
+    b = await bench(sections={"pushes": PushSettings(cdr_attempts=1, disable_after_days=1e-9)}, phones={})
+    b.receiver.plan(Reply(204), path="/status")
+    b.receiver.plan(Reply(500), path="/fee")
+    to_one_place = {"statusUrl": encoded_url(b.receiver.url("/fee"))}
+    filed = []
+    for _ in range(SEVERAL):
+        filed.append(await b.notify(callee=BUSY))
+        await b.receiver.wait_cdr(filed[-1])
+    async with asyncio.timeout(10):
+        while "disabled" not in await command(b, "pushes", "list"):
+            pass
+    since = b.receiver.cdrs(filed[-1])[0]["callEndTime"].replace(" ", "T")
+
+    held = await b.notify(callee=BUSY, **to_one_place)
+    await b.receiver.wait_status(held, "disconnect")
+    async with asyncio.timeout(10):
+        while "held" not in await command(b, "cdr", "list"):
+            pass
+    unheard = b.receiver.cdrs(held)
+    b.receiver.plan(Reply(200), path="/fee")
+    said = await command(b, "cdr", "push", "--since", since)
+    await b.receiver.wait_cdr(held)
+    async with asyncio.timeout(10):
+        while len((await command(b, "cdr", "list")).splitlines()) != SEVERAL:
+            pass
+    again = await command(b, "cdr", "push", "--since", since)
+
+    assert unheard == []
+    assert said.startswith("2 CDRs")
+    assert again.startswith("no CDR")
+    assert [len(b.receiver.cdrs(session)) for session in (*filed, held)] == [1] * (SEVERAL - 1) + [2, 1]
+
+
+@pytest.mark.requirement("B3")
+async def test_B3_given_addresses_of_the_app_when_a_request_names_none_then_it_is_told_there_else_nowhere(
+    bench: StartBench,
+) -> None:
+    b = await bench(controller=False, phones={})
+    await b.declare(status_url=b.receiver.url("/app/status"), fee_url=b.receiver.url("/app/fee"))
+    await b.start_controller()
+    nowhere = {"statusUrl": None, "feeUrl": None}
+
+    untold = (await b.ask_verify("1234", calleeNbr=BUSY, **nowhere)).session_id
+    absent = await b.notify(callee=BUSY, **nowhere)
+    empty = await b.notify(callee=BUSY, statusUrl="", feeUrl="")
+    own = await b.notify(callee=BUSY, feeUrl=None)
+    for session in (absent, empty, own):
+        await b.over(session)
+
+    def paths(session: str) -> set[str]:
+        return {push.path for push in b.receiver.pushes if session.encode() in push.body}
+
+    assert paths(absent) == paths(empty) == {"/app/status", "/app/fee"}
+    assert paths(own) == {"/status", "/app/fee"}
+    assert await ended(b, untold)
+    assert paths(untold) == set()
+    assert await b.controller.database.read(lambda it: attempts_of(it, untold.partition("@")[0])) == []
+
+
+async def ended(b: Bench, session: str) -> bool:
+    """Whether a call has ended, as soon as it has."""
+    call_id = session.partition("@")[0]
+    async with asyncio.timeout(10):
+        while True:
+            call = await b.controller.database.read(lambda it: it.get(Call, call_id))
+            if call.ended_at is not None:
+                return True
+            await asyncio.sleep(0.05)
 
 
 async def test_given_receivers_on_this_machine_are_not_allowed_when_told_then_nothing_is_sent_there(

@@ -15,7 +15,7 @@ from typing import Final
 from controller.api.wire.results import WireError, invalid_request
 from controller.calls.service import Accepted
 from controller.clock import Clock
-from controller.store.calls import KeyUse, started_once
+from controller.store.calls import KeyUse, forget_nonces, started_once
 from controller.store.database import Database
 
 HEADER: Final = "Idempotency-Key"
@@ -61,6 +61,11 @@ class StartedCalls:
         """What a request with this key was answered. Raises WireError (422) if it had another body."""
         found = await self._database.read(lambda session: started_once(session, key.id))
         if found is None:
+            return None
+        now = self._clock.now()
+        if found.expires_at <= now:
+            # It is good again, also if nobody has tidied up yet.
+            await self._database.write(lambda session: forget_nonces(session, now))
             return None
         if found.body_digest != key.body_digest:
             text = f"This {HEADER} was used with another body."

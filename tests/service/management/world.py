@@ -40,7 +40,7 @@ from controller.management.desk import Desk
 from controller.management.operations import PREFIX, Operation
 from controller.management.passwords import Passwords, digest
 from controller.management.roles import Role
-from controller.management.server import ManagementApi
+from controller.management.server import REFUSALS, ManagementApi
 from controller.prompts.library import PromptLibrary
 from controller.pushes.guard import AddressGuard
 from controller.pushes.room import opened_pushes
@@ -228,7 +228,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         remote = Remote(settings.http.trusted_proxies)
         api = ManagementApi(OPERATIONS, services, remote)
         nobody = Lockout(1000, timedelta(minutes=1), timedelta(minutes=1))
-        gate = Gate(nobody, Pacer(), remote, clock, settings.http.read_timeout)
+        gate = Gate(nobody, Pacer(), remote, clock, settings.http.read_timeout, REFUSALS)
         console = Console(PAGES, Desk(OPERATIONS, services), remote)
         app = make_app([*api.routes(), *console.routes()], always_ready, settings.http, gate)
         async with (

@@ -6,12 +6,14 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory, Login
 from controller.accounts.errors import AddressNotAllowed
 from controller.api.wire.authentication.tokens import TokenDesk, Tokens, token_answer
 from controller.api.wire.results import WireError
+from controller.api.wire.token_handlers import access_token
 from controller.store.database import Database
 from controller.store.tables import Account, App, Service
 
@@ -174,3 +176,19 @@ async def test_C3_given_an_ip_whitelist_when_a_token_is_used_elsewhere_then_it_i
             await asked
     bench.address = "198.51.100.7"
     assert await bench.app_of(given.access) == "app-1"
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    ("query", "token"),
+    [
+        ("access_token=MTM5@x=&format=json", "MTM5@x="),
+        ("app_key=a&access_token=a+b/c==", "a+b/c=="),
+        ("access_token=a%2Bb%2Fc%3D%3D", "a+b/c=="),
+        ("access_token=a%20b", "a+b"),
+        ("access_token=", None),
+        ("", None),
+    ],
+)
+def test_given_a_token_in_the_query_when_read_then_escaped_or_not(query: str, token: str | None) -> None:
+    assert access_token(make_mocked_request("POST", f"/rest?{query}")) == token
