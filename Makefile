@@ -73,7 +73,7 @@ conformance: setup ## Black-box tests of the wire API: of a platform of their ow
 listening: setup ## Listening tests alone: is the voice understood?
 	@$(BIN)/pytest tests/listening
 
-simulation: setup ## Simulation alone: 1,500 worlds full of trouble
+simulation: setup ## Simulation alone: 2,000 worlds full of trouble
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 
 simulate: setup ## More worlds than that: SEEDS=100000, FIRST=0
@@ -98,11 +98,12 @@ run: setup ## Run the platform in the foreground until Ctrl-C
 	@test -f voicecall.toml || $(BIN)/voicecall init
 	@exec $(BIN)/voicecall up
 
-check: setup ## Format, lint, strict types, import rules, documents that are made from code
+check: setup ## Format, lint, strict types, import rules, vulnerable packages, documents made from code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/audit.py
 	@$(BIN)/voicecall settings --reference | diff docs/reference/configuration.md - \
 		|| { echo "docs/reference/configuration.md is out of date"; exit 1; }
 	@$(BIN)/voicecall reference result-codes | diff docs/reference/result-codes.md - \

@@ -40,9 +40,15 @@ class TerminalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        attributes = " ".join(f"{name}={value}" for name, value in _attributes(record).items())
+        attributes = " ".join(f"{name}={_on_one_line(value)}" for name, value in _attributes(record).items())
         first, newline, rest = text.partition("\n")
         return f"{first}  {attributes}{newline}{rest}" if attributes else text
+
+
+def _on_one_line(value: object) -> str:
+    """A value that can neither begin a line of its own nor speak to the terminal."""
+    text = str(value)
+    return text if text.isprintable() else repr(text)
 
 
 def set_up_logs(level: str = "INFO") -> None:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
@@ -37,6 +38,13 @@ async def always_ready() -> Readiness:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""Of answers that say nothing else: no browser shall make more of them than they are."""
+
+
 def make_app(
     routes: Iterable[web.RouteDef],
     ready: Callable[[], Awaitable[Readiness]],
@@ -53,6 +61,9 @@ def make_app(
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         answer = await _answer(request, handler)
+        if not answer.prepared:
+            for name, value in _HEADERS.items():
+                answer.headers.setdefault(name, value)
         took = time.perf_counter() - began
         gate.answered(request, turn_of(request), answer.status, request.get(PROVEN), took)
         if observe is not None:

@@ -131,6 +131,8 @@ dtmf_mode = rfc4733
 direct_media = no
 rtp_symmetric = yes
 timers = no
+; What a carrier is asked to call is said here alone: a REFER makes no call.
+allow_transfer = no
 trust_id_inbound = no
 send_pai = no
 send_connected_line = no

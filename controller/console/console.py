@@ -37,6 +37,9 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
+_OVER_HTTPS: Final = "max-age=31536000; includeSubDomains"
+"""A browser that came over HTTPS once comes no other way for a year."""
+
 
 class Console:
     """Everything below /console."""
@@ -89,6 +92,8 @@ class Console:
             if not answer.prepared:
                 for name, value in _HEADERS.items():
                     answer.headers.setdefault(name, value)
+                if visit.base_url.startswith("https:"):
+                    answer.headers["Strict-Transport-Security"] = _OVER_HTTPS
             return answer
 
         return handle

@@ -132,6 +132,18 @@ async def _database_away(world: World, random: Random) -> None:
     world.database_away_until = world.loop.time() + seconds
 
 
+async def _disk_full(world: World, random: Random) -> None:
+    seconds = random.choice([0.05, 1.0, 6.0])
+    world.note(f"disk full for {seconds} s")
+    world.disk_full_until = world.loop.time() + seconds
+
+
+async def _second_controller(world: World, _random: Random) -> None:
+    """Another with the same application: ours is given up for good, and is started again."""
+    world.note("a second controller takes the application")
+    world.asterisk.be_taken_over()
+
+
 async def _database_slow(world: World, random: Random) -> None:
     seconds = random.uniform(1, 8)
     world.note("database slow")
@@ -172,6 +184,8 @@ _FAULTS: tuple[Fault, ...] = (
     _restart,
     _database_away,
     _database_slow,
+    _disk_full,
+    _second_controller,
     _clock_steps,
     _receivers_misbehave,
 )

@@ -31,7 +31,7 @@ async def watch(world: World) -> None:
         if rows > world.limit:
             world.wrong.append(f"{rows} calls are live, {world.limit} are allowed")
             return
-        troubled = now < max(world.database_away_until, world.database_slow_until) + 5
+        troubled = now < world.database_troubled_until + 5
         if world.asterisk.connections or world.controller is None or troubled:
             alone_since = now
         elif (run := world.controller.calls.live_ids) and now - alone_since > _GIVEN_UP:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulation.simulation import prepared, simulate
 
-WORLDS, AT_ONCE = 1500, 50
+WORLDS, AT_ONCE = 2000, 50
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from controller.ari.fake import FakeAsterisk
+from controller.asterisk.errors import FleetError
 from controller.logs import JsonFormatter
 from controller.settings import (
     AgiSettings,
@@ -95,6 +96,16 @@ class Lines(logging.Handler):
             self.left_behind.append((self._clock.now(), vars(record)["call"]))
 
 
+async def _until_stopped(controller: Controller, stop: asyncio.Event) -> None:
+    """As the command does. Raises FleetError when the node is given up for good."""
+    stopped, lost = asyncio.create_task(stop.wait()), asyncio.create_task(controller.node.ended())
+    await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if lost.done():
+        lost.result()
+    lost.cancel()
+
+
 class World:
     """Everything, and what has happened in it so far."""
 
@@ -127,6 +138,7 @@ class World:
         self.lines = Lines(self.clock)
         self.database_away_until = 0.0
         self.database_slow_until = 0.0
+        self.disk_full_until = 0.0
         self.database_failed_at: list[float] = []
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -142,6 +154,11 @@ class World:
         """The address of the database."""
         return f"sqlite:///{self.database}"
 
+    @property
+    def database_troubled_until(self) -> float:
+        """When it works again, however it fails now."""
+        return max(self.database_away_until, self.database_slow_until, self.disk_full_until)
+
     # What goes to threads
 
     def _work(self, work: Any, seconds: float) -> float:
@@ -153,6 +170,12 @@ class World:
             self.database_failed_at.append(now)
             raise OperationalError(
                 "", {}, sqlite3.OperationalError("database is locked"), hide_parameters=True
+            )
+        if now < self.disk_full_until and what.__qualname__ == "Database._commit":
+            # What there is can be read.
+            self.database_failed_at.append(now)
+            raise OperationalError(
+                "", {}, sqlite3.OperationalError("database or disk is full"), hide_parameters=True
             )
         if now < self.database_slow_until:
             return seconds + self.random.uniform(0, 1.5)
@@ -212,9 +235,9 @@ class World:
                     sender=self.receivers,
                     hands_over=lambda: self._hands_over,
                 ) as self.controller:
-                    await stop.wait()
+                    await _until_stopped(self.controller, stop)
                     self.controller = None
-            except OperationalError:
+            except (OperationalError, FleetError):
                 # As systemd would: a program that ends is started again.
                 self.controller = None
                 await asyncio.sleep(0.5)

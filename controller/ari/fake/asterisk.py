@@ -1,5 +1,6 @@
 """The fake Asterisk as a test holds it: what happens, what goes wrong, what has happened."""
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -223,6 +224,14 @@ class FakeAsterisk:
     def go_deaf(self) -> None:
         """Applications are out of service and sockets go on answering, as when Asterisk mixes up two."""
         self._hub.listening.clear()
+
+    def be_taken_over(self) -> None:
+        """Another program takes the applications, and is gone again before anything is asked of it."""
+        for name, socket in list(self._hub.listening.items()):
+            socket.send(
+                json.dumps({"type": "ApplicationReplaced", "application": name, "asterisk_id": "fake"})
+            )
+        self.go_deaf()
 
     def go_silent(self) -> None:
         """Hang: sockets stay open, nothing is read or said, pings are not answered."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from service.management.world import ALPHA, BETA, OPERATOR, Reply, World, user_id
 
+from controller.management.passwords import Passwords
 from controller.management.roles import Role
 from controller.store.management_tables import ApiToken, User
 
@@ -76,6 +77,25 @@ async def test_C1_given_a_wrong_name_or_password_when_logged_in_then_the_same_40
 
     assert (reply.status, reply.body["detail"]) == (401, "Name or password is wrong")
     assert reply.cookies == {}
+
+
+async def test_C1_given_an_unknown_name_when_logged_in_then_as_much_is_worked_out_as_for_a_known_one(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long the answer takes tells nobody which names there are."""
+    compared: list[str] = []
+    is_right = Passwords._is_right
+
+    def noted(self: Passwords, kept: str, password: str) -> bool:
+        compared.append(kept.rpartition("$")[0].rpartition("$")[0])
+        return is_right(self, kept, password)
+
+    monkeypatch.setattr(Passwords, "_is_right", noted)
+    for login in (LOGIN, "nobody"):
+        await log_in(home, login, "wrong")
+
+    assert len(compared) == 2
+    assert len(set(compared)) == 1, "the same algorithm at the same costs"
 
 
 async def test_C1_given_a_session_when_something_is_changed_without_its_token_then_403(home: World) -> None:

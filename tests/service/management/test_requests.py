@@ -267,3 +267,12 @@ async def test_A44_given_a_window_longer_than_calls_are_kept_when_an_account_get
         assert "10/93d counts calls for longer than they are kept" in reply.body["detail"]
     rules["callee_windows"] = ["10/92d"]
     assert (await here.ask("POST", "/accounts", {"id": "gamma", "rules": rules})).status == 201
+
+
+async def test_C9_given_any_answer_when_a_browser_gets_it_then_it_makes_no_page_of_it(here: World) -> None:
+    for path in ("/healthz", "/readyz", "/nowhere", "/api/v1/me", "/console/login", "/metrics"):
+        async with here.http.get(path, allow_redirects=False) as answer:
+            assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], path
+    async with here.http.request("TRACE", "/healthz") as answer:
+        assert answer.status in (404, 405)

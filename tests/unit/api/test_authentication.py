@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory
-from controller.api.wire.authentication import Authenticated, Authenticator, Lockout, TokenDesk
+from controller.api.wire.authentication import Authenticated, Authenticator, Lockout, TokenDesk, digests
 from controller.api.wire.authentication.digests import aksk_digest, wsse_digests
 from controller.api.wire.authentication.headers import parse_headers
 from controller.api.wire.authentication.lockout import WrongProof
@@ -83,6 +83,23 @@ class Gate:
 
 def test_given_the_documents_vector_when_digested_then_it_is_the_documents_digest() -> None:
     assert aksk_digest(SECRET, NONCE, CREATED) == DIGEST
+
+
+def test_given_several_digests_when_one_is_looked_for_then_all_are_compared_in_constant_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How long the answer takes tells nobody how much of a digest was right, or which secret it was."""
+    compared: list[bytes] = []
+
+    def noted(expected: bytes, given: bytes) -> bool:
+        compared.append(expected)
+        return expected == given
+
+    monkeypatch.setattr(digests.hmac, "compare_digest", noted)
+    found = [digests.matches_one(["one", "two", "three"], given) for given in ("one", "three", "none")]
+
+    assert found == [True, True, False]
+    assert compared == [b"one", b"two", b"three"] * 3
 
 
 async def test_given_a_right_request_when_authenticated_then_the_app_and_its_nonce_are_known() -> None:
