@@ -26,6 +26,7 @@ from controller.ari.errors import (
     response_error,
 )
 from controller.ari.protocol import Message, Parameters, decode_message, encode_request
+from controller.time_limit import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -322,7 +323,7 @@ class Connection:
             answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
             self._answers[request_id] = answer
             try:
-                async with asyncio.timeout(self._request_timeout):
+                async with time_limit(self._request_timeout):
                     await socket.send_frame(
                         encode_request(request_id, method, uri, parameters or {}, body),
                         aiohttp.WSMsgType.TEXT,

@@ -1,6 +1,5 @@
 """A conversation: the bridge that joins two legs, what both hear in it, and its recording."""
 
-import asyncio
 import contextlib
 import logging
 from types import TracebackType
@@ -12,6 +11,7 @@ from controller.calls.call import Prompt
 from controller.calls.handing_over import is_handed_over
 from controller.calls.line import LegOver, Line, insist
 from controller.calls.outcome import NODE_LOST
+from controller.time_limit import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Conversation:
         """Keep what was recorded: it is complete when Asterisk says so."""
         with contextlib.suppress(ari.AriError, TimeoutError):
             await self._ari.recordings.stop(self.recording_name)
-            async with asyncio.timeout(_STOP_TIMEOUT):
+            async with time_limit(_STOP_TIMEOUT):
                 async for event in self._events:
                     if isinstance(event, ari.RecordingFinished | ari.RecordingFailed | ari.ObjectGone):
                         return

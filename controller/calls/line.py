@@ -30,6 +30,7 @@ from controller.calls.outcome import (
 )
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
+from controller.time_limit import time_limit
 
 log = logging.getLogger(__name__)
 
@@ -335,7 +336,7 @@ class Line:
 
         Raises LegOver when the channel ends and TimeoutError after `timeout` seconds.
         """
-        async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
+        async with time_limit(None if timeout is None else max(timeout, 0)):
             # Whoever asks later must hear of the end too: it may come together with something else.
             while self._over is None:
                 event = await self._events.get()

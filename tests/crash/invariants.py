@@ -141,7 +141,7 @@ async def next_calls_work(world: World) -> list[str]:
     """Of each service one call: made as usual, with the whole quota free."""
     wrong = []
     for service in PATHS:
-        answer = await world.ask(service)
+        answer = await world.ask_patiently(service)
         if answer.code != "0":
             wrong.append(f"the next {service} is refused: {answer.text}")
             continue

@@ -1,14 +1,16 @@
 """Whatever is killed, and whenever: what Asterisk has recorded reaches the customer whole."""
 
 import asyncio
-import sqlite3
-from contextlib import AsyncExitStack, closing
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 from integration.recordings import audio_of, fetched
 from integration.support import APP_KEY, SECOND, SECRET, Bench, StartBench
+from sqlalchemy import Connection, text
 
+from controller.store.database import make_engine
 from testbed.asterisk import start_asterisk
 from testbed.listening import tone_share
 from testbed.slow_link import SlowLink
@@ -31,9 +33,19 @@ async def call_back_and_talk(b: Bench, seconds: float = TALK) -> str:
 
 def forget_that_it_was_recorded(b: Bench) -> None:
     """As if the controller had been killed between asking Asterisk for it and writing it down."""
-    path = b.home.settings.database_url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path)) as database, database:
-        assert database.execute("DELETE FROM timeline_entry WHERE kind = 'recording'").rowcount == 1
+    with writing(b) as database:
+        assert database.execute(text("DELETE FROM timeline_entry WHERE kind = 'recording'")).rowcount == 1
+        database.commit()
+
+
+@contextmanager
+def writing(b: Bench) -> Iterator[Connection]:
+    """A transaction of somebody else's, which has the writer's turn."""
+    engine = make_engine(b.home.settings.database_url)
+    with engine.connect().execution_options(writes=True) as database:
+        database.begin()
+        yield database
+    engine.dispose()
 
 
 async def hang_up(b: Bench) -> None:
@@ -77,14 +89,13 @@ async def test_A1_5_given_a_talk_just_over_when_the_controller_is_killed_before_
     bench: StartBench,
 ) -> None:
     b = await bench(Answer(play=Tone(A_TONE)), phones=PHONES, controller=False)
-    path = b.home.settings.database_url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with ExitStack() as stack:
         async with b.killed():
             session = await call_back_and_talk(b)
-            # Somebody else writes, so the end of the call has to wait.
-            other.execute("BEGIN IMMEDIATE")
+            # The end of the call has to wait until the controller is killed.
+            other = stack.enter_context(writing(b))
             await hang_up(b)
-        assert other.execute("SELECT count(*) FROM cdr").fetchone() == (0,)
+        assert other.execute(text("SELECT count(*) FROM cdr")).scalar_one() == 0
 
     async with b.home.serving(APP_KEY, SECRET) as (b.controller, b.client):
         await assert_whole(b, session)

@@ -75,7 +75,7 @@ def test_C5_given_a_sound_when_deleted_by_command_then_it_is_gone_unless_a_call_
     run("sound", "upload", ACCOUNT, str(file))
 
     def write(work: Callable[[Session], None]) -> None:
-        engine = make_engine(f"sqlite:///{tmp_path}/voicecall.db")
+        engine = make_engine(database_at(tmp_path / "voicecall.db"))
         with Session(engine) as session:
             work(session)
             session.commit()

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from unit.ari.raw import raw_client
-from unit.calls.support import PATIENT, SHOWN, House, item, running_house
+from unit.calls.support import APP, PATIENT, SHOWN, House, item, running_house
 from unit.support import soon
 
 from controller.ari.fake import ANSWERS, WAITS, Behaviour, FakeAsterisk, FakePhone
 from controller.asterisk import node
 from controller.asterisk.errors import NodeUnavailable
+from controller.calls import conversation
 from controller.calls.call import Callback
 from controller.calls.service import Accepted
 from controller.calls.timeline import Kind
@@ -257,4 +258,23 @@ async def test_given_a_bridge_that_asterisk_fails_to_destroy_when_asked_again_th
     house.phone_does(Behaviour(answer_after=0, hang_up_after=0.3))
     house.asterisk.faults.answer("bridges.destroy", 500)
     await house.ended(await _callback(house))
+    assert house.asterisk.left["bridges"] == []
+
+
+@pytest.mark.requirement("E4")
+async def test_given_a_stopped_callback_when_nobody_tells_that_its_recording_is_complete_then_its_bridge_goes(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "_STOP_TIMEOUT", 0.05)
+    house.phone_does(ANSWERS)
+    plan = Callback(callee=PhoneNumber("+8613900002222"), display_number=SHOWN, record=True)
+    accepted = await house.start(plan=plan)
+    await house.told.until(accepted.session_id, Kind.RECORDING)
+    house.asterisk.faults.omit("RecordingFinished")
+
+    assert house.service.stop(accepted.session_id, APP)
+    ended = await house.ended(accepted)
+
+    await house.idle()
+    assert ended.state_code == 8017
     assert house.asterisk.left["bridges"] == []
