@@ -110,16 +110,18 @@ async def test_given_a_cdr_of_an_older_version_when_pushed_again_then_it_is_a_co
     assert "older version" in reply.body["detail"]
 
 
-async def test_given_a_disabled_receiver_when_pushed_again_then_it_is_a_conflict_and_nothing_is_sent(
+async def test_given_a_cdr_for_a_disabled_receiver_when_pushed_again_then_it_is_a_conflict_and_nothing_is_sent(
     here: World,
 ) -> None:
     async with PushReceiver.start() as receiver:
-        url = receiver.url("/status")
-        _call, attempt = await told(here, url)
+        url = receiver.url("/fee")
+        call, attempt = await told(here, url, event="fee")
+        kept = record(session_id=f"{call}@host.example", account_id=ALPHA, app_key=f"app-{ALPHA}").to_json()
         now = here.clock.now()
 
         def disable(session: Session) -> None:
             values = {"failing_since": now, "failed_at": now, "failures": 9, "error": "x", "disabled_at": now}
+            session.execute(update(Cdr).where(col(Cdr.call_id) == call).values(record=kept))
             session.add(PushEndpoint(app_key=f"app-{ALPHA}", url=url, **values))
 
         await here.write(disable)
