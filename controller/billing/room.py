@@ -109,8 +109,9 @@ class Billing:
 
     async def look(self, cut_off: Callable[[str], object]) -> None:
         """End calls that can't be paid or must end, and raise alarms."""
+        overdrawn = self.spending.overdrawn()
         await self._exchange()
-        for call_id in self.spending.overdrawn():
+        for call_id in [*overdrawn, *self.spending.taken_back()]:
             log.warning("A call is ended: the day's cap is reached", extra={"call": call_id})
             cut_off(call_id)
         for account_id in self._terms.must_end():

@@ -7,7 +7,8 @@ more than its cap, whatever the calls do. Nothing here waits while a call is
 let in; after a start the figures are made again from the records of the day.
 
 Controllers that share a database let each other know what their calls cost: in the transaction that accepts a
-call, and once a second. Only minutes that begin at two of them within one second may together exceed a cap.
+call, and once a second, when minutes that begin are counted first, and taken back if what others have counted
+by then leaves nothing for them. Writers follow one another, so that the same is never left for two.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -108,6 +109,8 @@ class Spending:
         self._spent: dict[str, Spent] = {}
         self._day_begins, self._day_ends = calendar.span_of_day(clock.now())
         self._ended: list[EndedCall] = []
+        self._just_counted: list[tuple[str, Decimal]] = []
+        """Minutes of calls that others don't know of yet."""
 
     def start_from(self, spent: Mapping[str, Decimal]) -> None:
         """Take over what the records say of calls that have ended today."""
@@ -202,6 +205,7 @@ class Spending:
         self._turn_day(now)
         soon = now + min(AHEAD, self._minute / 2)
         out: list[str] = []
+        self._just_counted = []
         for call_id, live in self._live.items():
             more = self._worth(live, soon) - live.counted
             if more <= 0:
@@ -215,6 +219,26 @@ class Spending:
                 continue
             live.counted += more
             spent.live += more
+            self._just_counted.append((call_id, more))
+        return out
+
+    def taken_back(self) -> list[str]:
+        """After an exchange: give up minutes that `overdrawn` counted where others leave nothing for them.
+
+        Returns the calls that come to one.
+        """
+        out: list[str] = []
+        for call_id, more in reversed(self._just_counted):
+            live = self._live.get(call_id)
+            if live is None:
+                continue
+            spent, cap = self._of(live.account_id), self._terms.cap_of(live.account_id)
+            if cap is not None and spent.total + self._elsewhere.get(live.account_id, _ZERO) > cap:
+                live.counted -= more
+                spent.live -= more
+                spent.refused += 1
+                out.append(call_id)
+        self._just_counted = []
         return out
 
     def live_calls(self, account_id: str | None = None) -> list[str]:

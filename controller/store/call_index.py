@@ -27,7 +27,7 @@ BLOCK = 32_768
 """Calls that are sealed together."""
 
 LAYOUT = Layout(
-    2,
+    3,
     (
         """
     CREATE TABLE entry (
@@ -200,11 +200,11 @@ def find(session: Session, wanted: CallFilter, before: Place | None, limit: int)
         conditions.append("NOT (entry.position = :before AND entry.call_id >= :before_call)")
         values |= {"before": before.position, "before_call": before.call_id}
 
-    def those(source: str, **more: Any) -> list[Place]:
-        """Entries of a source, held against what is wanted."""
+    def those(source: str, order: str = "entry.position", **more: Any) -> list[Place]:
+        """Entries of a source, held against what is wanted; `order`: that of the source, from the end."""
         found = connection.exec_driver_sql(
             f"SELECT entry.position, entry.call_id FROM {source} "  # noqa: S608 - only names of ours
-            f"WHERE {' AND '.join(conditions)} ORDER BY entry.position DESC LIMIT :limit",
+            f"WHERE {' AND '.join(conditions)} ORDER BY {order} DESC LIMIT :limit",
             {**values, **more, "limit": limit},
         )
         return [Place(*row) for row in found]
@@ -212,7 +212,7 @@ def find(session: Session, wanted: CallFilter, before: Place | None, limit: int)
     words = _words(wanted)
     if not words:
         return those("entry")
-    found = those("loose CROSS JOIN entry USING (position)")
+    found = those("loose CROSS JOIN entry ON entry.position = loose.position", "loose.position")
     for newest, positions in _candidates(connection, words, among):
         if len(found) >= limit and found[-1].position > newest:
             break

@@ -1,8 +1,8 @@
 """Which calls of a block have a word: made from the texts of the block, and intersected.
 
-A word is three characters of a text, or a value as a whole; it is an integer, which perhaps stands for
-another word as well. Its posting says at which places of the block it is: as bits where it is at many, else
-as numbers.
+A word is three or four characters of a text, or a value as a whole; it is an integer, which perhaps stands
+for another word as well. Its posting says at which places of the block it is: as bits where it is at many,
+else as numbers.
 """
 
 import zlib
@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 Places = npt.NDArray[np.int64]
 
-GRAM = 3
-"""Characters of a word that is part of a text."""
+_MOST_GRAMS = 6
+"""Words that are looked up of one part: more would find little less, and each costs a look."""
 
 _CODE_BITS = 32
 _PLACE_BITS = 16
@@ -39,6 +39,9 @@ class Field(IntEnum):
     CALLEE = 6
 
 
+_GRAMS = {Field.CALL_ID: (3,), Field.CALLER: (3, 4), Field.CALLEE: (3, 4)}
+"""How long words of a text are: numbers begin alike, so that three characters tell them apart too little."""
+
 WORD_BITS = 35
 """Bits of a word: its field and its code."""
 
@@ -49,10 +52,21 @@ def value_word(field: Field, value: str) -> int:
 
 
 def part_words(field: Field, part: str) -> list[int]:
-    """The words that a text has if it has this part of ASCII, of three characters or more."""
-    codes = part.encode("ascii")
-    grams = {codes[at : at + GRAM] for at in range(len(codes) - GRAM + 1)}
-    return sorted(field << _CODE_BITS | (gram[0] << 14 | gram[1] << 7 | gram[2]) for gram in grams)
+    """Words that a text has if it has this part of ASCII, of three characters or more."""
+    letters = part.encode("ascii")
+    length = max(length for length in _GRAMS[field] if length <= len(letters))
+    last = len(letters) - length
+    count = min(last + 1, _MOST_GRAMS)
+    # Evenly, with both ends.
+    begins = {round(number * last / max(count - 1, 1)) for number in range(count)}
+    return [_gram(field, letters[begin : begin + length]) for begin in sorted(begins)]
+
+
+def _gram(field: Field, letters: bytes) -> int:
+    code = 0
+    for letter in letters:
+        code = code << 7 | letter
+    return field << _CODE_BITS | code
 
 
 def value_postings(field: Field, values: Sequence[str]) -> Iterator[tuple[int, bytes]]:
@@ -66,12 +80,16 @@ def part_postings(field: Field, texts: Sequence[str]) -> Iterator[tuple[int, byt
     """Words and postings of a field that is looked for by parts."""
     # A byte of zero is in no text of ASCII: a word that has one crosses from one text into the next.
     encoded = [text.encode("ascii", "replace") + b"\0" for text in texts]
-    letters = np.frombuffer(b"".join(encoded) + b"\0\0", np.uint8).astype(np.int64)
-    first, second, third = letters[:-2], letters[1:-1], letters[2:]
     places = np.repeat(np.arange(len(texts)), [len(text) for text in encoded])
-    whole = (first != 0) & (second != 0) & (third != 0)
-    codes = (first << 14 | second << 7 | third)[whole]
-    return _postings(field, codes, places[whole], len(texts))
+    letters = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int64)
+    for length in _GRAMS[field]:
+        codes = np.zeros(max(len(letters) - length + 1, 0), np.int64)
+        whole = np.ones(len(codes), np.bool_)
+        for offset in range(length):
+            each = letters[offset : offset + len(codes)]
+            codes = codes << 7 | each
+            whole &= each != 0
+        yield from _postings(field, codes[whole], places[: len(codes)][whole], len(texts))
 
 
 def _postings(field: Field, codes: Places, places: Places, size: int) -> Iterator[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,49 @@ async def test_C5_given_a_name_that_can_not_be_when_uploaded_then_the_rule_is_to
     reply = await upload(here, distinct_prompt(1), name)
     assert (reply.status, reply.fields) == (422, ["name"])
     assert words in reply.body["detail"]
+
+
+def lying(place: int, layout: str, value: int) -> bytes:
+    """A file in the required form, but for one field of its header: RIFF, fmt (at 12), fact, data (at 50)."""
+    file = bytearray(distinct_prompt(1))
+    struct.pack_into(layout, file, place, value)
+    return bytes(file)
+
+
+@pytest.mark.requirement("C5")
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (lying(54, "<I", 100_000_000), "announces 100000000 bytes of sound, the file holds 8000"),
+        (lying(16, "<I", 0xFFFF_FFFF), "cut off"),
+        (lying(16, "<I", 2), "cut off"),
+        (lying(42, "<I", 0xFFFF_FFF0), "cut off"),
+        (lying(24, "<I", 0), "sampling rate is 0 Hz"),
+        (lying(24, "<I", 0xFFFF_FFFF), "sampling rate is 4294967295 Hz"),
+        (lying(22, "<H", 0), "has 0 channels"),
+        (lying(22, "<H", 0xFFFF), "has 65535 channels"),
+        (lying(28, "<I", 0), "header says 0 bit/s"),
+        (lying(34, "<H", 0), "0 bits per sample"),
+        (lying(20, "<H", 1), "coding is PCM"),
+        (lying(20, "<H", 0xFFFE), "coding is"),
+        (lying(50, "<I", 0), ""),
+        (distinct_prompt(1)[:30], "cut off"),
+    ],
+)
+async def test_C5_given_a_wav_whose_header_lies_when_uploaded_then_the_lie_is_told_and_nothing_is_kept(
+    here: World, tmp_path: Path, file: bytes, words: str
+) -> None:
+    reply = await upload(here, file)
+    assert reply.status == 422, reply.text
+    assert words in reply.body["detail"]
+
+    converted = await upload(here, file, convert="true")
+
+    assert converted.status in (201, 413, 422), converted.text
+    if converted.status == 201:
+        heard = (await here.ask("GET", HELLO, of=ALPHA)).body["seconds"]
+        assert heard <= 2 * len(file) / wav.RATE
+    assert not list((tmp_path / "uploads").glob("*"))
 
 
 @pytest.mark.requirement("C5")

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,9 +35,12 @@ pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
 
 
+@dataclass
 class Clock:
+    at: datetime = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.at
 
 
 @dataclass
@@ -282,9 +286,53 @@ def test_E2_given_a_cap_when_two_controllers_let_calls_in_at_once_then_never_ove
 MOST = 10
 
 
-def meter(name: str) -> Spending:
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(calls=st.lists(st.integers(0, 5), min_size=2, max_size=3), order=st.randoms(use_true_random=False))
+def test_E2_given_minutes_that_begin_at_several_controllers_at_once_when_counted_then_never_over_the_cap(
+    template: Path, tmp_path: Path, calls: list[int], order: Random
+) -> None:
+    url = copy_database(template, tmp_path / "minutes.db")
+    clock = Clock()
+    meters = [meter(name, clock) for name, _count in zip("abc", calls, strict=False)]
+    left = MOST
+
+    async def look(at: Spending, database: Database) -> None:
+        """As the room of billing does it once a second."""
+        cut = at.overdrawn()
+        at.others_spent(await database.write(at.exchange))
+        for call_id in [*cut, *at.taken_back()]:
+            at.ended(call_id, ACCOUNT, {"a": ("+861", None)}, clock.now())
+
+    async def run() -> None:
+        nonlocal left
+        async with Database(url) as database:
+            for at, count in zip(meters, calls, strict=True):
+                for number in range(min(count, left)):
+                    at.begin(f"{id(at)}-{number}", ACCOUNT, {"a": ("+861", None)})
+                    at.answered(f"{id(at)}-{number}", "a", clock.now())
+                left -= min(count, left)
+                at.others_spent(await database.write(at.exchange))
+            for _minute in range(4):
+                clock.at += timedelta(seconds=58)
+                shuffled = order.sample(meters, len(meters))
+                await asyncio.gather(*(look(at, database) for at in shuffled))
+                assert sum((counted(at) for at in meters), Decimal(0)) <= from_units(10_000)
+                clock.at += timedelta(seconds=2)
+
+    asyncio.run(run())
+
+
+def counted(at: Spending) -> Decimal:
+    """What calls of this controller alone cost."""
+    at.others_spent({})
+    return at.spent(ACCOUNT).total
+
+
+def meter(name: str, clock: Clock | None = None) -> Spending:
     """A call costs a tenth of the cap."""
-    made = Spending(Clock(), Calendar(ZoneInfo("UTC")), Terms(), lambda _number: False, controller=name)
+    made = Spending(
+        clock or Clock(), Calendar(ZoneInfo("UTC")), Terms(), lambda _number: False, controller=name
+    )
     price = Price(account_id=None, valid_from=NOW, minute=from_units(1_000), number_month=from_units(0))
     made.prices = PriceBook([price])
     return made
