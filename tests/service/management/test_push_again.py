@@ -110,7 +110,7 @@ async def test_given_a_cdr_of_an_older_version_when_pushed_again_then_it_is_a_co
     assert "older version" in reply.body["detail"]
 
 
-async def test_given_a_cdr_for_a_disabled_receiver_when_pushed_again_then_it_is_a_conflict_and_nothing_is_sent(
+async def test_given_a_disabled_receiver_when_a_cdr_is_pushed_again_then_it_is_a_conflict_and_nothing_goes(
     here: World,
 ) -> None:
     async with PushReceiver.start() as receiver:
