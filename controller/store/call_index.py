@@ -92,7 +92,7 @@ def add(session: Session, entries: Sequence[Entry]) -> None:
     """Take in these calls, which follow those that are in, and remember how far that is."""
     connection = session.connection()
     last = max(entries, key=lambda entry: entry.number)
-    # In the order of their positions they are written in one go.
+    # In the order of their positions the tables grow at their ends.
     ordered = sorted(entries, key=lambda entry: entry.place)
     positions = _free(connection, [entry.place.position for entry in ordered])
     rows = [_row(position, entry) for position, entry in zip(positions, ordered, strict=True)]
