@@ -37,7 +37,7 @@ async def endpoints(settings: Settings) -> list[Finding]:
     found = [row for row in await _read(settings, troubled_endpoints) or [] if row.disabled_at]
     if found:
         names = ", ".join(f"{row.url} of {row.app_key}" for row in found)
-        text = f"{len(found)} disabled after days of failures, nothing is sent there: {names}"
+        text = f"{len(found)} disabled after days of failures, their CDRs are held: {names}"
         remedy = "when they work again: `voicecall cdr push`, or `voicecall pushes enable`"
         findings.append(Finding("pushes", Level.WARNING, text, remedy))
     return findings or [ok("pushes", "no endpoint is disabled")]

@@ -44,7 +44,7 @@ _PUSH_HEADERS = {
 _SEQUENCE = {"X-Call-Sequence": "0, 1, 2 ... in each call, in the order in which things happened."}
 _DIGEST = (
     '`UsernameToken Username="<app_key>", PasswordDigest="<digest>", Nonce="<nonce>", '
-    'Created="<UTC or UTC+8>Z"`'
+    'Created="<UTC or local time>Z"`'
 )
 
 

@@ -260,7 +260,7 @@ async def test_B2_given_a_disabled_receiver_when_enabled_then_it_is_well_and_wha
     calls = await with_pushes(here)
 
     shown = (await admin.get("/pushes/receivers")).text
-    assert "disabled: nothing is sent there" in shown
+    assert "disabled: its CDRs are held" in shown
     assert "fails, and is tried again" in shown
     assert "<script>refused" not in shown
     token = shown.partition('data-csrf="')[2].partition('"')[0]
