@@ -139,7 +139,7 @@ def end_call(
 
 def has_ended_at(session: Session, call_id: str, moment: datetime) -> bool:
     """Whether the call has ended at just this moment."""
-    its = select(Call.id).where(col(Call.id) == call_id, col(Call.ended_at) == moment)
+    its = select(col(Call.id)).where(col(Call.id) == call_id, col(Call.ended_at) == moment)
     return session.execute(its).first() is not None
 
 
