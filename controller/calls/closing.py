@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlmodel import Session
+
 from controller.calls.call import LiveCall, StatusTeller
 from controller.calls.cdr import make_cdr
 from controller.calls.metering import Meter
@@ -72,8 +74,9 @@ class Closing:
         url = call.request.fee_url
         due_at = _gathered(ended_at, self._cdr_gathering)
         delivery = CdrDelivery(url, due_at) if url else None
-        ended = await self._persistently(
-            lambda session: rows.end_call(
+
+        def end(session: Session) -> bool:
+            ended = rows.end_call(
                 session,
                 call.id,
                 ended_at=ended_at,
@@ -84,8 +87,10 @@ class Closing:
                 delivery=delivery,
                 recording=recording,
             )
-        )
-        if not ended:
+            # An attempt may have gone through and its answer been lost.
+            return ended or rows.has_ended_at(session, call.id, ended_at)
+
+        if not await self._persistently(end):
             return
         call.timeline.add(last)
         self._meter.ended(call.id, call.request.account_id, call.legs, ended_at)

@@ -158,9 +158,12 @@ class CallService:
         self._live[call_id] = call
         try:
             place = await self._write_down(call, nonce, limits, key)
+        except Refused:
+            self._forget(call)
+            raise
         except BaseException:
-            del self._live[call_id]
-            self._meter.forget(call_id)
+            # It may be written all the same, as when the connection breaks at the commit.
+            self._tasks[call_id] = asyncio.create_task(self._take_back(call), name=f"take back {call_id}")
             raise
         if place.too_often:
             windows = [str(window) for window in place.too_often]
@@ -171,6 +174,15 @@ class CallService:
             call.tell(Kind.TOO_OFTEN, None, {"windows": windows})
         self._begin(call)
         return Accepted(session_id, place.idle)
+
+    async def _take_back(self, call: LiveCall) -> None:
+        """Close a call that nobody was promised, if it was written down."""
+        try:
+            await asyncio.shield(self.close(call, INTERNAL_ERROR))
+        except Fenced:
+            log.warning("A call is another controller's now", extra={"call": call.id})
+        finally:
+            self._forget(call)
 
     async def _write_down(
         self, call: LiveCall, nonce: NonceUse | None, limits: Limits, key: KeyUse | None

@@ -137,6 +137,12 @@ def end_call(
     return True
 
 
+def has_ended_at(session: Session, call_id: str, moment: datetime) -> bool:
+    """Whether the call has ended at just this moment."""
+    its = select(col(Call.id)).where(col(Call.id) == call_id, col(Call.ended_at) == moment)
+    return session.execute(its).first() is not None
+
+
 def live_calls(session: Session, controller: str) -> list[Call]:
     """The calls that a controller has not ended."""
     found = session.execute(

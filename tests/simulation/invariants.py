@@ -18,6 +18,9 @@ _WRITTEN_AFTER = 0.06
 
 _MEETING = timedelta(seconds=0.1)
 
+_READ_LATE = ("Asterisk hangs", "packets held up", "a second controller takes the application")
+"""Faults by which what was asked for in time comes to an application that has nobody any more."""
+
 _GIVEN_UP = 12.0
 """Seconds after which the calls of an Asterisk that stays away are over: 8, and time to write that down."""
 
@@ -86,8 +89,7 @@ def check(world: World) -> list[str]:
         ):
             found.append("its CDR was pushed to nobody")
         wrong += [f"{call}: {fault}" for fault in found]
-    if not any(fault in ("Asterisk hangs", "packets held up") for _, fault in world.faults):
-        # What is read late may have been asked for in time.
+    if not any(fault in _READ_LATE for _, fault in world.faults):
         wrong += [f"asked for while nobody listened: {channel}" for channel in world.asterisk.unheard]
     wrong += _taken_for_left_behind(world, cdrs)
     wrong += _secrets(world)

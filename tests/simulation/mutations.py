@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from controller.ari import client, connection
+from controller.ari import client
 from controller.asterisk.node import Node
 from controller.calls import line
 from controller.calls.closing import Closing
@@ -52,7 +52,7 @@ def _gathering_answers() -> Iterator[None]:
 
 @contextmanager
 def _closing_without_looking() -> Iterator[None]:
-    """A call that is closed already is closed again."""
+    """A call that is closed already, or was never written down, is closed and told of."""
     end = rows.end_call
 
     def always(session: Any, call_id: str, **values: Any) -> bool:
@@ -128,9 +128,6 @@ MUTATIONS: dict[str, Callable[[], Any]] = {
     "bridges are not destroyed": _bridges_stay,
     "calls are taken without a connection": _sending_over_the_next_socket,
     "live calls are not counted": _instead(limits, "_check_live", lambda *_: 1),
-    "a lost prompt's end is waited for": _instead(
-        connection.Connection, "_fail_unanswered", lambda _self: None
-    ),
 }
 
 

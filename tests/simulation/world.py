@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextvars
 import logging
 import shutil
 import sqlite3
@@ -226,26 +227,24 @@ class World:
         self._running = self.loop.spawn(process, self._serve(self._stop, Random(self.random.random())))
 
     async def _serve(self, stop: asyncio.Event, random: Random) -> None:
-        while True:
-            try:
-                async with running_controller(
-                    self._settings(),
-                    clock=self.clock,
-                    random=random,
-                    sender=self.receivers,
-                    hands_over=lambda: self._hands_over,
-                ) as self.controller:
-                    await _until_stopped(self.controller, stop)
-                    self.controller = None
-            except (OperationalError, FleetError):
-                # As systemd would: a program that ends is started again.
+        try:
+            async with running_controller(
+                self._settings(),
+                clock=self.clock,
+                random=random,
+                sender=self.receivers,
+                hands_over=lambda: self._hands_over,
+            ) as self.controller:
+                await _until_stopped(self.controller, stop)
                 self.controller = None
-                await asyncio.sleep(0.5)
-            except Exception as error:
-                self.wrong.append(f"the controller ended with {error!r}")
-                raise
-            else:
-                return
+        except (OperationalError, FleetError):
+            # The program ends, whatever it is still at; as systemd would, somebody starts it again.
+            self.controller = None
+            self.loop.call_later(0.5, self.start_controller, context=contextvars.Context())
+            self.loop.kill(self.controllers[-1])
+        except Exception as error:
+            self.wrong.append(f"the controller ended with {error!r}")
+            raise
 
     def crash(self) -> None:
         """SIGKILL; somebody starts it again."""

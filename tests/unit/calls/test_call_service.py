@@ -33,7 +33,28 @@ from controller.phone_number import PhoneNumber
 from controller.store.calls import NonceUse
 from controller.store.errors import LimitReached, Replayed
 from controller.store.limits import Limits
-from controller.store.tables import Call, Service
+from controller.store.tables import Call, Cdr, Service
+
+
+async def taken_back(house: House) -> None:
+    """Wait until no call is live; nobody tells when a refused one no longer is."""
+    async with asyncio.timeout(5):
+        while house.service.live_ids:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def lose_answers(house: House, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """The next writes are done, and look as if they had failed."""
+    left, write = [None] * times, house.database.write
+
+    async def done_and_lost(work: Any, *, patience: float = 0.0) -> Any:
+        result = await write(work, patience=patience)
+        if left:
+            left.pop()
+            raise OSError("connection lost")
+        return result
+
+    monkeypatch.setattr(house.database, "write", done_and_lost)
 
 
 class FailingWrites:
@@ -198,9 +219,35 @@ async def test_given_the_database_fails_when_a_call_is_asked_for_then_no_call_is
     writes.failures = 1
     with pytest.raises(OSError, match="disk full"):
         await house.start()
-    assert house.service.live_ids == frozenset()
+    await taken_back(house)
     assert house.asked == []
+    assert await house.rows(Cdr) == []
     assert (await house.call(behaviour=ANSWERS)).state_code == 0
+
+
+async def test_E4_given_a_commit_whose_answer_is_lost_when_a_call_is_asked_for_then_its_place_is_free_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_answers(house, monkeypatch, 1)
+    with pytest.raises(OSError, match="connection lost"):
+        await house.start()
+    await taken_back(house)
+    assert house.asked == []
+    assert await house.live_rows() == 0
+    assert len(await house.rows(Cdr)) == 1
+
+
+async def test_E4_given_a_commit_whose_answer_is_lost_when_a_call_ends_then_it_is_told_of_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.phone_does(ANSWERS)
+    accepted = await house.start()
+    lose_answers(house, monkeypatch, 5)
+    ended = await house.ended(accepted, limit=20)
+
+    assert ended.kinds.count(Kind.DISCONNECT) == 1
+    assert len(await house.rows(Cdr)) == 1
+    assert await house.pushes_due() == 1
 
 
 async def test_given_who_asked_goes_away_when_the_call_is_being_accepted_then_it_is_made_all_the_same(
