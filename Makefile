@@ -83,10 +83,10 @@ simulate-mutations: setup ## Does the simulation find what is taken away? At whi
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.mutations
 
 crash: setup ## Every fault at every stage of every service, and some at random: nothing is lost
-	@$(BIN)/pytest tests/crash -n 2 -m "not long"
+	@$(BIN)/pytest tests/crash -n 4 -m "not long"
 
 crash-long: setup ## The same with the rows and runs that take longer
-	@$(BIN)/pytest tests/crash -n 2
+	@$(BIN)/pytest tests/crash -n 4
 
 crash-random: setup ## Faults at random under load: SEED=1, FAULTS=100
 	@$(BIN)/python -m tests.crash --seed $(or $(SEED),1) --faults $(or $(FAULTS),100)

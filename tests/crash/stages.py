@@ -56,7 +56,7 @@ class Scene:
             session = await self.world.start(str(place), place.service, **place.fields)
             self.passing[session] = place
         query = "select count(*) from cdr where call_id = ?"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             for session in [s for s, place in self.passing.items() if place in places]:
                 while not self.world.sql(query, session.partition("@")[0])[0][0]:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)

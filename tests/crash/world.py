@@ -167,7 +167,7 @@ class World:
         async with ApiClient.open(self.controller.url, app, SECRET) as client:
             return await client.post(path, body, aksk_headers(app, SECRET))
 
-    async def ready(self, timeout: float = 30) -> None:
+    async def ready(self, timeout: float = 60) -> None:
         """Wait until calls are taken."""
         assert self.controller is not None
         async with asyncio.timeout(timeout), aiohttp.ClientSession(self.controller.url) as http:
@@ -185,7 +185,7 @@ class World:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
             return database.execute(query, values).fetchall()
 
-    async def until(self, session: str, kind: str, leg: str | None, timeout: float = 15) -> None:
+    async def until(self, session: str, kind: str, leg: str | None, timeout: float = 40) -> None:
         """Wait until a call has come so far as its timeline tells."""
         wanted = (session.partition("@")[0], kind, leg)
         query = "select 1 from timeline_entry where call_id = ? and kind = ? and leg is ?"
