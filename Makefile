@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
-.PHONY: pictures service-postgres integration-postgres bench requirements result-codes migration format
+.PHONY: replay record-replays pictures service-postgres integration-postgres bench requirements result-codes migration format
 
 BIN := .venv/bin
 
@@ -18,11 +18,12 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## Unit, service, fuzz, simulation, integration on a real Asterisk, conformance, listening to the voice
+test: setup ## Unit, service, fuzz, simulation, replay, integration on a real Asterisk, conformance, listening to the voice
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
+	@$(BIN)/pytest tests/replay
 	@$(BIN)/pytest tests/integration -n 2
 	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
@@ -81,6 +82,12 @@ simulate: setup ## More worlds than that: SEEDS=100000, FIRST=0
 
 simulate-mutations: setup ## Does the simulation find what is taken away? At which seed?
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.mutations
+
+replay: setup ## Calls of real phones over a real Asterisk, replayed: the same must come of them
+	@$(BIN)/pytest tests/replay
+
+record-replays: setup ## Make those calls anew and keep what was said; with ONLY=busy some of them
+	@PYTHONPATH=tests $(BIN)/python -m replay.record $(ONLY)
 
 crash: setup ## Every fault at every stage of every service, and some at random: nothing is lost
 	@$(BIN)/pytest tests/crash -n 4 -m "not long"
