@@ -69,6 +69,7 @@ for _name, _about in (
     ("number", "Numbers that calls show."),
     ("trunk", "Trunks: SIP peers that take calls."),
     ("route", "Routes: over which trunks numbers go."),
+    ("node", "Asterisk nodes: whether they get new calls."),
 ):
     app.add_typer(typer.Typer(cls=_Managed, help=_about, no_args_is_help=True), name=_name)
 app.add_typer(push_command.pushes, name="pushes")
@@ -126,7 +127,7 @@ async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
     process.settle_memory()
     announcing = asyncio.create_task(_announce_ready(controller))
     stopped = asyncio.create_task(stop.wait())
-    lost = asyncio.create_task(controller.node.ended())
+    lost = asyncio.create_task(controller.fleet.ended())
     await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
     for task in (announcing, stopped):
         task.cancel()
@@ -137,7 +138,7 @@ async def until_stopped(controller: "Controller", stop: asyncio.Event) -> None:
 
 async def _announce_ready(controller: "Controller") -> None:
     """One line on standard output, for whoever started us: calls can be made now."""
-    await controller.node.ari.wait_ready()
+    await controller.fleet.wait_ready()
     typer.echo(f"ready at {controller.url}")
     sys.stdout.flush()
 

@@ -7,7 +7,7 @@ from controller.accounts.directory import LiveDirectory
 from controller.accounts.errors import AccountError
 from controller.agi import Abilities, Announcement, Refused
 from controller.asterisk.errors import FleetError
-from controller.asterisk.node import Node
+from controller.asterisk.fleet import Fleet
 from controller.calls.call import CallRequest, Notification, PlayItem, Prompt
 from controller.calls.service import CallService, ShuttingDown
 from controller.phone_number import PhoneNumber
@@ -32,7 +32,7 @@ class Door:
         self,
         directory: LiveDirectory,
         admission: Admission,
-        node: Node,
+        fleet: Fleet,
         calls: CallService,
         library: PromptLibrary,
         shipped: ShippedPrompts,
@@ -41,7 +41,7 @@ class Door:
     ) -> None:
         self._directory = directory
         self._admission = admission
-        self._node = node
+        self._fleet = fleet
         self._calls = calls
         self._library = library
         self._shipped = shipped
@@ -61,14 +61,15 @@ class Door:
         del caller
         announcement = self._shipped.prompt(self._language, "not_in_service")
         shown = f"+{called.removeprefix('+')}" in self._directory.now.numbers
-        return Announcement(self._library.file(announcement.digest), REJECTED if shown else UNALLOCATED)
+        media = self._fleet.media(self._library.media(announcement.digest))
+        return Announcement(media.removeprefix("sound:"), REJECTED if shown else UNALLOCATED)
 
     async def route(self, number: PhoneNumber) -> str:
         """What Asterisk dials to reach a number that the operator lets be called. Raises Refused."""
         try:
             self._directory.now.check_open()
             self._admission.check_callee(number)
-            return self._node.ways(number)[0].dial_string
+            return self._fleet.choose([number]).ways(number)[0].dial_string
         except _REFUSALS as error:
             raise Refused(str(error)) from error
 

@@ -100,6 +100,7 @@ GROUPS = {
         },
         ("prefix", "trunks", "contact"),
     ),
+    "node": Group({"drain": "drain_node", "resume": "resume_node"}, ("name", "draining")),
     "enterprise": Group(
         {
             "list": "list_enterprises",

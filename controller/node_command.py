@@ -36,13 +36,17 @@ def node_files(
     module_dir: Annotated[Path, typer.Option(help="Asterisk's modules on the node.")] = Path(
         "/usr/lib/x86_64-linux-gnu/asterisk/modules"
     ),
+    node: Annotated[str, typer.Option(help="Its name in the settings, where there are several.")] = "",
     config: ConfigOption = None,
 ) -> None:
     """Write the configuration of an Asterisk node; ports, users and passwords are those of the settings.
 
     Paths in it are those of Debian's package. The dialplan goes into the same folder.
     """
-    settings = read_settings(config).asterisk
+    nodes = {found.name: found for found in read_settings(config).nodes}
+    settings = nodes.get(node) if node or len(nodes) > 1 else next(iter(nodes.values()))
+    if settings is None:
+        raise failure(f"--node {node or 'is missing'}: the settings have {', '.join(nodes)}")
     first, _, last = rtp_ports.partition("-")
     if not (first.isdigit() and last.isdigit() and int(first) < int(last) <= 65535):
         raise failure(f"--rtp-ports {rtp_ports}: must be like 10000-19999")

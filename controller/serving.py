@@ -13,6 +13,7 @@ from sqlalchemy import select
 from controller.accounts.admission import Admission
 from controller.api.entrance import Gate
 from controller.api.listener import Listener, listening
+from controller.api.node_prompts import prompt_routes
 from controller.api.openapi.document import document
 from controller.api.openapi.routes import documentation_routes
 from controller.api.pacing import Pacer
@@ -23,7 +24,7 @@ from controller.api.wire.handlers import WireApi
 from controller.api.wire.idempotency import StartedCalls
 from controller.api.wire.plans import Planner
 from controller.api.wire.token_handlers import TokenApi
-from controller.asterisk.node import Node
+from controller.asterisk.fleet import Fleet
 from controller.calls.service import CallService
 from controller.calls.wishes import StopWishes
 from controller.console.console import Console
@@ -83,8 +84,10 @@ async def serving(
         *Console(PAGES, Desk(OPERATIONS, services), remote).routes(),
         *metrics_routes(observability, settings.metrics, remote),
     ]
+    if any(node.prompt_url for node in settings.nodes):
+        routes += prompt_routes((settings.prompt_dir, settings.speech_dir))
     gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout, REFUSALS)
-    ready = partial(_readiness, services.node, database, calls)
+    ready = partial(_readiness, services.fleet, database, calls)
     app = make_app(routes, ready, settings.http, gate, observability.answered)
     async with AsyncExitStack() as stack:
         with naming_port("http.port", settings.http.address, settings.http.port):
@@ -98,7 +101,7 @@ def _lockout(settings: AuthenticationSettings) -> Lockout:
     )
 
 
-async def _readiness(node: Node, database: Database, calls: CallService) -> Readiness:
+async def _readiness(fleet: Fleet, database: Database, calls: CallService) -> Readiness:
     """Whether calls can be taken."""
     try:
         async with asyncio.timeout(_DATABASE_PATIENCE):
@@ -109,8 +112,8 @@ async def _readiness(node: Node, database: Database, calls: CallService) -> Read
     return Readiness(
         {
             "database": answers,
-            "node": node.available,
-            "trunks": node.trunks_in_force,
+            "node": fleet.takes_calls,
+            "trunks": fleet.trunks_in_force,
             "controller": not calls.draining,
         }
     )

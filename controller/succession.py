@@ -1,11 +1,12 @@
 """A controller among several: it joins them, ends when it is taken over, goes on with what others left."""
 
+import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 
-from controller.asterisk.node import Node
+from controller.asterisk.fleet import Fleet
 from controller.calls.recovery import Recovery
 from controller.clock import Clock
 from controller.lifecycle import background
@@ -28,8 +29,8 @@ async def joined(
     """This controller among those of its database, which it leaves at the end; None: it has no others."""
     if not database.shared:
         return None
-    node = settings.own_asterisk
-    membership = Membership(database, settings.controller, node.application, node.name, clock, on_fenced)
+    names = [node.name for node in settings.nodes]
+    membership = Membership(database, settings.controller, settings.application, names, clock, on_fenced)
     await membership.join()
     stack.push_async_callback(membership.leave)
     await stack.enter_async_context(background(membership.live()))
@@ -43,17 +44,13 @@ def die(reason: str) -> None:
     os._exit(os.EX_TEMPFAIL)
 
 
-async def take_over(estate: Estate, *, node: Node, recovery: Recovery, pushes: Pushes, clock: Clock) -> None:
+async def take_over(
+    estate: Estate, *, fleet: Fleet, recoveries: Mapping[str, Recovery], pushes: Pushes, clock: Clock
+) -> None:
     """Go on with what another controller has left."""
     pushes.adopt(estate.behind, clock.now())
     # The dialplan may have been told to ask the other one.
-    await node.announce()
-    if estate.node != node.name:
-        if estate.live:
-            log.error(
-                "Calls are closed whose node this controller doesn't know",
-                extra={"node": estate.node, "calls": len(estate.live)},
-            )
-        await recovery.close_all(estate.live)
-        return
-    await recovery.take_over(estate.application)
+    await fleet.announce()
+    await recoveries[fleet.first.name].close_elsewhere(fleet.names)
+    shared = [recovery for name, recovery in recoveries.items() if name in estate.nodes]
+    await asyncio.gather(*(recovery.take_over(estate.application) for recovery in shared))

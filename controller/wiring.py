@@ -16,6 +16,7 @@ from controller.accounts.spending import SpendingTerms
 from controller.agi import agi_server
 from controller.api.listener import Listener
 from controller.api.wire.plans import Planner
+from controller.asterisk.fleet import LATE, Fleet, made_fleet
 from controller.asterisk.node import Node
 from controller.billing.room import Billing
 from controller.calls.brake import Brake, Wait
@@ -62,8 +63,8 @@ from controller.succession import die, joined, take_over
 
 log = logging.getLogger(__name__)
 
-_COMMANDS_LATE, _WRITES_LATE = 1.0, 2.0
-"""Seconds that commands for Asterisk and writes may wait; beyond that no calls are taken."""
+_WRITES_LATE = 2.0
+"""Seconds that writes may wait; beyond that no calls are taken."""
 
 _HURRY = 1.0
 """Seconds that pushes and fetches under way get when somebody insists on the end."""
@@ -81,7 +82,7 @@ class Controller:
 
     settings: Settings
     listener: Listener
-    node: Node
+    fleet: Fleet
     calls: CallService
     database: Database
     directory: LiveDirectory
@@ -89,6 +90,11 @@ class Controller:
     search: CallSearch
     content: Content
     reviews: ReviewQueue
+
+    @property
+    def node(self) -> Node:
+        """The first node, as a rule the only one."""
+        return self.fleet.first
 
     @property
     def url(self) -> str:
@@ -123,8 +129,8 @@ async def running_controller(
         observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))
         speech = await stack.enter_async_context(running_speech(settings))
-        node = Node(
-            settings.own_asterisk,
+        fleet = made_fleet(
+            settings.nodes,
             simulated_prefix=settings.calls.simulated_prefix,
             phone=settings.phone,
             clock=clock,
@@ -134,19 +140,20 @@ async def running_controller(
         content = await opened_content(
             settings,
             database,
-            [node],
+            list(fleet),
             speech,
             clock,
             lambda media: calls.playing(media),
             lambda: directory.refresh(),
         )
         directory = LiveDirectory(
-            database, lambda changed: _changed(changed, node, speech, content.distributor)
+            database, lambda changed: _changed(changed, fleet, speech, content.distributor)
         )
         await directory.refresh()
         guard = AddressGuard(settings.pushes.allowed_networks)
-        guard.protect_url(settings.asterisk.ari_url)
-        guard.protect(settings.asterisk.ami_address, settings.asterisk.ami_port)
+        for its in settings.nodes:
+            guard.protect_url(its.ari_url)
+            guard.protect(its.ami_address, its.ami_port)
         pushes = await stack.enter_async_context(
             opened_pushes(
                 settings,
@@ -164,13 +171,13 @@ async def running_controller(
             opened_outbox(database, settings.mail, settings.pushes, guard, clock, random, sender)
         )
         reviews = ReviewQueue(database, clock, REVIEWED, notices.wake)
-        keeper = RecordingKeeper(
-            database,
-            node,
-            clock,
-            settings.recording_dir,
-            keep=timedelta(days=settings.recordings.keep_days),
-        )
+        keep = timedelta(days=settings.recordings.keep_days)
+        keepers = [RecordingKeeper(database, node, clock, settings.recording_dir, keep) for node in fleet]
+
+        def wake_keepers() -> None:
+            for keeper in keepers:
+                keeper.wake()
+
         billing = Billing(
             database,
             clock,
@@ -185,17 +192,17 @@ async def running_controller(
         brake = Brake(
             settings.limits.max_calls,
             [
-                Wait("commands for Asterisk", lambda: node.ari.longest_wait, _COMMANDS_LATE),
+                Wait("commands for Asterisk", lambda: fleet.longest_wait, LATE),
                 Wait("database", lambda: database.longest_wait, _WRITES_LATE),
             ],
         )
         calls = CallService(
             database,
             journal,
-            node,
+            fleet,
             observability.telling(pushes.statuses),
             pushes.outbox.wake,
-            keeper.wake,
+            wake_keepers,
             clock,
             random,
             settings.calls,
@@ -209,14 +216,21 @@ async def running_controller(
         wishes = StopWishes(database, calls, clock, settings.controller)
         observability.look_at(
             live_calls=lambda: calls.live,
-            nodes=lambda: {node.name: node.available},
-            trunks=lambda: {state.name: state.works for state in node.trunks.all()},
-            commands_in_flight=lambda: node.ari.in_flight,
+            nodes=lambda: {node.name: node.works for node in fleet},
+            node_calls=lambda: {node.name: len(node.calls) for node in fleet},
+            trunks=fleet.trunks_work,
+            commands_in_flight=lambda: fleet.in_flight,
             writes_waiting=lambda: database.waiting,
             pushes_inside=lambda: pushes.courier.inside,
             speech=_speech_figures(speech),
         )
-        recovery = node.on_snapshot = Recovery(database, node, calls, clock, settings.controller)
+        recoveries = {
+            node.name: Recovery(database, node, calls, clock, settings.controller) for node in fleet
+        }
+        for node in fleet:
+            node.on_snapshot = recoveries[node.name]
+            if len(fleet) > 1:
+                node.on_lost = recoveries[node.name].give_up
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
         archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))
@@ -228,12 +242,13 @@ async def running_controller(
             captures = await stack.enter_async_context(
                 opened_captures(_no_longer_than_calls(settings), settings.capture_file, clock)
             )
-        node.on_dialled = captures.claim
+        for node in fleet:
+            node.on_dialled = captures.claim
         works = (
             captures.run(),
             directory.run(),
             sweeper.run(),
-            keeper.run(),
+            *(keeper.run() for keeper in keepers),
             archive.run(),
             observability.run(),
             wishes.run(),
@@ -244,15 +259,18 @@ async def running_controller(
         for work in (*works, *others):
             await stack.enter_async_context(background(work))
         admission = Admission(
-            settings.dialling, settings.limits, clock, settings.calls.simulated_prefix, node.phones
+            settings.dialling, settings.limits, clock, settings.calls.simulated_prefix, fleet.phones
         )
-        door = Door(directory, admission, node, calls, library, shipped, settings.agi.language, random)
+        door = Door(directory, admission, fleet, calls, library, shipped, settings.agi.language, random)
         agi_address = await stack.enter_async_context(_opened(door, settings.agi))
-        node.global_variables[AGI_VARIABLE] = agi_address
+        fleet.set_variable(AGI_VARIABLE, agi_address)
         guard.protect_url(agi_address)
-        await stack.enter_async_context(node)
+        silence = await asyncio.to_thread(shipped.silence)
+        fleet.prove_with(library.media(silence.digest), silence.seconds)
+        await recoveries[fleet.first.name].close_elsewhere(fleet.names)
+        await stack.enter_async_context(fleet)
         if membership is not None:
-            heir = partial(take_over, node=node, recovery=recovery, pushes=pushes, clock=clock)
+            heir = partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock)
             await stack.enter_async_context(background(membership.watch(heir)))
         percent = settings.recordings.inspection_percent
         planner = Planner(
@@ -268,7 +286,7 @@ async def running_controller(
             database,
             clock,
             directory,
-            node,
+            fleet,
             billing.spending,
             content,
             reviews,
@@ -283,10 +301,10 @@ async def running_controller(
         guard.protect_url(listener.url)
         # While it drains it answers: calls can be stopped, and new ones are refused in words.
         stack.push_async_callback(
-            _drain, settings, calls, (pushes, notices, keeper), hurry or asyncio.Event(), hands_over
+            _drain, settings, calls, (pushes, notices, *keepers), hurry or asyncio.Event(), hands_over
         )
         yield Controller(
-            settings, listener, node, calls, database, directory, billing, search, content, reviews
+            settings, listener, fleet, calls, database, directory, billing, search, content, reviews
         )
 
 
@@ -301,13 +319,13 @@ def _speech_figures(speech: Synthesiser | None) -> dict[str, Callable[[], float]
 
 
 async def _changed(
-    directory: Directory, node: Node, speech: Synthesiser | None, distributor: Distributor
+    directory: Directory, fleet: Fleet, speech: Synthesiser | None, distributor: Distributor
 ) -> None:
     """Bring what was declared into force."""
     distributor.wake()
     if speech is not None and directory.templates:
         speech.warm()
-    await node.configure(directory.trunks, directory.routes)
+    await fleet.configure(directory.trunks, directory.routes, directory.draining)
 
 
 def _no_longer_than_calls(settings: Settings) -> CaptureSettings:

@@ -120,7 +120,7 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
     try:
         async with running_controller(settings, hurry=stop.insisted) as controller:
             reload_on_hangup(controller)
-            await controller.node.ari.wait_ready()
+            await controller.fleet.wait_ready()
             typer.echo(
                 f"voicecall listens on {controller.url}, its console on {controller.url}/console; "
                 f"SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
@@ -197,7 +197,7 @@ class Platform:
         from controller.wiring import running_controller
 
         async with running_controller(self.settings, **replacements) as controller:
-            await controller.node.ari.wait_ready()
+            await controller.fleet.wait_ready()
             yield controller
 
     @asynccontextmanager

@@ -144,6 +144,8 @@ class Directory:
     routes: tuple[RouteConfiguration, ...] = ()
     accounts: dict[str, AccountTerms] = field(default_factory=dict)
     holds: tuple[Held, ...] = ()
+    draining: frozenset[str] = frozenset()
+    """Nodes that get no new calls."""
 
     def application(self, key: str) -> Application:
         """The application with this key. Raises AppUnknown."""
@@ -280,6 +282,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
         tuple(RouteConfiguration(row.prefix, tuple(row.trunks), row.contact) for row in rows.routes),
         {row.id: terms_of(row) for row in rows.accounts.values()},
         tuple(Held(row.scope, row.ends_calls) for row in rows.holds),
+        frozenset(row.name for row in rows.drained),
     )
 
 

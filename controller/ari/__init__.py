@@ -15,7 +15,7 @@ its objects (`ObjectPresent`, `ObjectGone`), since Asterisk does not repeat the 
 """
 
 from controller.ari.client import Client
-from controller.ari.connection import Address, Connection, Permission, retry_unless_refused
+from controller.ari.connection import Address, Connection, Permission, RetryDecision, retry_unless_refused
 from controller.ari.errors import (
     AriError,
     Conflict,
@@ -88,6 +88,7 @@ __all__ = [
     "RecordingFinished",
     "RequestTimeout",
     "ResponseError",
+    "RetryDecision",
     "ServerError",
     "Snapshot",
     "StasisEnd",

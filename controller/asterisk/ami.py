@@ -10,6 +10,9 @@ from panoramisk import Manager
 from controller.asterisk.errors import FleetError
 from controller.settings import AsteriskSettings
 
+_EDITS_AT_ONCE = 20
+"""Changes to a configuration file in one action: it may have 128 headers."""
+
 
 class AmiError(FleetError):
     """AMI can't be reached, refused the password or failed at an action."""
@@ -62,6 +65,47 @@ class AmiSession:
     async def reload(self, module: str) -> None:
         """Have a module read its configuration again."""
         await self.action({"Action": "Reload", "Module": module})
+
+    async def replace_file(self, name: str, text: str) -> None:
+        """Have a configuration file of Asterisk's say this and nothing else.
+
+        :param text: sections whose names differ; comments are left out.
+        """
+        edits = [{"Action": "DelCat", "Cat": section} for section in await self._sections(name)]
+        section = ""
+        for line in text.splitlines():
+            line = line.strip()
+            if line.startswith("["):
+                section = line[1:-1]
+                edits.append({"Action": "NewCat", "Cat": section})
+            elif line and not line.startswith(";"):
+                variable, _, value = line.partition("=")
+                edits.append(
+                    {"Action": "Append", "Cat": section, "Var": variable.strip(), "Value": value.strip()}
+                )
+        for start in range(0, len(edits), _EDITS_AT_ONCE):
+            action = {"Action": "UpdateConfig", "SrcFilename": name, "DstFilename": name}
+            for number, edit in enumerate(edits[start : start + _EDITS_AT_ONCE]):
+                action |= {f"{key}-{number:06}": value for key, value in edit.items()}
+            await self.action(action)
+
+    async def _sections(self, name: str) -> list[str]:
+        """The sections that a configuration file has, which is made if it isn't there."""
+        try:
+            await self.action({"Action": "CreateConfig", "Filename": name})
+        except AmiError as error:
+            if "exists" not in str(error):
+                raise
+        else:
+            return []
+        try:
+            answer = await self.action({"Action": "ListCategories", "Filename": name})
+        except AmiError as error:
+            # Asterisk says so of an empty file.
+            if "no categories" not in str(error):
+                raise
+            return []
+        return [value for header, value in answer.items() if header.lower().startswith("category-")]
 
     async def command(self, line: str) -> list[str]:
         """The output of a command of the Asterisk console."""

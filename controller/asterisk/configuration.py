@@ -56,6 +56,7 @@ def render_node(configuration: NodeConfiguration, templates: Path | None = None)
     for directory in (
         configuration.etc_dir,
         configuration.lib_dir / "keys",
+        configuration.lib_dir / "cache",
         configuration.run_dir,
         configuration.log_dir,
         configuration.recording_dir,

@@ -11,6 +11,7 @@ from typing import Self
 from controller import ari
 from controller.asterisk import simulated
 from controller.asterisk.errors import FleetError, NodeUnavailable
+from controller.asterisk.media import remote_media
 from controller.asterisk.phones import Phones
 from controller.asterisk.probe import check_plays
 from controller.asterisk.routing import (
@@ -49,10 +50,19 @@ _UNWANTED_EVENTS = (
 _LOST_AFTER = 8.0
 """Seconds without a connection after which the calls of a node are given up."""
 
+_PROBE_AGAIN = 5.0
+"""Seconds until a node that can't play prompts is asked again whether it can."""
+
 OnDialled = Callable[[str, str], None]
 """Takes a channel's id and its SIP Call-ID; "": it speaks no SIP."""
 
 OnSnapshot = Callable[[ari.Snapshot], Awaitable[None]]
+
+OnLost = Callable[[], Awaitable[None]]
+
+
+async def _nothing_to_do() -> None:
+    pass
 
 
 def _nobody_listens(_channel_id: str, _sip_id: str) -> None:
@@ -63,7 +73,8 @@ class Node:
     """An Asterisk that calls are made on.
 
     Each time the connection was made or regained, before calls are taken again, `global_variables` are set in
-    the node's dialplan and `on_snapshot` is called.
+    the node's dialplan and `on_snapshot` is called. `on_lost` is awaited when it has been away for so long
+    that its calls are given up.
     """
 
     def __init__(
@@ -76,16 +87,27 @@ class Node:
         clock: Clock | None = None,
         random: Random | None = None,
         permission: ari.Permission | None = None,
+        retry: ari.RetryDecision = ari.retry_unless_refused,
     ) -> None:
         self.name = settings.name
         self.settings = settings
         self.on_snapshot = on_snapshot
+        self.on_lost: OnLost = _nothing_to_do
+        self.calls: set[str] = set()
+        """Ids of the calls that this controller has on it."""
+        self.draining = False
+        """Calls under way may end; it gets no new ones."""
+        self.probe: tuple[str, float] | None = None
+        """A medium, and its seconds, that the node must play after each connect before it gets calls."""
         self.global_variables: dict[str, str] = {}
         self.on_dialled: OnDialled = _nobody_listens
         """Called when a channel has been made."""
         self._simulated_prefix = simulated_prefix
         self.routing = RoutingTable(simulated_prefix=simulated_prefix)
         self._startup_time: str | None = None
+        self._plays = asyncio.Event()
+        self.given_up = False
+        """It has been away for so long that its calls are given up."""
         self._running: list[asyncio.Task[None]] = []
         self.ari = ari.Client(
             ari.Address(settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value()),
@@ -97,6 +119,7 @@ class Node:
             heartbeat=settings.heartbeat,
             random=random,
             permission=permission,
+            retry=retry,
         )
         self.trunks = TrunkStates(settings, self.ari)
         self._trunk_file = TrunkFile(settings, random)
@@ -108,9 +131,28 @@ class Node:
         return self.ari.ready
 
     @property
+    def works(self) -> bool:
+        """It is there, and plays prompts where that is asked of it."""
+        return self.available and (self.probe is None or self._plays.is_set())
+
+    @property
+    def takes_calls(self) -> bool:
+        """New calls can be put on it now."""
+        return self.works and not self.draining
+
+    @property
+    def load(self) -> float:
+        """Calls in proportion to its weight."""
+        return len(self.calls) / self.settings.weight
+
+    @property
     def trunks_in_force(self) -> bool:
         """Asterisk has the trunks that were declared."""
         return self._trunk_file.in_force
+
+    def media(self, media: str) -> str:
+        """What this node is told to play for media that are files of the controller's."""
+        return remote_media(media, self.settings.prompt_url) if self.settings.prompt_url else media
 
     async def info(self) -> ari.AsteriskInfo | None:
         """What Asterisk says of itself; None: it can't be asked now."""
@@ -128,6 +170,11 @@ class Node:
             return (Way(self.phones.dial_string(number)),)
         return self.trunks.working_first(self.routing.ways(number))
 
+    def is_cut(self, number: PhoneNumber) -> bool:
+        """Whether every way to `number` is over a trunk that is known not to work. Raises NoRoute."""
+        trunk = self.ways(number)[0].trunk
+        return trunk is not None and not self.trunks.state(trunk).works
+
     def sip_status(self, number: PhoneNumber, cause: int) -> int:
         """With which SIP status a callee without a phone says a Q.850 cause; 0 for every other callee."""
         is_played = self.routing.is_simulated(number) or self.phones.has(number)
@@ -135,7 +182,7 @@ class Node:
 
     async def check_plays(self, media: str, seconds: float) -> None:
         """Have a sound of this length played to its end, to nobody. Raises FleetError."""
-        await check_plays(self.ari, media, seconds)
+        await check_plays(self.ari, self.media(media), seconds)
 
     def check_available(self) -> None:
         """Raise NodeUnavailable unless calls can be made now.
@@ -157,6 +204,12 @@ class Node:
         self.trunks.watch(trunks)
         await self._trunk_file.put(trunks)
 
+    async def wait_takes_calls(self) -> None:
+        """Wait until calls can be put on it, unless it is draining. Raises what it was given up for."""
+        await self.ari.wait_ready()
+        if self.probe is not None:
+            await self._plays.wait()
+
     async def ended(self) -> None:
         """Wait until the node is given up for good, as no waiting mends it. Raises FleetError."""
         try:
@@ -175,6 +228,7 @@ class Node:
     async def _on_ready(self, snapshot: ari.Snapshot) -> None:
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})
+            self._trunk_file.forget()
         self._startup_time = snapshot.startup_time
         await self._trunk_file.settle()
         await self._set_global_variables()
@@ -204,13 +258,33 @@ class Node:
         """A node that stays away has lost its calls, as far as anyone can tell."""
         while True:
             await self.ari.wait_lost()
+            self._plays.clear()
             try:
                 async with asyncio.timeout(_LOST_AFTER):
                     await self._ready_or_gone()
             except TimeoutError:
                 log.error("Node stays away, its calls are given up", extra={"node": self.name})
+                self.given_up = True
                 self.ari.tell_all_gone()
+                await self.on_lost()
                 await self._ready_or_gone()
+            self.given_up = False
+            await self._prove()
+
+    async def _prove(self) -> None:
+        """Have the node show that it plays prompts, while it is there."""
+        while self.probe is not None and self.ari.ready and not self._plays.is_set():
+            try:
+                await self.check_plays(*self.probe)
+                if self.ari.ready:
+                    self._plays.set()
+                    log.info("Node plays prompts and gets calls", extra={"node": self.name})
+            except FleetError as error:
+                log.error(
+                    "Node gets no calls, it can't play prompts",
+                    extra={"node": self.name, "error": str(error)},
+                )
+                await asyncio.sleep(_PROBE_AGAIN)
 
     async def _ready_or_gone(self) -> None:
         """Wait until the node is back. When it is given up for good, so are its calls."""

@@ -139,7 +139,7 @@ send_connected_line = no
 {extra}"""
 
 _AOR = """
-[{name}]
+[{name}-aor]
 type = aor
 contact = sip:{host}:{port}
 qualify_frequency = {qualify}
@@ -183,7 +183,7 @@ def render_trunks(trunks: Iterable[TrunkConfiguration]) -> str:
             "port": trunk.port,
             "qualify": trunk.qualify_seconds,
         }
-        extra = f"aors = {trunk.name}\n"
+        extra = f"aors = {trunk.name}-aor\n"
         if trunk.user and trunk.password:
             extra += f"outbound_auth = {trunk.name}-auth\nfrom_user = {trunk.user}\n"
         parts.append(_ENDPOINT.format(name=trunk.name, extra=extra))

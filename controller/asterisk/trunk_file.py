@@ -50,6 +50,11 @@ class TrunkFile:
             # Else whoever declares something would wait for an AMI that doesn't answer anyway.
             await self.settle()
 
+    def forget(self) -> None:
+        """Asterisk was restarted: what it has no file of ours for it may not have any more."""
+        if self._settings.prompt_url:
+            self._in_force = None
+
     async def settle(self) -> None:
         """Bring into force what is not, with one attempt."""
         async with self._busy:
@@ -59,8 +64,11 @@ class TrunkFile:
             assert wanted is not None
             self._in_force = None
             try:
-                await self._write(wanted)
-                await self._have_read()
+                if self._settings.prompt_url:
+                    await self._have_written(wanted)
+                else:
+                    await self._write(wanted)
+                    await self._have_read()
             except FleetError as error:
                 self._retry_in = pause(self._failures, self._random)
                 self._failures += 1
@@ -94,6 +102,12 @@ class TrunkFile:
         except OSError as error:
             raise FleetError(f"{path} can't be written: {error.strerror}") from error
         self._unread = self._unread or changed
+
+    async def _have_written(self, text: str) -> None:
+        """Have Asterisk write and read a file of its own: it shares none with us."""
+        async with ami_session(self._settings) as ami:
+            await ami.replace_file(TRUNKS_FILE, text)
+            await ami.reload("res_pjsip.so")
 
     async def _have_read(self) -> None:
         if self._unread:

@@ -254,6 +254,8 @@ class LiveCall:
     clock: Clock
     on_entry: Callable[["LiveCall", Entry], None]
     timeline: Timeline = field(default_factory=Timeline)
+    node: str = ""
+    """The name of the Asterisk node that it is on."""
 
     def tell(self, kind: Kind, leg: str | None = None, detail: Mapping[str, Any] | None = None) -> Entry:
         """Record that something happened now."""

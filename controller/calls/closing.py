@@ -30,12 +30,11 @@ _CLOSE_RETRY = (0.05, 5.0)
 
 
 class Closing:
-    """Closes the calls of a node."""
+    """Closes calls."""
 
     def __init__(
         self,
         database: Database,
-        node: str,
         statuses: StatusTeller,
         meter: Meter,
         on_cdr: Callable[[datetime], None],
@@ -45,7 +44,6 @@ class Closing:
         cdr_gathering: timedelta,
     ) -> None:
         self._database = database
-        self._node = node
         self._statuses = statuses
         self._meter = meter
         self._on_cdr = on_cdr
@@ -69,7 +67,7 @@ class Closing:
                 "party": outcome.leg,
             },
         )
-        recording = recording_row(call, self._node, ended_at)
+        recording = recording_row(call, ended_at)
         cdr = make_cdr(call, outcome, ended_at, self._host_name).to_json()
         url = call.request.fee_url
         due_at = _gathered(ended_at, self._cdr_gathering)

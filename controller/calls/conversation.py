@@ -38,6 +38,7 @@ class Conversation:
     def __init__(self, node: Node, call_id: str) -> None:
         self.id = bridge_id(call_id)
         self.recording_name = call_id
+        self._node = node
         self._ari = node.ari
         self._events = node.ari.listen(f"bridge:{self.id}")
         self._recording = False
@@ -58,7 +59,8 @@ class Conversation:
         """Play a prompt to both legs, without waiting for its end; `purpose` tells it from other prompts."""
         # What both would have heard is no reason to end their conversation.
         with contextlib.suppress(ari.AriError):
-            await self._ari.bridges.play(self.id, prompt.media, playback_id=f"{self.id}.{purpose}")
+            media = self._node.media(prompt.media)
+            await self._ari.bridges.play(self.id, media, playback_id=f"{self.id}.{purpose}")
 
     async def record(self) -> bool:
         """Record both directions until the end of the block; False if Asterisk can't.

@@ -28,6 +28,8 @@ class Leg(Line):
     """One phone. Used as a block: at its end the phone is hung up, whatever happened."""
 
     _playbacks = 0
+    _media = ""
+    """What was played last, as the controller knows it."""
 
     @cached_property
     def waiting(self) -> WaitingSound:
@@ -65,15 +67,18 @@ class Leg(Line):
     async def announce(self, prompt: Prompt) -> None:
         """Play a prompt to this phone alone, without waiting for its end; it is no reason to end a call."""
         with contextlib.suppress(ari.AriError):
-            await self._node.ari.channels.play(self.id, prompt.media, playback_id=self._next_playback())
+            media = self._node.media(prompt.media)
+            await self._node.ari.channels.play(self.id, media, playback_id=self._next_playback())
 
     def _next_playback(self) -> str:
         self._playbacks += 1
         return f"{self.id}.{self._playbacks}"
 
     async def _begin_playing(self, media: str) -> str:
-        playback = self._next_playback()
-        await self.command(self._node.ari.channels.play(self.id, media, playback_id=playback))
+        playback, self._media = self._next_playback(), media
+        await self.command(
+            self._node.ari.channels.play(self.id, self._node.media(media), playback_id=playback)
+        )
         return playback
 
     async def play_secretly(self, prompts: Sequence[Prompt]) -> None:
@@ -131,7 +136,8 @@ class Leg(Line):
     async def _check_played(self, playback: ari.Playback) -> None:
         if playback.state == "failed":
             await self._end_or_nothing(END_FOLLOWS)
-            outcome = PROMPT_MISSING if is_gone(playback.media_uri) else PLAY_FAILED
+            gone = any(is_gone(medium) for medium in self._media.split(","))
+            outcome = PROMPT_MISSING if gone else PLAY_FAILED
             raise LegOver(outcome.on_leg(self.name))
 
     async def _start(self, item: PlayItem) -> str:

@@ -1,4 +1,4 @@
-"""After a start or a lost connection: nothing is left behind.
+"""After a start or a lost connection: nothing is left behind on a node.
 
 A snapshot says which channels Asterisk has; their ids, and a variable, say of which call. Of the calls
 that the database has as live and nobody runs, callbacks whose phones talk go on and the others are closed.
@@ -31,7 +31,7 @@ UNWRITTEN = 20
 
 
 class Recovery:
-    """Puts the database and Asterisk in order again; the same path after every kind of trouble."""
+    """Puts the database and a node in order again; the same path after every kind of trouble."""
 
     def __init__(
         self, database: Database, node: Node, service: CallService, clock: Clock, controller: str
@@ -57,6 +57,8 @@ class Recovery:
         Whatever goes wrong is made good after the next connect.
         """
         self._estates[application] = None
+        if self._node.given_up:
+            await self.give_up()
         if self._node.available:
             try:
                 await self(await self._node.ari.snapshot())
@@ -64,11 +66,25 @@ class Recovery:
                 log.warning("A takeover begins again after a reconnect", extra={"error": str(error)})
                 await self._node.ari.reconnect()
 
-    async def close_all(self, call_ids: Collection[str]) -> None:
-        """Close calls whose node can't be asked."""
-        for call in await self._left_behind():
-            if call.id in call_ids:
-                await asyncio.shield(self._service.close(call, INTERRUPTED))
+    async def give_up(self) -> None:
+        """Close what was left behind on the node, which stays away."""
+        async with self._turn:
+            await self._close_all(await self._left_behind())
+
+    async def close_elsewhere(self, known: Collection[str]) -> None:
+        """Close what was left behind on other nodes than those that this controller knows."""
+        left = [call for call in await self._all_left_behind() if call.node not in known]
+        if left:
+            nodes = sorted({call.node for call in left})
+            log.error(
+                "Calls are closed whose node this controller doesn't know",
+                extra={"nodes": nodes, "calls": len(left)},
+            )
+        await self._close_all(left)
+
+    async def _close_all(self, calls: Collection[LiveCall]) -> None:
+        for call in calls:
+            await asyncio.shield(self._service.close(call, INTERRUPTED))
 
     async def _recover(self, snapshot: ari.Snapshot) -> None:
         estates = list(self._estates)
@@ -145,7 +161,10 @@ class Recovery:
         }
 
     async def _left_behind(self) -> list[LiveCall]:
-        """What the database has as live and nobody runs."""
+        """What the database has as live on this node and nobody runs."""
+        return [call for call in await self._all_left_behind() if call.node == self._node.name]
+
+    async def _all_left_behind(self) -> list[LiveCall]:
         found = await self._database.read(
             lambda session: [
                 (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._controller)
@@ -203,4 +222,4 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
         ]
     )
     timeline.skip(UNWRITTEN)
-    return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline)
+    return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline, row.node)

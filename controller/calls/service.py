@@ -9,6 +9,7 @@ from random import Random
 
 from sqlmodel import Session
 
+from controller.asterisk.fleet import Fleet
 from controller.asterisk.node import Node
 from controller.calls.brake import Brake
 from controller.calls.call import (
@@ -67,7 +68,7 @@ class CallService:
         self,
         database: Database,
         journal: Journal,
-        node: Node,
+        fleet: Fleet,
         statuses: StatusTeller,
         on_cdr: Callable[[datetime], None],
         on_recording: Callable[[], None],
@@ -84,7 +85,7 @@ class CallService:
         """`controller`: whose the calls are in the database; without it the host's."""
         self._database = database
         self._journal = journal
-        self._node = node
+        self._fleet = fleet
         self._statuses = statuses
         self._clock = clock
         self._settings = settings
@@ -92,7 +93,7 @@ class CallService:
         self._speaker = speaker
         self._meter = meter or NoMeter()
         self._closing = Closing(
-            database, node.name, statuses, self._meter, on_cdr, on_recording, clock, host_name, cdr_gathering
+            database, statuses, self._meter, on_cdr, on_recording, clock, host_name, cdr_gathering
         )
         self._brake = brake or Brake()
         self._identities = Identities(host_name, clock, random)
@@ -137,25 +138,24 @@ class CallService:
         """
         if self._draining:
             raise ShuttingDown("no more calls are taken")
-        self._node.check_available()
-        for leg in ("a", "b"):
-            self._node.ways(request.numbers_of(leg)[1])
+        node = self._fleet.choose({request.numbers_of(leg)[1] for leg in ("a", "b")})
         # Also if the one who asked goes away meanwhile: written down and made belong together.
-        accepting = asyncio.create_task(self._accept(request, nonce, limits, key))
+        accepting = asyncio.create_task(self._accept(request, node, nonce, limits, key))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
         return await asyncio.shield(accepting)
 
     async def _accept(
-        self, request: CallRequest, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
+        self, request: CallRequest, node: Node, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
     ) -> Accepted:
         self._brake.check(len(self._live))
         call_id, session_id = self._identities.next(request.service)
-        call = LiveCall(call_id, session_id, request, self._clock, self._on_entry)
+        call = LiveCall(call_id, session_id, request, self._clock, self._on_entry, node=node.name)
         call.timeline.add(Entry(0, self._clock.now(), Kind.ACCEPTED))
         self._meter.begin(call_id, request.account_id, call.legs)
         # Live before it is written, so that nobody mistakes it for one that was left behind.
         self._live[call_id] = call
+        node.calls.add(call_id)
         try:
             place = await self._write_down(call, nonce, limits, key)
         except Refused:
@@ -187,7 +187,7 @@ class CallService:
     async def _write_down(
         self, call: LiveCall, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
     ) -> Place:
-        row = call_row(call, self._controller, self._node.name)
+        row = call_row(call, self._controller)
 
         def accept(session: Session) -> Place | Refused:
             try:
@@ -208,6 +208,7 @@ class CallService:
         call = replace(left, on_entry=self._on_entry)
         log.warning("A call was left behind and goes on", extra={"call": call.id})
         self._live[call.id] = call
+        self._fleet[call.node].calls.add(call.id)
         self._meter.go_on(call.id, call.request.account_id, call.legs)
         self._begin(call)
 
@@ -244,6 +245,7 @@ class CallService:
 
     def _forget(self, call: LiveCall) -> None:
         self._live.pop(call.id, None)
+        self._fleet[call.node].calls.discard(call.id)
         self._tasks.pop(call.id, None)
         self._stopped.pop(call.id, None)
         self._meter.forget(call.id)
@@ -276,8 +278,10 @@ class CallService:
             task.cancel()
 
     async def _flow(self, call: LiveCall) -> Outcome:
+        node = self._fleet[call.node]
+
         def make_leg(name: str) -> Leg:
-            return self._leg(call, name)
+            return self._leg(call, node, name)
 
         match call.request.plan:
             case Notification() as plan:
@@ -287,9 +291,9 @@ class CallService:
             case Callback() as plan:
                 parts = Parts(
                     make_leg,
-                    lambda: Conversation(self._node, call.id),
+                    lambda: Conversation(node, call.id),
                     lambda leg: EarlySound(
-                        self._node.ari, leg.id, self._settings.ringback_frequency
+                        node.ari, leg.id, self._settings.ringback_frequency
                     ).announcement(),
                     self._settings.ring_timeout,
                     self._settings.minute,
@@ -297,7 +301,7 @@ class CallService:
                 talks = call.timeline.leg("b").answered is not None
                 return await (go_on if talks else call_back)(call, plan, parts)
 
-    def _leg(self, call: LiveCall, name: str) -> Leg:
+    def _leg(self, call: LiveCall, node: Node, name: str) -> Leg:
         timeouts = Timeouts(
             self._settings.ring_timeout,
             self._settings.first_digit_timeout,
@@ -306,7 +310,7 @@ class CallService:
         )
         shown, number = call.request.numbers_of(name)
         partner_sees = call.request.partner_sees(name)
-        return Leg(self._node, call.id, name, number, shown, partner_sees, timeouts, call.tell)
+        return Leg(node, call.id, name, number, shown, partner_sees, timeouts, call.tell)
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:
         """End a call: outcome, CDR and outbox in one transaction, then the last status push."""

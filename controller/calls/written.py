@@ -8,7 +8,7 @@ from controller.calls.cdr import recording_of
 from controller.calls.timeline import Entry
 
 
-def call_row(call: LiveCall, controller: str, node: str) -> dict[str, Any]:
+def call_row(call: LiveCall, controller: str) -> dict[str, Any]:
     """The call, when it is accepted; `controller` is whose it is."""
     request = call.request
     return {
@@ -18,7 +18,7 @@ def call_row(call: LiveCall, controller: str, node: str) -> dict[str, Any]:
         "app_key": request.app_key,
         "service": request.service,
         "controller": controller,
-        "node": node,
+        "node": call.node,
         "display_number": request.display_number.e164,
         "second_display_number": second.e164 if (second := request.second_display_number) else None,
         "bind_number": request.bind_number.e164 if request.bind_number else None,
@@ -45,7 +45,7 @@ def entry_row(call_id: str, entry: Entry) -> dict[str, Any]:
     }
 
 
-def recording_row(call: LiveCall, node: str, ended_at: datetime) -> dict[str, Any] | None:
+def recording_row(call: LiveCall, ended_at: datetime) -> dict[str, Any] | None:
     """Its recording, when it has ended; None if it wasn't recorded."""
     recording = recording_of(call, ended_at)
     if recording is None:
@@ -53,7 +53,7 @@ def recording_row(call: LiveCall, node: str, ended_at: datetime) -> dict[str, An
     return {
         "account_id": call.request.account_id,
         "name": recording.name,
-        "node": node,
+        "node": call.node,
         "state": "pending" if recording.kept else "discard",
         "started_at": recording.started_at,
         "seconds": 0.0,

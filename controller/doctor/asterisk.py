@@ -1,6 +1,7 @@
 """Asterisk: reachable, recent, told where the controller is, with trunks that answer."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -37,7 +38,18 @@ async def is_running(node: AsteriskSettings) -> bool:
 
 
 async def asterisk(settings: Settings) -> list[Finding]:
-    """What needs Asterisk: reachable, recent, same clock, AMI, trunks."""
+    """What needs Asterisk, of every node; among several each finding names its node."""
+    found: list[Finding] = []
+    for node in settings.nodes:
+        its = await _node(settings.model_copy(update={"asterisk": node}))
+        if len(settings.nodes) > 1:
+            its = [replace(finding, name=f"{node.name} {finding.name}") for finding in its]
+        found += its
+    return found
+
+
+async def _node(settings: Settings) -> list[Finding]:
+    """Reachable, recent, same clock, AMI, trunks."""
     node = settings.asterisk
     credentials = aiohttp.encode_basic_auth(node.ari_user, node.ari_password.get_secret_value())
     try:

@@ -13,7 +13,7 @@ from sqlalchemy import Select
 from sqlmodel import Session, SQLModel
 
 from controller.accounts.directory import LiveDirectory
-from controller.asterisk.node import Node
+from controller.asterisk.fleet import Fleet
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
 from controller.clock import Clock
@@ -51,7 +51,7 @@ class Services:
     database: Database
     clock: Clock
     directory: LiveDirectory
-    node: Node
+    fleet: Fleet
     spending: Spending
     passwords: Passwords
     throttle: Throttle
@@ -76,7 +76,7 @@ def management_services(
     database: Database,
     clock: Clock,
     directory: LiveDirectory,
-    node: Node,
+    fleet: Fleet,
     spending: Spending,
     content: Content,
     reviews: ReviewQueue,
@@ -93,7 +93,7 @@ def management_services(
         database,
         clock,
         directory,
-        node,
+        fleet,
         spending,
         Passwords(),
         throttle,

@@ -8,7 +8,7 @@ spot, like one that was killed: what it has in memory is no longer true.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,7 +56,7 @@ class Membership:
         database: Database,
         name: str,
         application: str,
-        node: str,
+        nodes: Collection[str],
         clock: Clock,
         on_fenced: Callable[[str], None],
     ) -> None:
@@ -64,7 +64,7 @@ class Membership:
         self.name = name
         self._database = database
         self._application = application
-        self._node = node
+        self._nodes = frozenset(nodes)
         self._clock = clock
         self._on_fenced = on_fenced
         self._epoch = 0
@@ -93,7 +93,7 @@ class Membership:
         began = asyncio.get_running_loop().time()
         self._epoch = await self._database.write(
             lambda session: controllers.join(
-                session, self.name, self._application, self._node, self._clock.now()
+                session, self.name, self._application, sorted(self._nodes), self._clock.now()
             )
         )
         self._database.fence = self._check
@@ -169,9 +169,9 @@ class Membership:
             for seen in self._seen.values()
             if seen.pulse.left or now - seen.since >= GONE
         }
-        # Who uses the same Asterisk can do more for its calls, and goes first.
-        near = {pulse.node for pulse in found if pulse.name not in silent} - {self._node}
-        return [pulse for pulse in silent.values() if pulse.node not in near]
+        # Who uses the same nodes can do more for its calls, and goes first.
+        near = {node for pulse in found if pulse.name not in silent for node in pulse.nodes}
+        return [pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & near]
 
     async def _take_over(self, gone: Pulse, on_estate: OnEstate) -> None:
         estate = await self._database.write(

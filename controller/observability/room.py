@@ -52,6 +52,7 @@ class Observability:
         *,
         live_calls: Callable[[], Iterable[LiveCall]],
         nodes: Callable[[], Mapping[str, bool]],
+        node_calls: Callable[[], Mapping[str, int]],
         trunks: Callable[[], Mapping[str, bool]],
         commands_in_flight: Number,
         writes_waiting: Number,
@@ -72,7 +73,16 @@ class Observability:
             ("app",),
         )
         look_at(
-            "voicecall_node_up", "Whether the node takes calls.", lambda: _states("node", nodes()), ("node",)
+            "voicecall_node_up",
+            "Whether the node can take calls, drained or not.",
+            lambda: _states("node", nodes()),
+            ("node",),
+        )
+        look_at(
+            "voicecall_node_calls",
+            "Calls under way here, on each node.",
+            lambda: _states("node", node_calls()),
+            ("node",),
         )
         look_at(
             "voicecall_trunk_up",
@@ -126,7 +136,7 @@ def _one(number: Number) -> Callable[[], Iterable[Sample]]:
     return lambda: [Sample(number())]
 
 
-def _states(label: str, states: Mapping[str, bool]) -> Iterable[Sample]:
+def _states(label: str, states: Mapping[str, float]) -> Iterable[Sample]:
     return [Sample(float(up), {label: name}) for name, up in states.items()]
 
 

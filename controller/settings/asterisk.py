@@ -1,15 +1,16 @@
 """Settings of Asterisk and what it talks to: sections `asterisk`, `agi` and `capture`."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from controller.settings.section import OneAddress, Port, Positive, Seconds, Section
 
 
 class AsteriskSettings(Section):
-    """The Asterisk node."""
+    """The Asterisk node, or what several have in common."""
 
     name: str = Field(
         "node1", pattern=r"[A-Za-z0-9-]+", description="Name of the node in logs and call details."
@@ -42,6 +43,43 @@ class AsteriskSettings(Section):
     heartbeat: Seconds = Field(
         4, description="Seconds between pings; a silent connection is found dead after one and a half."
     )
+    weight: Positive = Field(
+        1, description="Among several nodes: one with twice the weight has twice as many calls at a time."
+    )
+    prompt_url: str = Field(
+        "",
+        pattern=r"(https?://[^/?#\s,]+)?",
+        description="Address of this controller's API as the node reaches it, such as http://10.0.0.5:8080; "
+        "the node then fetches prompts there, and gets its trunks over AMI. Empty: it shares the folders "
+        "{data_dir}/prompts, {data_dir}/speech and etc_dir with the controller.",
+    )
+    nodes: tuple["AsteriskSettings", ...] = Field(
+        (),
+        description="Several nodes: a section [[asterisk.nodes]] each, with the settings in which it differs "
+        "from [asterisk], its name and ari_url at least. Empty: [asterisk] is the only node.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_common(cls, values: Any) -> Any:
+        """What a node doesn't say is as in [asterisk]."""
+        if not isinstance(values, dict) or not isinstance(nodes := values.get("nodes"), list | tuple):
+            return values
+        common = {name: value for name, value in values.items() if name not in ("nodes", "name", "ari_url")}
+        whole = [{**common, **node} if isinstance(node, dict) else node for node in nodes]
+        return {**values, "nodes": whole}
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if any(node.nodes for node in self.nodes):
+            raise ValueError("nodes: a node has no nodes of its own")
+        if any(node.application != self.application for node in self.nodes):
+            raise ValueError("nodes: the application is the same on all, set it in [asterisk]")
+        for setting in ("name", "ari_url"):
+            for value, times in Counter(getattr(node, setting) for node in self.nodes).items():
+                if times > 1:
+                    raise ValueError(f"nodes: {times} of them have the {setting} {value}")
+        return self
 
 
 class AgiSettings(Section):

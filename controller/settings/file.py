@@ -76,7 +76,11 @@ def _toml(value: Any) -> str:
         value = value.get_secret_value()
     if isinstance(value, Path):
         value = str(value)
-    # JSON's strings, numbers, booleans and lists are TOML's too. Networks are written as they read.
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {_toml(item)}" for name, item in value.items()) + "}"
+    # JSON's strings, numbers and booleans are TOML's too. Networks are written as they read.
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

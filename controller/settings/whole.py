@@ -145,12 +145,15 @@ class Settings(BaseSettings):
         return self.name or self.host_name
 
     @property
-    def own_asterisk(self) -> AsteriskSettings:
-        """The node, with the Stasis application that is this controller's alone."""
-        if not self.name:
-            return self.asterisk
-        own = f"{self.asterisk.application}-{self.name}"
-        return self.asterisk.model_copy(update={"application": own})
+    def application(self) -> str:
+        """The Stasis application that is this controller's alone, on every node."""
+        return f"{self.asterisk.application}-{self.name}" if self.name else self.asterisk.application
+
+    @property
+    def nodes(self) -> tuple[AsteriskSettings, ...]:
+        """The Asterisk nodes, one at least, with that application."""
+        nodes = self.asterisk.nodes or (self.asterisk,)
+        return tuple(node.model_copy(update={"application": self.application}) for node in nodes)
 
     @property
     def recording_dir(self) -> Path:

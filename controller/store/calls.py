@@ -144,7 +144,7 @@ def has_ended_at(session: Session, call_id: str, moment: datetime) -> bool:
 
 
 def live_calls(session: Session, controller: str) -> list[Call]:
-    """The calls that a controller has not ended."""
+    """The calls that a controller has not ended, on whatever node."""
     found = session.execute(
         select(Call).where(col(Call.controller) == controller, col(Call.ended_at).is_(None))
     )

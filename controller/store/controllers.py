@@ -5,6 +5,7 @@ whose row names it are its own, with their pushes; whoever takes over puts its o
 has moved on is the fence: who still has the one before may write nothing more.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -29,7 +30,7 @@ class Controller(SQLModel, table=True):
     application: str
     """Its Stasis application."""
     node: str
-    """The Asterisk node that it uses."""
+    """The Asterisk nodes that it uses, their names joined by commas."""
     started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     left_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     taken_by: str | None = None
@@ -45,6 +46,8 @@ class StopWish(SQLModel, table=True):
     at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
 
 
+_SEPARATOR = ","
+
 _CONTROLLER = cast(Any, Controller).__table__
 _EPOCH = Prepared(select(_CONTROLLER.c.epoch).where(_CONTROLLER.c.name == bindparam("controller")))
 
@@ -56,7 +59,7 @@ class Pulse:
     name: str
     epoch: int
     beat: int
-    node: str
+    nodes: frozenset[str]
     left: bool
 
 
@@ -66,15 +69,16 @@ class Estate:
 
     name: str
     application: str
-    node: str
+    nodes: frozenset[str]
     live: tuple[str, ...]
     """Its calls that were not ended."""
     behind: tuple[str, ...]
     """Those of them whose durable pushes are told from the database."""
 
 
-def join(session: Session, name: str, application: str, node: str, now: datetime) -> int:
+def join(session: Session, name: str, application: str, nodes: Iterable[str], now: datetime) -> int:
     """Be there under this name, in the place of whoever had it; returns the epoch."""
+    node = _SEPARATOR.join(nodes)
     row = session.get(Controller, name)
     if row is None:
         row = Controller(name=name, epoch=0, application=application, node=node, started_at=now)
@@ -135,7 +139,11 @@ def pulse_of(session: Session, name: str) -> Pulse | None:
 
 
 def _pulse(row: Controller) -> Pulse:
-    return Pulse(row.name, row.epoch, row.beat, row.node, row.left_at is not None)
+    return Pulse(row.name, row.epoch, row.beat, _nodes(row), row.left_at is not None)
+
+
+def _nodes(row: Controller) -> frozenset[str]:
+    return frozenset(row.node.split(_SEPARATOR))
 
 
 def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate | None:
@@ -154,7 +162,7 @@ def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate
     live = session.execute(
         select(col(Call.id)).where(col(Call.controller) == seen.name, col(Call.ended_at).is_(None))
     )
-    estate = Estate(row.name, row.application, row.node, tuple(live.scalars()), behind)
+    estate = Estate(row.name, row.application, _nodes(row), tuple(live.scalars()), behind)
     for untold in (
         col(Call.ended_at).is_(None),
         col(Call.id).in_(select(col(CdrPush.call_id)).where(col(CdrPush.due_at).is_not(None))),

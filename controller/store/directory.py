@@ -12,6 +12,7 @@ from controller.store.tables import (
     Account,
     App,
     Call,
+    DrainedNode,
     Number,
     Revision,
     Route,
@@ -39,6 +40,7 @@ class DirectoryRows:
     trunks: list[Trunk] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    drained: list[DrainedNode] = field(default_factory=list)
 
 
 def revision(session: Session) -> int:
@@ -59,6 +61,7 @@ def read_directory(session: Session) -> DirectoryRows:
         _all(session, Trunk),
         _all(session, Route),
         _all(session, Hold),
+        _all(session, DrainedNode),
     )
 
 

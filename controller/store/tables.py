@@ -255,6 +255,16 @@ class Route(SQLModel, table=True):
     contact: str | None = None
 
 
+class DrainedNode(SQLModel, table=True):
+    """An Asterisk node that gets no new calls."""
+
+    __tablename__ = "drained_node"
+
+    name: str = Field(primary_key=True, max_length=128)
+    """As in the settings."""
+    since: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
 class Revision(SQLModel, table=True):
     """Counts changes, so that a running controller notices them."""
 

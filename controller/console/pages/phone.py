@@ -43,7 +43,7 @@ async def socket(visit: Visit) -> web.StreamResponse:
     session = actor.session if actor is not None else None
     if actor is None or session is None:
         return web.Response(status=401, text="Log in first")
-    phone = services.node.phones.of_user(actor.user_id)
+    phone = services.fleet.phones.of_user(actor.user_id)
     if phone is None or phone.session != session:
         return web.Response(status=409, text="Switch the phone on first")
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
@@ -56,4 +56,4 @@ async def socket(visit: Visit) -> web.StreamResponse:
             lambda opened: people.user_of_session(opened, session, now) is not None
         )
 
-    return await carry(request, phone, services.settings.asterisk.ari_url, goes_on)
+    return await carry(request, phone, services.fleet.first.settings.ari_url, goes_on)

@@ -1,5 +1,6 @@
 """Trunks and routes: over which carriers numbers are called, and how these are."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from controller.console.visit import Visit
 from controller.console.words import N_
 from controller.management.resources.trunks import (
     RouteView,
+    TrunkStateView,
     TrunkView,
     create_route,
     create_trunk,
@@ -104,7 +106,7 @@ async def trunks(visit: Visit) -> web.StreamResponse:
     return visit.render(
         "trunks.html",
         trunks=await visit.all_of(list_trunks, most=_MOST),
-        states={state.name: state for state in states.items},
+        states=_worst(states.items),
         routes=await visit.all_of(list_routes, most=_MOST),
         may_change=visit.allows(create_trunk),
     )
@@ -190,6 +192,11 @@ async def route_delete(visit: Visit) -> web.StreamResponse:
     return visit.go("/trunks", "The route is deleted.")
 
 
+def _worst(states: Iterable[TrunkStateView]) -> dict[str, TrunkStateView]:
+    """How each trunk is where it is worst."""
+    return {state.name: state for state in sorted(states, key=lambda state: not state.works)}
+
+
 async def _show_trunk(visit: Visit, done: Sent | None = None) -> web.Response:
     present = await visit.run(get_trunk)
     states = await visit.run(list_trunk_states)
@@ -197,7 +204,7 @@ async def _show_trunk(visit: Visit, done: Sent | None = None) -> web.Response:
     return visit.render(
         "trunk.html",
         trunk=present,
-        state=next((state for state in states.items if state.name == present.name), None),
+        state=_worst(states.items).get(present.name),
         used_by=[route for route in routes if present.name in route.trunks],
         done=done or visit.blank(NOTHING),
         may_change=visit.allows(edit_trunk),

@@ -116,6 +116,8 @@ class NodeStateView(View):
     """What it is called in the settings."""
     available: bool
     """Whether it does."""
+    draining: bool
+    """Whether it gets no new calls because somebody wants that."""
 
 
 class PlatformView(View):
@@ -283,8 +285,11 @@ def _money(ctx: Context, session: Session) -> MoneyView | None:
 
 
 def _platform(ctx: Context) -> PlatformView:
-    node = ctx.services.node
+    fleet = ctx.services.fleet
     return PlatformView(
-        nodes=[NodeStateView(name=node.name, available=node.available)],
-        trunks=[trunk_state_view(state) for state in node.trunks.all()],
+        nodes=[
+            NodeStateView(name=node.name, available=node.takes_calls, draining=node.draining)
+            for node in fleet
+        ],
+        trunks=[trunk_state_view(node, state) for node, state in fleet.trunk_states()],
     )

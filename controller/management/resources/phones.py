@@ -49,7 +49,7 @@ def view(phone: Phone | None) -> PhoneView:
 @operations.get("/phone", needs=Role.DEVELOPER, scope=Scope.OWN)
 async def get_phone(ctx: Context) -> PhoneView:
     """Your phone: its test number, and whether it is switched on."""
-    return view(ctx.services.node.phones.of_user(ctx.user.user_id))
+    return view(ctx.services.fleet.phones.of_user(ctx.user.user_id))
 
 
 @operations.operation(
@@ -64,7 +64,7 @@ async def switch_phone_on(ctx: Context) -> SwitchedOnPhone:
     user = ctx.user
     if user.session is None:
         raise Conflict("A phone belongs to a login session; tokens have none")
-    phone = await ctx.services.node.phones.switch_on(user.user_id, user.account_id, user.session)
+    phone = await ctx.services.fleet.phones.switch_on(user.user_id, user.account_id, user.session)
     await ctx.note("phone", phone.name, account_id=user.account_id, after=view(phone))
     return SwitchedOnPhone(
         **view(phone).model_dump(),
@@ -77,7 +77,7 @@ async def switch_phone_on(ctx: Context) -> SwitchedOnPhone:
 @operations.delete("/phone", needs=Role.DEVELOPER, scope=Scope.OWN)
 async def switch_phone_off(ctx: Context) -> None:
     """Switch your phone off; nothing happens if it is off."""
-    phones = ctx.services.node.phones
+    phones = ctx.services.fleet.phones
     phone = phones.of_user(ctx.user.user_id)
     if phone is not None:
         await phones.switch_off(phone)

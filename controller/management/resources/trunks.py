@@ -92,6 +92,8 @@ class TrunkStateView(View):
 
     name: str
     """Which."""
+    node: str
+    """On which node."""
     works: bool
     """Nothing is known against it: calls go over it first where it stands first."""
     reachable: bool | None
@@ -152,10 +154,11 @@ def _view(row: Trunk) -> TrunkView:
     )
 
 
-def trunk_state_view(state: TrunkState) -> TrunkStateView:
-    """How a trunk's state is shown."""
+def trunk_state_view(node: str, state: TrunkState) -> TrunkStateView:
+    """How a trunk's state on a node is shown."""
     return TrunkStateView(
         name=state.name,
+        node=node,
         works=state.works,
         reachable=state.reachable,
         registered=state.registered,
@@ -214,8 +217,9 @@ async def list_trunks(ctx: Context, query: PageQuery) -> Page[TrunkView]:
 
 @operations.get("/trunk-states", needs=Role.VIEWER, scope=Scope.OPERATOR)
 async def list_trunk_states(ctx: Context) -> TrunkStatesView:
-    """List how the trunks are: whether they answer, and whether the node is registered there."""
-    return TrunkStatesView(items=[trunk_state_view(state) for state in ctx.services.node.trunks.all()])
+    """List how the trunks are on each node: whether they answer, and whether the node is registered there."""
+    states = ctx.services.fleet.trunk_states()
+    return TrunkStatesView(items=[trunk_state_view(node, state) for node, state in states])
 
 
 @operations.post(

@@ -36,7 +36,7 @@ async def here(tmp_path: Path, template: Path, asterisk: FakeAsterisk) -> AsyncI
         ami_port=1,
         etc_dir=tmp_path,
     )
-    async with world(tmp_path, template, asterisk=settings) as made, made.services.node as node:
+    async with world(tmp_path, template, asterisk=settings) as made, made.services.fleet.first as node:
         await soon(node.ari.wait_ready())
         yield made
 
@@ -70,7 +70,7 @@ async def test_given_each_role_when_the_phone_is_switched_on_then_developers_and
     for role in Role:
         visitor = await browser(here, role, of)
         status, text = await _switch_on(visitor)
-        phone = here.services.node.phones.of_user(user_id(role, of))
+        phone = here.services.fleet.phones.of_user(user_id(role, of))
         if role is Role.VIEWER:
             assert (status, phone) == (403, None)
         else:
@@ -86,7 +86,7 @@ async def test_given_a_phone_when_it_was_switched_on_and_off_then_the_trail_says
 ) -> None:
     visitor = await browser(here, Role.DEVELOPER, ALPHA)
     await _switch_on(visitor)
-    phone = here.services.node.phones.of_user(user_id(Role.DEVELOPER, ALPHA))
+    phone = here.services.fleet.phones.of_user(user_id(Role.DEVELOPER, ALPHA))
     assert phone is not None
     token = (await visitor.get("/phone")).text.partition('data-csrf="')[2].partition('"')[0]
     assert (await visitor.post("/phone/off", {"csrf": token})).status == 204
@@ -130,7 +130,7 @@ async def test_given_a_phone_of_another_session_when_the_socket_is_opened_then_i
 ) -> None:
     visitor = await browser(here, Role.DEVELOPER, ALPHA)
     await _switch_on(visitor)
-    phone = here.services.node.phones.of_user(user_id(Role.DEVELOPER, ALPHA))
+    phone = here.services.fleet.phones.of_user(user_id(Role.DEVELOPER, ALPHA))
     assert phone is not None
     phone.session = "another one"
     assert await _knock(here, visitor) == 409

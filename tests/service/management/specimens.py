@@ -203,6 +203,7 @@ SPECIMENS: dict[str, Callable[[Session], str]] = {
     "attempt_id": _attempt,
     "trunk_name": _trunk,
     "prefix": _route,
+    "node_name": lambda _session: "node1",
 }
 """Path parameter -> makes a new specimen in alpha's name and returns its id."""
 

@@ -15,8 +15,11 @@ async def test_E3_given_a_node_that_is_away_when_asked_for_then_it_says_so(here:
     assert nodes.body == {
         "items": [
             {
-                "name": here.services.node.name,
+                "name": here.services.fleet.first.name,
                 "available": False,
+                "reachable": False,
+                "draining": False,
+                "weight": 1.0,
                 "version": None,
                 "started_at": None,
                 "live_calls": 0,

@@ -145,7 +145,9 @@ async def test_C1_given_two_accounts_when_their_users_read_then_each_has_its_own
         ("beta", "eve: stolen"),
     ]
     assert (alpha["platform"], everybody["money"]) == (None, None)
-    assert everybody["platform"]["nodes"] == [{"name": here.services.node.name, "available": False}]
+    assert everybody["platform"]["nodes"] == [
+        {"name": here.services.fleet.first.name, "available": False, "draining": False}
+    ]
     assert alpha["money"]["balance"] == "0.00"
 
 

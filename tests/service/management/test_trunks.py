@@ -119,12 +119,13 @@ async def test_E1_given_trunks_that_nothing_is_known_of_when_their_states_are_re
     here: World,
 ) -> None:
     await here.ask("POST", "/trunks", CARRIER)
-    here.services.node.trunks.watch(here.services.directory.now.trunks)
+    here.services.fleet.first.trunks.watch(here.services.directory.now.trunks)
 
     [state] = (await here.ask("GET", "/trunk-states")).body["items"]
 
     assert state == {
         "name": "carrier-a",
+        "node": "node1",
         "works": True,
         "reachable": None,
         "registered": None,

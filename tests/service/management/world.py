@@ -25,6 +25,7 @@ from controller.api.pacing import Pacer
 from controller.api.remote import Remote
 from controller.api.server import always_ready, make_app
 from controller.api.wire.authentication import Lockout
+from controller.asterisk.fleet import Fleet
 from controller.asterisk.node import Node
 from controller.billing.calendar import Calendar
 from controller.billing.spending import Spending
@@ -174,12 +175,12 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
         await database.write(lambda session: _populate(session, clock.now()))
         directory = LiveDirectory(database, changed)
         await directory.refresh()
-        node = Node(settings.asterisk, phone=settings.phone, clock=clock)
+        fleet = Fleet([Node(settings.asterisk, phone=settings.phone, clock=clock)])
         terms = SpendingTerms(directory, settings.limits.daily_cap)
         calendar = Calendar(settings.billing.zone_info)
         spending = Spending(clock, calendar, terms, lambda _number: False)
         content = await opened_content(
-            settings, database, [node], None, clock, lambda _media: (), directory.refresh
+            settings, database, list(fleet), None, clock, lambda _media: (), directory.refresh
         )
         PromptLibrary(settings.draft_dir).keep(SILENCE)
         for work in content.works:
@@ -209,7 +210,7 @@ async def world(folder: Path, template: Path, **sections: Any) -> AsyncIterator[
             database,
             clock,
             directory,
-            node,
+            fleet,
             spending,
             content,
             reviews,

@@ -89,7 +89,7 @@ class Group:
     async def member(self, name: str, node: str = "node1") -> Member:
         database = await self.stack.enter_async_context(Database(self.url))
         fenced: list[str] = []
-        membership = Membership(database, name, f"voicecall-{name}", node, Clock(), fenced.append)
+        membership = Membership(database, name, f"voicecall-{name}", node.split(","), Clock(), fenced.append)
         await membership.join()
         member = Member(database, membership, fenced)
         self.stack.push_async_callback(member.stop)

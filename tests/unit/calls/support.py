@@ -16,6 +16,7 @@ from sqlmodel import Session
 from unit.support import soon
 
 from controller.ari.fake import Behaviour, FakeAsterisk
+from controller.asterisk.fleet import Fleet
 from controller.asterisk.node import Node
 from controller.asterisk.routing import RouteConfiguration, RoutingTable
 from controller.calls.call import CallRequest, LiveCall, Notification, PlayItem, Prompt
@@ -246,7 +247,7 @@ async def running_house(
         service = CallService(
             database,
             journal,
-            node,
+            Fleet([node]),
             told,
             due.append,
             lambda: None,

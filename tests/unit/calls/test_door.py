@@ -15,6 +15,7 @@ from controller.accounts.admission import Admission
 from controller.accounts.directory import Application, Directory, DisplayNumber
 from controller.accounts.rules import terms_of
 from controller.agi import Refused
+from controller.asterisk.fleet import Fleet
 from controller.door import Door
 from controller.phone_number import PhoneNumber
 from controller.prompts.library import PromptLibrary, StoredPrompt
@@ -56,7 +57,9 @@ def door(house: House, tmp_path: Path) -> OpenDoor:
         admission = Admission(dialling, LimitSettings(), house.clock)
         live: Any = SimpleNamespace(now=directory)
         shipped = ShippedPrompts(library, shared("sounds"))
-        return Door(live, admission, house.node, house.service, library, shipped, language, Random(1))
+        return Door(
+            live, admission, Fleet([house.node]), house.service, library, shipped, language, Random(1)
+        )
 
     return opened
 

@@ -86,6 +86,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in
     room.look_at(
         live_calls=lambda: [_ended_call(metrics)],
         nodes=lambda: {"node1": True},
+        node_calls=lambda: {"node1": 1},
         trunks=lambda: {"carrier": True},
         commands_in_flight=lambda: 0,
         writes_waiting=lambda: 0,
