@@ -24,7 +24,7 @@ test: setup ## Unit, service, fuzz, simulation, replay, integration on a real As
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 	@$(BIN)/pytest tests/replay
-	@$(BIN)/pytest tests/integration -n 2
+	@$(BIN)/pytest tests/integration -n 4
 	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
@@ -45,11 +45,11 @@ fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 oth
 	@$(if $(MINUTES),$(BIN)/python -m tests.fuzz --minutes $(MINUTES),$(BIN)/pytest tests/fuzz -n 2)
 
 integration: setup ## Integration tests alone
-	@$(BIN)/pytest tests/integration -n 2
+	@$(BIN)/pytest tests/integration -n 4
 
 integration-postgres: setup ## Integration tests whose controllers have their data in PostgreSQL
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/integration -n 2 --engine postgresql
+	@$(BIN)/pytest tests/integration -n 4 --engine postgresql
 
 compose: setup ## docker-compose.yml for real: its images are built, its bench makes three calls
 	@scripts/setup-docker
