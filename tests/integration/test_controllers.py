@@ -16,7 +16,7 @@ from engine import database_at, drop_databases
 from integration.support import APP_KEY, CALLBACK_KEY, SECOND_SHOWN, SECRET, SHOWN, Bench, StartBench
 from sqlmodel import Session, select
 
-from controller.settings import DatabaseSettings, Settings
+from controller.settings import CaptureSettings, DatabaseSettings, Settings
 from controller.store import controllers
 from controller.store.database import make_engine
 from controller.store.tables import Call
@@ -53,7 +53,9 @@ class Group:
     url: str
 
     def settings(self, name: str) -> Settings:
-        return self.bench.home.settings.model_copy(update={"name": name})
+        # Node and controllers share a machine, and one port can be listened on by one of them.
+        own = {"name": name, "capture": CaptureSettings(port=0)}
+        return self.bench.home.settings.model_copy(update=own)
 
     async def start(self, name: str, stack: AsyncExitStack | None = None) -> Member:
         stack = stack or self.stack
