@@ -15,6 +15,7 @@ from simulation.loop import SimulatedLoop
 from sqlmodel import Session, select
 from unit.calls.support import HOST, Told, make_node
 
+from controller.asterisk.fleet import Fleet
 from controller.calls.recovery import Recovery
 from controller.calls.service import CallService
 from controller.calls.timeline import Kind
@@ -48,7 +49,7 @@ async def _house(
         service = CallService(
             database,
             journal,
-            node,
+            Fleet([node]),
             told,
             lambda _due: None,
             lambda: None,
@@ -75,7 +76,8 @@ async def _replayed(
         replaying(story) as replay,
         _house(replay, story, template, folder) as (service, told, database),
     ):
-        accepted = await service.start(request_of(story.plan), None, Limits(10))
+        request = request_of(story.plan, {"missing": "sound:/nowhere/missing"})
+        accepted = await service.start(request, None, Limits(10))
         await told.until(accepted.session_id, Kind.DISCONNECT, limit=300)
         await replay.told()
 
