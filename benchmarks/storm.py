@@ -2,8 +2,9 @@
 
 `python -m benchmarks.storm URL KEY SECRET KIND RATE SECONDS` prints as one JSON line what became of them.
 Kinds: `field` has a wrong field; `signature` a wrong signature, from ever new addresses, so that none is
-locked out; `locked` a wrong signature, all from one address; `elsewhere` goes to a server within this
-process, which tells what the sender alone costs others on the machine.
+locked out; `header` a proof that is one long word; `locked` a wrong signature, all from one address;
+`elsewhere` goes to a server within this process, which tells what the sender alone costs others on the
+machine.
 """
 
 import asyncio
@@ -26,11 +27,14 @@ from testbed.client import CALLNOTIFY, aksk_headers
 _REFUSALS = {
     "field": (b"1010002",),
     "signature": (b"1023006",),
+    "header": (b"1023034",),
     "locked": (b"1020176", b"1023006"),
     "elsewhere": (b"1020176",),
 }
 _FROM_ONE_ADDRESS = 50
 """Requests of kind `signature` that one address sends."""
+_LONG_WORD = 7900
+"""Letters; the server takes 8190 a header."""
 _TURNED_AWAY = b"1010010"
 _LATE = 0.1
 """Seconds after which a refusal counts as delayed."""
@@ -45,6 +49,8 @@ def request(key: str, secret: str, kind: str) -> bytes:
     items = [{"notifyVoice": "prompt.wav"}]
     body = json.dumps({"displayNbr": SHOWN, "calleeNbr": callee, "playInfoList": items})
     signed = aksk_headers(key, secret if kind == "field" else f"not {secret}")
+    if kind == "header":
+        signed["X-AKSK"] = f"UsernameToken {'x' * _LONG_WORD}"
     headers = {"Host": "bench", "Content-Length": str(len(body)), **signed}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"POST {CALLNOTIFY} HTTP/1.1\r\n{head}\r\n{body}".encode()
@@ -125,7 +131,7 @@ class _Elsewhere(asyncio.Protocol):
 def _sources(kind: str) -> Iterator[str]:
     """Addresses of loopback, one for each request."""
     match kind:
-        case "field" | "elsewhere":
+        case "field" | "header" | "elsewhere":
             yield from repeat("127.0.0.1")
         case "locked":
             yield from repeat("127.0.0.2")

@@ -21,6 +21,8 @@ def subject(event: str, data: dict[str, Any]) -> str:
         text = form.format(subject=data["subject"])
     elif event == "alarm":
         text = f"Alarm: {data['alarm']}"
+    elif event == "endpoint.disabled":
+        text = f"Nothing is pushed to {data['url']} any more: it has done nothing but fail"
     else:
         text = event
     return " ".join(text.split())

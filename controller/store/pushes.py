@@ -7,8 +7,12 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, col
 
+from controller.store.notices import tell_contacts
 from controller.store.prepared import Prepared
-from controller.store.tables import Call, CallPush, PushAttempt, PushEndpoint
+from controller.store.tables import App, Call, CallPush, PushAttempt, PushEndpoint
+
+DISABLED = "endpoint.disabled"
+"""The notice to the contacts of an account."""
 
 _ATTEMPT = cast(Any, PushAttempt).__table__
 _INSERT_ATTEMPT = Prepared(_ATTEMPT.insert(), [column.name for column in _ATTEMPT.c if column.name != "id"])
@@ -56,12 +60,29 @@ def troubled_endpoints(session: Session) -> list[PushEndpoint]:
 
 
 def keep_trouble(session: Session, app_key: str, url: str, trouble: Mapping[str, Any] | None) -> None:
-    """Write down how an endpoint is; None: well."""
+    """Write down how an endpoint is; None: well. Whose app it is is told when it becomes disabled."""
     if trouble is None:
         enable_endpoint(session, app_key, url)
-    else:
-        session.merge(PushEndpoint(app_key=app_key, url=url, **trouble))
-        session.flush()
+        return
+    before = session.get(PushEndpoint, (app_key, url))
+    was_disabled = before is not None and before.disabled_at is not None
+    session.merge(PushEndpoint(app_key=app_key, url=url, **trouble))
+    session.flush()
+    if trouble["disabled_at"] is not None and not was_disabled:
+        _tell_disabled(session, app_key, url, trouble)
+
+
+def _tell_disabled(session: Session, app_key: str, url: str, trouble: Mapping[str, Any]) -> None:
+    application = session.get(App, app_key)
+    if application is not None:
+        facts = {
+            "app": app_key,
+            "url": url,
+            "failing_since": trouble["failing_since"].isoformat().replace("+00:00", "Z"),
+            "failures": trouble["failures"],
+            "error": trouble["error"],
+        }
+        tell_contacts(session, application.account_id, DISABLED, facts, trouble["disabled_at"])
 
 
 def enable_endpoint(session: Session, app_key: str, url: str) -> None:

@@ -4,9 +4,10 @@ Those with tokens are in test_tokens.py.
 """
 
 import asyncio
+import base64
 import codecs
-import hashlib
 import json
+import re
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
@@ -237,10 +238,11 @@ async def test_A4_5_given_wsse_headers_when_asked_then_both_encodings_are_taken(
 async def test_A4_5_given_wsse_digests_in_upper_case_hex_when_asked_then_they_are_refused(
     customer: Customer,
 ) -> None:
-    headers = wsse_headers(customer.at.notification_key, customer.at.secret)
-    wrong = hashlib.sha256(b"x").hexdigest().upper()
-    changed = headers["X-WSSE"].split('PasswordDigest="')
-    headers["X-WSSE"] = f'{changed[0]}PasswordDigest="{wrong}"{changed[1].partition(chr(34))[2]}'
+    headers = wsse_headers(customer.at.notification_key, customer.at.secret, of_hex_text=True)
+    before, right, after = re.split('(?<=PasswordDigest=")([^"]*)', headers["X-WSSE"])
+    wrong = base64.b64encode(base64.b64decode(right).upper()).decode()
+    assert wrong != right
+    headers["X-WSSE"] = f"{before}{wrong}{after}"
 
     answer = await customer.send(
         "POST", CALLNOTIFY, customer.at.request("callnotify"), {"X-AKSK": None, **headers}

@@ -101,9 +101,12 @@ def _push_url(value: Any) -> str:
 
 @lru_cache(1024)
 def _url_of(value: str) -> str:
-    """The address in Base64. Customers send the same ones with every call."""
+    """The address in Base64. Customers send the same ones with every call.
+
+    Some encoders break lines after 76 characters.
+    """
     try:
-        url = base64.b64decode(value, validate=True).decode()
+        url = base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True).decode()
         parts = urlsplit(url)
         port_is_valid = parts.port is None or parts.port > 0
     except (binascii.Error, ValueError):

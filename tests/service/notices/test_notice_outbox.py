@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from service.notices.support import MailServer, mail_server
 from standardwebhooks import Webhook
 from unit.calls.support import ACCOUNT
-from unit.pushes.support import SetClock, push_settings
+from unit.pushes.support import SetClock, fee, push_settings
 from unit.support import soon
 
 from controller.accounts.contact_details import MOST, ContactDetails
@@ -26,6 +27,8 @@ from controller.notices.contacts import Contacts
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.notices.outbox import NoticeOutbox, opened_outbox
 from controller.pushes.guard import AddressGuard
+from controller.pushes.ledger import Ledger
+from controller.pushes.receiver import Delivery, Failure
 from controller.settings import MailSettings
 from controller.store import notices as rows
 from controller.store.alarms import Raised, raise_alarms
@@ -233,6 +236,30 @@ async def test_C7_given_a_kill_before_anything_was_sent_when_started_again_then_
         await desk.outbox.drain(5)
         running.cancel()
         assert len(desk.mail.messages) == 1
+
+
+@pytest.mark.requirement("B2")
+async def test_B2_given_an_endpoint_that_only_fails_for_days_when_disabled_then_the_contacts_are_told_once(
+    desk: Desk,
+) -> None:
+    async with receiver() as (url, came):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email="dora@example.com", webhook_url=url))
+        async with Ledger(desk.database, desk.clock, timedelta(days=5)) as ledger:
+            push = fee("http://receiver.example/fee")
+            for _ in range(8):
+                ledger.note(push, Delivery(500, Failure.HTTP, "answered 500"), desk.clock.now())
+                await ledger.written()
+                desk.clock.move(days=1)
+        await desk.attempt()
+
+    ((_, message),) = desk.mail.messages
+    assert message["Subject"].startswith("Nothing is pushed to http://receiver.example/fee any more")
+    assert "Failures: 6" in message.get_content()
+    ((_, body),) = came
+    told = json.loads(body)
+    assert told["type"] == "endpoint.disabled"
+    assert told["data"]["app"] == push.app_key
+    assert told["data"]["error"] == "http: answered 500"
 
 
 async def test_given_a_mail_server_that_hangs_when_told_then_webhooks_arrive_all_the_same(desk: Desk) -> None:

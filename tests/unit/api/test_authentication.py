@@ -237,6 +237,27 @@ def test_given_headers_in_lower_case_when_parsed_by_the_server_then_values_are_u
     assert (parsed.username, parsed.digest, parsed.nonce, parsed.created) == ("app-1", DIGEST, NONCE, CREATED)
 
 
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    ("x_aksk", "authorization", "code"),
+    [
+        ("UsernameToken {}", AUTHORIZATION, "1023034"),
+        (None, "AKSK {}", "1023007"),
+    ],
+)
+def test_A4_5_given_a_header_that_is_one_endless_word_when_parsed_then_it_is_looked_at_once(
+    x_aksk: str | None, authorization: str, code: str
+) -> None:
+    # Tried from each of its letters on this word would take minutes.
+    endless = "a" * 300_000
+    given = headers(x_aksk and x_aksk.format(endless), authorization.format(endless))
+
+    with pytest.raises(WireError) as error:
+        parse_headers(given)
+
+    assert error.value.result.code == code
+
+
 WSSE_AUTHORIZATION = 'WSSE realm="SDP", profile="UsernameToken", type="Appkey"'
 WSSE_RAW = "pBxD+SGHUzHVCl78CVGi12b9qEk+hybUl+CRfTJtxSs="
 WSSE_HEX = "YTQxYzQzZjkyMTg3NTMzMWQ1MGE1ZWZjMDk1MWEyZDc2NmZkYTg0OTNlODcyNmQ0OTdlMDkxN2QzMjZkYzUyYg=="

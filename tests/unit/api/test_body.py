@@ -106,6 +106,17 @@ def url(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_given_base64_in_lines_as_some_encoders_write_it_when_parsed_then_the_address_is_whole(
+    line_end: str,
+) -> None:
+    address = "http://status.customer.example/" + "x" * 40
+    lines = base64.encodebytes(address.encode()).decode().replace("\n", line_end)
+    assert lines.count(line_end) == 2
+
+    assert parse(statusUrl=lines).statusUrl == address
+
+
 @pytest.mark.parametrize(
     ("changes", "detail"),
     [

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from controller.accounts.directory import Application, Directory, Login
 from controller.accounts.errors import AddressNotAllowed
+from controller.api.wire.authentication.lockout import WrongProof
 from controller.api.wire.authentication.tokens import TokenDesk, Tokens, token_answer
 from controller.api.wire.results import WireError
 from controller.api.wire.token_handlers import access_token
@@ -116,6 +117,21 @@ async def test_given_a_second_login_when_the_first_token_is_used_then_1010004(be
 
     assert await refused(bench.app_of(first.access)) == "1010004"
     assert await bench.app_of(second.access) == "app-1"
+
+
+async def test_given_tokens_that_ended_when_used_then_it_is_no_guess_and_any_other_is_one(
+    bench: Bench,
+) -> None:
+    ended = [await bench.login(), await bench.login()]
+    last = await bench.refresh(ended[1].refresh)
+    await bench.desk.logout(bench.directory, last.access, "192.0.2.1")
+
+    for given in (*ended, last):
+        with pytest.raises(WireError) as error:
+            await bench.app_of(given.access)
+        assert not isinstance(error.value, WrongProof)
+    with pytest.raises(WrongProof):
+        await bench.app_of("x" * 43)
 
 
 async def test_given_a_refresh_when_done_then_a_new_pair_takes_the_place_of_the_old_one(bench: Bench) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from controller.api.wire.results import WireError
 
-_ATTRIBUTE = re.compile(r'([A-Za-z]+)\s*=\s*"([^"]*)"')
+# Tried only where a word begins: else a long one would be tried from each of its letters on.
+_ATTRIBUTE = re.compile(r'(?<![A-Za-z])([A-Za-z]+)\s*=\s*"([^"]*)"')
 _NONCE = re.compile(r"[A-Za-z0-9]{1,128}")
 
 

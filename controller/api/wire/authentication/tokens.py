@@ -1,11 +1,13 @@
 """Access tokens of the oldest clients: login, refresh, logout. Source: wire API document, section 3.
 
 Only digests of tokens are kept. Of an app only the newest token is good: a login or refresh ends the one
-before.
+before. Who still uses that one - another thread or instance of the customer's - guesses nothing, and is not
+locked out for it.
 """
 
 import hashlib
 import secrets
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +23,8 @@ from controller.store.database import Database
 from controller.store.tables import AccessToken
 
 _BYTES = 32
+_ENDED = 10_000
+"""Tokens that are remembered as such that were good once."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class TokenDesk:
         self._database = database
         self._clock = clock
         self._lifetime = lifetime
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     async def login(
         self, directory: Directory, app_key: str, username: str, password: str, address: str
@@ -62,13 +67,14 @@ class TokenDesk:
             raise WrongProof("1010009")
         found = await self._database.read(lambda session: rows.of_app(session, application.key))
         if found is None or not matches(found.refresh_digest, _digest(refresh_token)):
-            raise WrongProof("1010004")
+            # Whoever knows the secret guesses nothing.
+            raise WireError("1010004")
         return await self._issue(application, address)
 
     async def logout(self, directory: Directory, token: str, address: str) -> None:
         """Raises AddressNotAllowed or WireError 1010004."""
         application = await self.authenticate(directory, token, address)
-        await self._database.write(lambda session: rows.remove(session, application.key))
+        self._remember(await self._database.write(lambda session: rows.remove(session, application.key)))
 
     async def authenticate(self, directory: Directory, token: str, address: str) -> Application:
         """The app that a token was given to.
@@ -78,7 +84,7 @@ class TokenDesk:
         digest = _digest(token)
         found = await self._database.read(lambda session: rows.with_access(session, digest))
         if found is None or found.app_key not in directory.applications:
-            raise WrongProof("1010004")
+            raise WireError("1010004") if digest in self._ended else WrongProof("1010004")
         if found.expires_at <= self._clock.now():
             raise WireError("1010005")
         application = _application(directory, found.app_key)
@@ -99,8 +105,14 @@ class TokenDesk:
             refresh_digest=_digest(given.refresh),
             expires_at=self._clock.now() + self._lifetime,
         )
-        await self._database.write(lambda session: rows.replace(session, row))
+        self._remember(await self._database.write(lambda session: rows.replace(session, row)))
         return given
+
+    def _remember(self, ended: str | None) -> None:
+        if ended is not None:
+            self._ended[ended] = None
+            if len(self._ended) > _ENDED:
+                self._ended.popitem(last=False)
 
 
 def _application(directory: Directory, app_key: str) -> Application:
