@@ -10,6 +10,7 @@ from engine import database_at, engine_name
 from integration.speaking import TEMPLATES, StartSpeaking
 from integration.support import CALLED, QUICK, Bench, StartBench
 
+from controller import wiring
 from controller.calls import brake
 from controller.settings import DatabaseSettings, SpeechSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
@@ -22,8 +23,10 @@ from testbed.softphone_plan import Answer, Plan
 
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test works out itself holds up the event loop, and is no reason to refuse calls."""
+    """What tests work out, and write beside each other, holds things up, and is no reason to refuse calls."""
     monkeypatch.setattr(brake, "_LOOP_LATE", 30.0)
+    monkeypatch.setattr(wiring, "_WRITES_LATE", 30.0)
+    monkeypatch.setattr(wiring, "LATE", 30.0)
 
 
 @pytest.fixture(scope="session")
