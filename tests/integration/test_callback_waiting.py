@@ -35,6 +35,28 @@ async def test_A1_3_wait_voice_stops_when_callee_rings_and_a_hears_ringback(benc
 
 
 @pytest.mark.requirement("A1.3")
+async def test_A1_3_given_b_that_is_slow_to_ring_when_all_then_a_hears_the_wait_sound_and_after_it_ringback(
+    bench: StartBench,
+) -> None:
+    b = await bench(
+        Answer(), phones={SECOND: Answer(after=5.0, ring=False, hang_up_after=0.8)}, sections=PATIENT
+    )
+
+    session = await b.call_back(waitVoice="wait.wav")
+    second = await b.phones[SECOND].next_call()
+    await asyncio.sleep(2.0)
+    await second.respond(180)
+    heard = load_wav(await (await b.phone.next_call()).recorded(timeout=20))
+    await b.over(session)
+
+    (ringback, *_more) = tone_stretches(heard, RINGBACK)
+    before, after = heard.part(0, ringback.start), heard.part(ringback.start, heard.seconds)
+    assert 1.5 < ringback.start < 3.5
+    assert share_heard(wait_sound(b), before, length=0.25) > 0.7
+    assert share_heard(wait_sound(b), after, length=0.25) < 0.2
+
+
+@pytest.mark.requirement("A1.3")
 async def test_A1_3_given_callee_media_none_when_b_rings_then_the_wait_sound_goes_on_until_the_answer(
     bench: StartBench,
 ) -> None:

@@ -71,6 +71,17 @@ async def test_given_a_wrong_ami_password_when_examined_then_that_is_named(home:
     assert "AMI refused Login" in found["ami"].text
 
 
+async def test_given_a_host_name_that_does_not_resolve_when_examined_then_it_is_named(
+    home: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination.socket, "gethostname", lambda: "nowhere.invalid")
+
+    found = await faults(home.settings)
+
+    assert set(found) == {"host name"}
+    assert "nowhere.invalid does not resolve" in found["host name"].text
+
+
 async def test_given_no_recording_directory_when_examined_then_it_is_missing(home: Platform) -> None:
     home.settings.asterisk.recording_dir.rmdir()
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from integration.support import APP_KEY, SECOND, SECRET, SHOWN, Bench, StartBench, declaration, trunk
+from integration.support import APP_KEY, HEARD, SECOND, SECRET, SHOWN, Bench, StartBench, declaration, trunk
 from sqlmodel import Session, select
 
 from controller.settings import AsteriskSettings, HttpSettings
 from controller.store.tables import Call, Recording
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk, start_asterisk
-from testbed.listening import find, load_wav
+from testbed.listening import load_wav, share_heard
 from testbed.platform import node_settings
 from testbed.ports import reserved_ports
 from testbed.softphone_plan import Answer, Tone
@@ -162,7 +162,7 @@ async def test_E2_given_a_node_that_shares_no_files_when_it_has_the_call_then_ph
     await b.over(session)
 
     assert await n.node_of(session) == "node2"
-    assert find(heard, load_wav(b.home.directory / "two.wav")) is not None
+    assert share_heard(load_wav(b.home.directory / "two.wav"), heard) >= HEARD
     async with asyncio.timeout(20):
         while True:
             [row] = await b.controller.database.read(

@@ -1,5 +1,7 @@
 """How calls end, as the far end sees to it: the codes that the customer is told."""
 
+import os
+import stat
 from dataclasses import dataclass
 
 import pytest
@@ -75,6 +77,23 @@ async def test_A2_4_given_a_callee_who_hangs_up_during_the_prompt_then_it_is_a_n
     assert statuses[-1].info["stateCode"] == 0
     assert cdr["ulFailReason"] == 0
     assert "callOutAnswerTime" in cdr
+
+
+@pytest.mark.requirement("A2.1")
+async def test_A2_1_given_a_prompt_that_nobody_can_read_when_it_is_played_then_the_call_ends_with_8007(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+    for prompt in b.home.settings.prompt_dir.rglob("*.alaw"):
+        prompt.unlink()
+        # Nobody can open a socket as a file, not even root, who may read everything.
+        os.mknod(prompt, stat.S_IFSOCK | 0o644)
+
+    session = await b.notify()
+    statuses, cdr = await b.over(session)
+
+    assert statuses[-1].info["stateCode"] == 8007
+    assert cdr["ulFailReason"] == 8007
 
 
 @pytest.mark.requirement("A2.1")

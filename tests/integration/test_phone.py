@@ -46,7 +46,7 @@ async def test_given_a_phone_that_is_not_registered_when_it_is_called_then_it_is
     session = await b.notify(callee=phone.number.e164)
     statuses, cdr = await b.over(session)
     assert statuses[-1].info["stateCode"] == 8103
-    assert (cdr["callOutUnaswRsn"], cdr["sipStatusCode"]) == (20, 480)
+    assert (cdr["callOutUnaswRsn"], cdr["sipStatusCode"], cdr["ulFailReason"]) == (20, 480, 519)
 
 
 @pytest.mark.requirement("C9")

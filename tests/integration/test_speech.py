@@ -296,6 +296,3 @@ async def test_E3_given_a_spoken_text_when_the_call_is_over_then_it_is_in_no_log
             assert words.encode("unicode-escape") not in content
     for push in b.receiver.pushes:
         assert secret_place not in push.body.decode() and secret_text not in push.body.decode()
-
-
-"""Seconds that loading the model and one sentence may take where all cores are busy with other tests."""

@@ -120,14 +120,16 @@ async def test_A3_1_given_wrong_codes_and_times_when_asked_for_then_each_is_refu
 async def test_A3_1_given_times_0_when_read_then_it_goes_on_until_the_phone_hangs_up(
     bench: StartBench,
 ) -> None:
-    b = await bench(Answer(hang_up_after=7.0))
+    b = await bench(Answer(hang_up_after=12.5))
 
     session = await b.verify("12", times=0)
     call = await b.phone.next_call()
-    end = await call.ended(timeout=20)
+    end = await call.ended(timeout=25)
+    heard = load_wav(await call.recorded())
     statuses, _cdr = await b.over(session)
 
     assert end.by_phone
+    assert len(digit_starts(heard, "zh", "12" * 4, 0.9)) == 8, "0 is no number of times, nor is the usual 3"
     assert statuses[-1].info["stateCode"] == 0
 
 

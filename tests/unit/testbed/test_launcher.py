@@ -108,6 +108,7 @@ def test_given_an_unpacked_asterisk_that_is_too_old_when_one_is_needed_then_its_
 
 
 MAKES_ROOT = (
+    'printf "%s\\n" "$@" > "$0.arguments"',
     'for root in "$@"; do :; done',  # the last argument
     'mkdir -p "$root" && cp -r "$(dirname "$0")/../../template/." "$root"',
 )
@@ -128,6 +129,22 @@ def test_given_an_unpacking_that_was_cut_off_when_one_is_needed_then_it_is_made_
     assert taken(program) == taken(again) == str(cache / "asterisk/usr/sbin/asterisk")
     assert not (cache / "asterisk/usr/sbin/rest").exists()
     assert [line.split()[0] for line in said] == ["Unpacking"]
+
+
+@pytest.mark.requirement("E3")
+@pytest.mark.parametrize(("user", "modes"), [(0, []), (1000, ["--mode=chrootless"])], ids=["root", "user"])
+def test_given_who_is_not_root_when_asterisk_is_unpacked_then_no_chroot_is_asked_for(
+    own: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, modes: list[str]
+) -> None:
+    unpacked(tmp_path / "template")
+    script(own / "sbin/mmdebstrap", *MAKES_ROOT)
+    monkeypatch.setattr("os.getuid", lambda: user)
+
+    obtain_asterisk()
+
+    arguments = (own / "sbin/mmdebstrap.arguments").read_text().splitlines()
+    assert [argument for argument in arguments if argument.startswith("--mode")] == modes
+    assert arguments[-1] == str(cache / "asterisk")
 
 
 def test_given_no_mirror_when_one_is_to_be_unpacked_then_the_reason_is_told_and_none_is_taken(
