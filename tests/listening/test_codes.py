@@ -16,11 +16,11 @@ from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
 from controller.share import shared
 from controller.store.tables import Service
-from testbed.ear import Ear, edits
+from testbed.ear import Ear
 
 from .judging import codes
 
-CODES = codes(16, seed=2026)
+CODES = codes(32, seed=2026)
 APPLICATION = Application(
     "app", "acme", Service.VERIFICATION, True, False, 1, SecretStr("secret"), None, None
 )
@@ -53,32 +53,27 @@ def read_aloud_once(planner: Planner, code: str, language: Language) -> bytes:
     return b"".join(file.read_bytes() for file in files)
 
 
-MISHEARD_AT_MOST = 4
-"""Of the 96 digits of all codes.
+HEARD_AT_LEAST = 26
+"""Of the 32 codes, each from its first digit to its last and nothing else.
 
-The recogniser itself loses or adds a digit now and then: of the embedded voice's "492494" it writes "49294"
-when it is told to expect digits, and "492, 494" when it is not. Where a prompt is at fault, its digit is
-wrong in every code in which it is, which is about ten times. Whole codes would be a measure without such a
-distance: one digit in a hundred that is misheard makes one code in sixteen wrong.
+The recogniser itself loses a digit or writes one twice in about one code of eleven: of the embedded voice's
+"492494" it writes "49294" when it is told to expect digits, and "492, 494" when it is not. Where a prompt is
+at fault, its digit is wrong in every code in which it is, which leaves at most 20.
 """
 
 
-def misheard(heard: dict[str, str]) -> int:
-    """How many digits of all codes are wrong, missing or too many.
-
-    Whoever listens to a code writes down as many digits as it has. The recogniser likes to go on in the
-    silence that follows, with the last digit again and again: what it writes after the code is in no sound.
-    """
-    return sum(edits(list(digits[: len(code)]), list(code)) for code, digits in heard.items())
+def heard_right(heard: dict[str, str]) -> int:
+    """How many codes were heard exactly; `heard`: code -> digits."""
+    return sum(digits == code for code, digits in heard.items())
 
 
 @pytest.mark.requirement("A3.1", "D4")
 @pytest.mark.parametrize("language", list(Language))
-def test_A3_1_given_the_recorded_digits_when_codes_are_read_then_the_digits_are_heard(
+def test_A3_1_given_the_recorded_digits_when_codes_are_read_then_they_are_heard(
     ear: Ear, planner: Planner, language: Language
 ) -> None:
     heard = {code: ear.hear_digits(read_aloud_once(planner, code, language), language) for code in CODES}
-    assert misheard(heard) <= MISHEARD_AT_MOST, heard
+    assert heard_right(heard) >= HEARD_AT_LEAST, heard
 
 
 @pytest.mark.requirement("D1", "D2")
@@ -88,10 +83,10 @@ def test_A3_1_given_the_recorded_digits_when_codes_are_read_then_the_digits_are_
     ids=["zh", "en"],
 )
 @pytest.mark.asyncio(loop_scope="session")
-async def test_D2_given_the_embedded_engine_when_codes_are_said_then_the_digits_are_heard(
+async def test_D2_given_the_embedded_engine_when_codes_are_said_then_they_are_heard(
     ear: Ear, synthesiser: Synthesiser, language: Language, text: str
 ) -> None:
     said = await asyncio.gather(*(synthesiser.say(text.format(code)) for code in CODES))
     sounds = zip(CODES, map(wav.read, said), strict=True)
     heard = {code: ear.hear_digits(ANSWERED + sound, language) for code, sound in sounds}
-    assert misheard(heard) <= MISHEARD_AT_MOST, heard
+    assert heard_right(heard) >= HEARD_AT_LEAST, heard
