@@ -2,7 +2,7 @@
 
 `python -m benchmarks.storm URL KEY SECRET KIND RATE SECONDS` prints as one JSON line what became of them.
 Kinds: `field` has a wrong field; `signature` a wrong signature, from ever new addresses, so that none is
-locked out; `header` a proof that is one long word; `locked` a wrong signature, all from one address;
+locked out; `header` a proof that is one long word, from one address, and `locked` a wrong signature;
 `elsewhere` goes to a server within this process, which tells what the sender alone costs others on the
 machine.
 """
@@ -131,10 +131,12 @@ class _Elsewhere(asyncio.Protocol):
 def _sources(kind: str) -> Iterator[str]:
     """Addresses of loopback, one for each request."""
     match kind:
-        case "field" | "header" | "elsewhere":
+        case "field" | "elsewhere":
             yield from repeat("127.0.0.1")
         case "locked":
             yield from repeat("127.0.0.2")
+        case "header":
+            yield from repeat("127.0.0.3")
     start = random.randrange(64, 224) << 16
     for number in count(start):
         yield from repeat(f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}", _FROM_ONE_ADDRESS)
