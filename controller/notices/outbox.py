@@ -14,7 +14,8 @@ from controller.notices import message
 from controller.notices.mail import Mailer, MailError
 from controller.pushes.due import DueLoop
 from controller.pushes.guard import AddressGuard
-from controller.pushes.receiver import Delivery, Failure, HttpSender, Sender
+from controller.pushes.http_sender import HttpSender
+from controller.pushes.receiver import Delivery, Failure, Sender
 from controller.pushes.retry import Again, Decision, GiveUp, durable
 from controller.pushes.signing import webhook_headers
 from controller.settings import MailSettings, PushSettings

@@ -144,8 +144,8 @@ class AddressGuard:
     def socket(self, info: AddressInfo) -> socket.socket:
         """A socket for this very address, to be connected to it next. Raises AddressRefused.
 
-        Made for aiohttp's `TCPConnector(socket_factory=...)`, which asks for each address right before it
-        connects there, names with several and literal addresses included.
+        Made for aiohappyeyeballs' `start_connection(socket_factory=...)`, which asks for each address right
+        before it connects there, names with several and literal addresses included.
         """
         family, kind, protocol, _, place = info
         self.check(ip_address(place[0]), place[1])

@@ -17,8 +17,9 @@ from sqlmodel import Session
 
 from controller.clock import Clock
 from controller.pushes.due import LOOK_AGAIN
+from controller.pushes.exchange import ANSWER_KEPT
 from controller.pushes.push import Endpoint, Push
-from controller.pushes.receiver import ANSWER_KEPT, Delivery, Failure
+from controller.pushes.receiver import Delivery, Failure
 from controller.store import pushes as rows
 from controller.store.database import Database
 

@@ -3,15 +3,16 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from functools import cache, partial
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohappyeyeballs import AddrInfoType, start_connection
 
-from controller.pushes.guard import AddressGuard
+from controller.pushes.exchange import Exchange
+from controller.pushes.guard import AddressGuard, AddressRefused
 
 TLS_1_2_SUITES = ":".join(
     (
@@ -28,9 +29,31 @@ TLS_1_2_SUITES = ":".join(
 _LOOK_UPS = 32
 """Names looked up at the same time; a name that hangs takes one place, however many wait for it."""
 
-_KEEP_ALIVE = 3.0
-"""Seconds. Under what usual servers have (Node.js: 5): a push on a connection that is just being closed is
-lost, since it may have been taken."""
+_NAME_KNOWN = 10.0
+"""Seconds for which the addresses of a name are not looked up again."""
+
+_NEXT_ADDRESS = 0.25
+"""Seconds after which the next address of a name is tried beside the one before (RFC 8305)."""
+
+
+class Place(NamedTuple):
+    """Where a receiver listens."""
+
+    is_https: bool
+    host: str
+    port: int
+
+
+class NoName(Exception):
+    """A name has no address."""
+
+
+class NoConnection(Exception):
+    """Nobody answers at the addresses of a place."""
+
+
+class NoHandshake(Exception):
+    """TLS was not agreed upon, or the certificate is not believed."""
 
 
 @cache
@@ -50,51 +73,92 @@ def tls_context(*, verify: bool = True, ca_file: str = "") -> ssl.SSLContext:
     return context
 
 
-class OwnThreads(AbstractResolver):
+LookUp = Callable[[str, int], Awaitable[Sequence[AddrInfoType]]]
+"""Finds the addresses of a name and port, as getaddrinfo has them. Raises OSError."""
+
+
+class OwnThreads:
     """Looks names up in threads of its own: the loop's are few, and the database works in them."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_LOOK_UPS, "look-up")
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def look_up(self, host: str, port: int) -> Sequence[AddrInfoType]:
         """Every address of a name. Raises OSError."""
-        look_up = partial(
-            socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-        )
-        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(place[0]),
-                port=port,
-                family=own_family,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for own_family, _, protocol, _, place in found
-        ]
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
-    async def close(self) -> None:
+    def close(self) -> None:
+        """Waits for no look-up."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-@asynccontextmanager
-async def outbound_connector(
-    guard: AddressGuard, tls: ssl.SSLContext, resolver: AbstractResolver | None = None
-) -> AsyncIterator[aiohttp.TCPConnector]:
-    """For a `ClientSession` that reaches where `guard` lets it; how many connections is its user's matter."""
-    names = resolver or OwnThreads()
-    connector = aiohttp.TCPConnector(
-        resolver=names,
-        socket_factory=guard.socket,
-        ssl=tls,
-        limit=0,
-        keepalive_timeout=_KEEP_ALIVE,
-    )
-    try:
-        yield connector
-    finally:
-        await connector.close()
-        await names.close()
+class _Known(NamedTuple):
+    addresses: asyncio.Future[Sequence[AddrInfoType]]
+    until: float
+
+
+class Outbound:
+    """Connects to where the guard lets it."""
+
+    def __init__(self, guard: AddressGuard, tls: ssl.SSLContext, look_up: LookUp) -> None:
+        self._guard = guard
+        self._tls = tls
+        self._look_up = look_up
+        self._names: dict[tuple[str, int], _Known] = {}
+
+    async def connect(self, place: Place) -> Exchange:
+        """A new connection. Raises NoName, AddressRefused, NoConnection, NoHandshake."""
+        try:
+            addresses = await self._addresses(place.host, place.port)
+        except (OSError, UnicodeError) as error:
+            raise NoName(f"{place.host}: {error}") from error
+        try:
+            connected = await start_connection(
+                addresses, happy_eyeballs_delay=_NEXT_ADDRESS, socket_factory=self._guard.socket
+            )
+        except AddressRefused:
+            raise
+        except OSError as error:
+            raise NoConnection(f"{place.host} port {place.port}: {error}") from error
+        try:
+            _, exchange = await asyncio.get_running_loop().create_connection(
+                Exchange,
+                sock=connected,
+                ssl=self._tls if place.is_https else None,
+                server_hostname=place.host if place.is_https else None,
+            )
+        except OSError as error:
+            raise NoHandshake(str(error) or "the connection ended during the handshake") from error
+        return exchange
+
+    async def _addresses(self, host: str, port: int) -> Sequence[AddrInfoType]:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return await self._addresses_of_name(host, port)
+        if isinstance(address, IPv6Address):
+            return [(socket.AF_INET6, socket.SOCK_STREAM, 0, "", (host, port, 0, 0))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
+
+    async def _addresses_of_name(self, name: str, port: int) -> Sequence[AddrInfoType]:
+        now = asyncio.get_running_loop().time()
+        known = self._names.get((name, port))
+        if known is None or known.until < now:
+            self._names = {of: other for of, other in self._names.items() if other.until >= now}
+            found = asyncio.ensure_future(self._look_up(name, port))
+            found.add_done_callback(_seen)
+            known = self._names[name, port] = _Known(found, now + _NAME_KNOWN)
+        try:
+            # One who gives up must not take the look-up from the others.
+            return await asyncio.shield(known.addresses)
+        except OSError:
+            if self._names.get((name, port)) is known:
+                del self._names[name, port]
+            raise
+
+
+def _seen(found: asyncio.Future[Sequence[AddrInfoType]]) -> None:
+    """A fault is nobody's when all who asked have given up."""
+    if not found.cancelled():
+        found.exception()

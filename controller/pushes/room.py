@@ -14,8 +14,9 @@ from controller.pushes.certain import CertainSender, Certainty
 from controller.pushes.courier import Courier, Observer
 from controller.pushes.durable import DurableStatuses
 from controller.pushes.guard import AddressGuard
+from controller.pushes.http_sender import HttpSender
 from controller.pushes.ledger import Ledger
-from controller.pushes.receiver import HttpSender, Sender
+from controller.pushes.receiver import Sender
 from controller.pushes.resending import Resender
 from controller.pushes.retry import RetryPolicy
 from controller.pushes.status import StatusPushes

@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from unit.pushes.support import http_sender, raw_server, read_request
 
-from controller.pushes.receiver import ANSWER_KEPT, Delivery, HttpSender, retry_after
+from controller.pushes.exchange import ANSWER_KEPT
+from controller.pushes.http_sender import HttpSender
+from controller.pushes.receiver import Delivery, retry_after
 from fuzz.conftest import Alive
 from fuzz.effort import tries
 

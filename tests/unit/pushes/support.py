@@ -16,9 +16,10 @@ from unit.calls.support import ACCOUNT, APP
 from controller.accounts.directory import Application
 from controller.pushes.courier import Courier
 from controller.pushes.guard import AddressGuard
+from controller.pushes.http_sender import HttpSender
 from controller.pushes.ledger import Ledger
 from controller.pushes.push import Push
-from controller.pushes.receiver import Delivery, Failure, HttpSender
+from controller.pushes.receiver import Delivery, Failure
 from controller.settings import PushSettings
 from controller.store.database import Database
 from controller.store.tables import Service
@@ -66,10 +67,10 @@ def fee(url: str, number: int = 0, **changes: Any) -> Push:
 
 
 @asynccontextmanager
-async def http_sender(resolver: Any = None, **changes: Any) -> AsyncIterator[HttpSender]:
+async def http_sender(look_up: Any = None, **changes: Any) -> AsyncIterator[HttpSender]:
     settings = push_settings(**changes)
     guard = AddressGuard(settings.allowed_networks)
-    async with HttpSender(settings, guard, resolver) as sender:
+    async with HttpSender(settings, guard, look_up) as sender:
         yield sender
 
 

@@ -11,43 +11,39 @@ from typing import Any
 
 import pytest
 import trustme
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohappyeyeballs import AddrInfoType
 from unit.pushes.support import OK, http_sender, keep_saying_ok, raw_server, read_request
 
 from controller.pushes.outbound import TLS_1_2_SUITES, tls_context
 from controller.pushes.receiver import Delivery, Failure
 
+pytestmark = pytest.mark.both_loops
 
-class Names(AbstractResolver):
+
+class Names:
     """A name server that says something else each time; the last answer stays."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
         self.asked = 0
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
+    async def __call__(self, _host: str, port: int) -> list[AddrInfoType]:
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
+            (
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
+                socket.SOCK_STREAM,
+                0,
+                "",
+                (address, port),
             )
             for address in answer
         ]
 
-    async def close(self) -> None:
-        pass
 
-
-async def pushed(url: str, resolver: Any = None, **settings: Any) -> Delivery:
-    async with http_sender(resolver, **settings) as sender:
+async def pushed(url: str, look_up: Any = None, **settings: Any) -> Delivery:
+    async with http_sender(look_up, **settings) as sender:
         return await sender.send(url, b"{}", {})
 
 
@@ -100,7 +96,7 @@ async def test_given_a_name_that_flips_inside_when_pushed_again_then_the_new_add
         first = await sender.send(url, b"{}", {})
         kept_alive = await sender.send(url, b"{}", {})
         asked_while_alive = names.asked
-        sender._http.connector.clear_dns_cache()  # type: ignore[union-attr]
+        sender._outbound._names.clear()
         flipped = await sender.send(url, b"{}", {})
 
     assert first.accepted
