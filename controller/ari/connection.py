@@ -315,7 +315,8 @@ class Connection:
         socket = self._socket
         if self._permission is not None and not self._permission.certain:
             await self._permission.wait_certain()
-        async with self._turn():
+        await self._turn()
+        try:
             if socket is None or socket.closed or socket is not self._socket:
                 raise NotConnected(f"{operation}: no connection to Asterisk")
             self._serial += 1
@@ -338,6 +339,8 @@ class Connection:
                 # It may have failed while the request was still being sent; nobody asks then.
                 if answer.done() and not answer.cancelled():
                     answer.exception()
+        finally:
+            self._places.release()
         if message.status_code >= 400:
             raise response_error(
                 operation, message.status_code, message.message_body or message.reason_phrase
@@ -360,19 +363,14 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionLost(f"{app}: {error}") from error
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """A place among the requests in flight."""
+    async def _turn(self) -> None:
+        """Take a place among the requests in flight."""
         waiting = object()
         self._waiting[waiting] = asyncio.get_running_loop().time()
         try:
             await self._places.acquire()
         finally:
             del self._waiting[waiting]
-        try:
-            yield
-        finally:
-            self._places.release()
 
     @property
     def longest_wait(self) -> float:

@@ -4,11 +4,11 @@ Sources: wire API document, section 5; https://github.com/standard-webhooks/stan
 """
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+
+from controller.keyed_digest import hmac_sha256
 
 
 class Signing(StrEnum):
@@ -26,7 +26,7 @@ _ZONES = {Signing.CONCATENATED: UTC, Signing.NEWLINE: timezone(timedelta(hours=8
 
 
 def _hmac(key: bytes, text: bytes) -> str:
-    return base64.b64encode(hmac.digest(key, text, hashlib.sha256)).decode()
+    return base64.b64encode(hmac_sha256(key, text)).decode()
 
 
 def push_digest(signing: Signing, secret: str, url: str, nonce: str, created: str) -> str:
@@ -40,7 +40,7 @@ def aksk_headers(
     """The headers of a signed push; none when signing is off."""
     if signing is Signing.OFF:
         return {}
-    created = now.astimezone(_ZONES[signing]).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = f"{now.astimezone(_ZONES[signing]).isoformat()[:19]}Z"
     digest = push_digest(signing, secret, url, nonce, created)
     return {
         "Authorization": 'AKSK realm="SDP",profile="UsernameToken",type="Appkey"',

@@ -29,7 +29,7 @@ _SERVICE_TYPES = {"callback": "002", "notification": "001", "verification": "001
 
 def wire_time(moment: datetime) -> str:
     """UTC in whole seconds, as the wire API has it."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    return moment.isoformat(" ")[:19]
 
 
 def is_told(call: LiveCall, entry: Entry) -> bool:

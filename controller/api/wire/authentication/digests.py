@@ -5,11 +5,12 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
+from controller.keyed_digest import hmac_sha256
+
 
 def aksk_digest(secret: str, nonce: str, created: str) -> str:
     """Base64 of HMAC-SHA256 with the secret as key over nonce and created (2.1)."""
-    mac = hmac.digest(secret.encode(), (nonce + created).encode(), "sha256")
-    return base64.b64encode(mac).decode()
+    return base64.b64encode(hmac_sha256(secret.encode(), (nonce + created).encode())).decode()
 
 
 def wsse_digests(secret: str, nonce: str, created: str) -> tuple[str, str]:
