@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
 .PHONY: crash crash-long crash-random soak
-.PHONY: replay record-replays pictures service-postgres integration-postgres bench requirements result-codes migration format
+.PHONY: replay record-replays pictures service-postgres integration-postgres bench bench-wide bench-stored requirements result-codes migration format
 
 BIN := .venv/bin
 
@@ -129,6 +129,19 @@ bench: setup ## Measure against bare Asterisk; prints one JSON line each
 	@$(BIN)/python -m benchmarks.against_bare notification callback verification
 	@$(BIN)/python -m benchmarks.speech
 	@$(BIN)/python -m benchmarks.pushes
+
+bench-wide: setup ## Memory of live calls, two controllers, what looking costs, calls held, another client: half an hour
+	@scripts/setup postgresql
+	@$(BIN)/python -m benchmarks.memory
+	@$(BIN)/python -m benchmarks.two_controllers
+	@$(BIN)/python -m benchmarks.observability
+	@$(BIN)/python -m benchmarks.held
+	@$(BIN)/python -m benchmarks.other_client
+
+bench-stored: setup ## Does a call cost more after 1,000,000 of them? On both databases; the data stays in FOLDER
+	@scripts/setup postgresql
+	@$(BIN)/python -m benchmarks.stored $(or $(FOLDER),var/bench)/sqlite
+	@$(BIN)/python -m benchmarks.stored $(or $(FOLDER),var/bench)/postgresql --postgresql
 
 migration: setup ## Write a database migration after tables.py was changed: FOR="what it is for"
 	@$(BIN)/python scripts/migration.py $(FOR)

@@ -27,7 +27,7 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
         product(directory / "product", program, [Use(service), Use(service, traced=True)]) as uses,
     ):
         fast, timed = uses
-        bare_best, best = await _highest_rates([bare, fast])
+        bare_best, best = await highest_rates([bare, fast])
         steady = await _shown(timed, _STEADY_RATE, _STEADY_SECONDS)
         delays = timed.invite_delays()
     return {
@@ -44,8 +44,8 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
         "call_s_product": round(best.call_seconds, 2),
         "asterisk_cpu_ms_per_call_bare": round(bare_best.cpu_ms["asterisk"], 2),
         "asterisk_cpu_ms_per_call_product": round(best.cpu_ms["asterisk"], 2),
-        "harness_cpu_ms_per_call_bare": round(_harness_cpu(bare_best), 2),
-        "harness_cpu_ms_per_call": round(_harness_cpu(best), 2),
+        "harness_cpu_ms_per_call_bare": round(harness_cpu(bare_best), 2),
+        "harness_cpu_ms_per_call": round(harness_cpu(best), 2),
         "others_cpu_share_bare": round(bare_best.others, 3),
         "others_cpu_share": round(best.others, 3),
         "latency_calls": steady.calls,
@@ -53,7 +53,7 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
     }
 
 
-async def _highest_rates(sides: list[Side]) -> list[Trial]:
+async def highest_rates(sides: list[Side]) -> list[Trial]:
     """The best trial of each side. They take turns, so that a machine that changes changes for both."""
     searches = [(side, Search(await likely_rate(side))) for side in sides]
     while unfinished := [(side, search) for side, search in searches if not search.done]:
@@ -68,7 +68,8 @@ async def _shown(side: Side, *load: float) -> Trial:
     return trial
 
 
-def _harness_cpu(trial: Trial) -> float:
+def harness_cpu(trial: Trial) -> float:
+    """Milliseconds a call that measuring took."""
     return trial.cpu_ms["harness"] + trial.cpu_ms["far end"]
 
 

@@ -12,7 +12,7 @@ from controller.prompts import wav
 from controller.share import shared
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk
 
-_ENDPOINT = """
+ENDPOINT = """
 [bench]
 type = endpoint
 transport = transport-udp
@@ -72,15 +72,15 @@ class BareAsterisk(Side):
 
 @asynccontextmanager
 async def bare_asterisk(
-    directory: Path, program: AsteriskProgram, service: Service
+    directory: Path, program: AsteriskProgram, service: Service, sounds: Mapping[str, bytes] = SOUNDS
 ) -> AsyncIterator[BareAsterisk]:
     """An Asterisk of its own and far ends."""
     assert program.sipp is not None
     async with far_ends(service, directory / "phones", program.sipp, prefix="+86139") as phones:
         files = [
-            ("pjsip.d/bench.conf", _ENDPOINT),
+            ("pjsip.d/bench.conf", ENDPOINT),
             ("manager.d/bench.conf", _MANAGER),
-            ("extensions.d/bench.conf", _dialplan(directory, service, phones)),
+            ("extensions.d/bench.conf", _dialplan(directory, service, phones, sounds)),
         ]
         async with running_asterisk(
             directory / "asterisk", program, extra_files=files, known_endpoints=["bench"], capture=False
@@ -97,12 +97,12 @@ async def bare_asterisk(
                 writer.close()
 
 
-def _dialplan(directory: Path, service: Service, phones: FarEnds) -> str:
+def _dialplan(directory: Path, service: Service, phones: FarEnds, sounds: Mapping[str, bytes]) -> str:
     """The service's dialplan, and beside it the sound files in the form that the product plays too."""
     folder = directory / "sounds"
     shipped = shared("sounds")
     files = {path.relative_to(shipped): path.read_bytes() for path in shipped.rglob("*.wav")}
-    files |= {Path(f"{name}.wav"): sound_file for name, sound_file in SOUNDS.items()}
+    files |= {Path(f"{name}.wav"): sound_file for name, sound_file in sounds.items()}
     for name, sound_file in files.items():
         path = (folder / name).with_suffix(".alaw")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ _SETTLE_STEP, _SETTLE_STEPS = 3.0, 7
 """What is late gets time before the next trial: so many seconds so many times, as long as something comes."""
 
 _SHORT_RATE, _SHORT_SECONDS = 50.0, 4.0
+_LOOK_EVERY = 0.005
 _STEP = 1.25
 _CLOSE_ENOUGH = 1.07
 _LOWEST_RATE = 5.0
@@ -194,6 +195,51 @@ async def until(done: Callable[[], bool], time_limit: float) -> None:
         if perf_counter() > deadline:
             return
         await asyncio.sleep(_SAMPLE_EVERY)
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """What a side does when there is always something to do."""
+
+    calls_per_s: float
+    cpu_ms: Mapping[str, float]
+    """Role -> processor time a call, in milliseconds."""
+    faults: Mapping[str, int]
+
+    def __str__(self) -> str:
+        cpu = ", ".join(f"{role} {used:.2f}" for role, used in self.cpu_ms.items())
+        wrong = ", ".join(f"{name} {much}" for name, much in self.faults.items()) or "ok"
+        return f"{self.calls_per_s:6.1f} calls/s at most: {wrong} (CPU ms a call: {cpu})"
+
+
+async def saturate(side: Side, under_way: int, seconds: float, at_most: float) -> Saturation:
+    """Keep so many calls under way for some seconds: a closed loop, `at_most` so many requests a second.
+
+    The first third is for getting there and not counted.
+    """
+    side.prepare(round(at_most * seconds))
+    roles = side.processes()
+    faults, over_before, asked = side.faults(), side.over(), 0
+    began = counting_since = perf_counter()
+    counted_from, usage = -1, Usage.now(roles)
+    while (elapsed := perf_counter() - began) < seconds:
+        if counted_from < 0 and elapsed >= seconds / 3:
+            counted_from, usage, counting_since = side.over(), Usage.now(roles), perf_counter()
+        wanted = min(under_way + side.over() - over_before, round(at_most * elapsed))
+        for call in range(asked, wanted):
+            side.ask(call)
+        asked = max(asked, wanted)
+        await asyncio.sleep(_LOOK_EVERY)
+    calls, took = side.over() - counted_from, perf_counter() - counting_since
+    used = Usage.now(roles).since(usage)
+    await until(lambda: side.over() - over_before >= asked, _OVER_WITHIN)
+    found = {"unfinished": asked - (side.over() - over_before)}
+    found |= {name: much - faults[name] for name, much in side.faults().items()}
+    return Saturation(
+        calls / took,
+        {role: 1000 * much / max(calls, 1) for role, much in used.roles.items()},
+        {name: much for name, much in found.items() if much},
+    )
 
 
 class Search:

@@ -1,6 +1,6 @@
 """The product at work: everything that a customer gets, asked for over its HTTP API."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,11 @@ from benchmarks.load import Side, until
 from benchmarks.services import SHOWN, SOUNDS, Service
 from benchmarks.sink import PushSink
 from benchmarks.usage import children
+from controller.settings import Settings
 from testbed.asterisk import AsteriskProgram
 from testbed.client import encoded_url
 from testbed.controller_process import ControllerProcess, controller_process
-from testbed.platform import Platform, platform
+from testbed.platform import platform
 
 SECRET = "bench-app-secret"
 
@@ -26,11 +27,19 @@ class Product(Side):
     name = "product"
 
     def __init__(
-        self, home: Platform, controller: ControllerProcess, service: Service, phones: FarEnds, sink: PushSink
+        self,
+        settings: Settings,
+        asterisk: int,
+        controller: ControllerProcess,
+        service: Service,
+        phones: FarEnds,
+        sink: PushSink,
     ) -> None:
+        """`asterisk` is the id of its process."""
         self.url = controller.url
         self.phones = phones
-        self._home = home
+        self._settings = settings
+        self._asterisk = asterisk
         self._controller = controller
         self._service = service
         self._sink = sink
@@ -39,13 +48,13 @@ class Product(Side):
     @property
     def database_url(self) -> str:
         """Of the controller's database."""
-        return self._home.settings.database_url
+        return self._settings.database_url
 
     def processes(self) -> Mapping[str, Sequence[int]]:
         return {
             "controller": [self._controller.pid],
             "synthesiser": children(self._controller.pid),
-            "asterisk": [self._home.asterisk.process.pid],
+            "asterisk": [self._asterisk],
             "far end": self.phones.pids,
         }
 
@@ -113,14 +122,17 @@ async def product(
     uses: Sequence[Use],
     declared: str = "",
     sections: Mapping[str, Any] | None = None,
+    sounds: Mapping[str, bytes] = SOUNDS,
+    command: str = "controller",
 ) -> AsyncIterator[list[Product]]:
     """The whole platform with the settings it is shipped with, once, and a side for each use of it.
 
     What brakes accounts as shipped is off (`PLENTY` of the test bed): calls a second, the cost of a day.
-    `declared` is added to the declaration of the account; `sections` replace sections of the settings.
+    `declared` is added to the declaration of the account; `sections` replace sections of the settings;
+    `command` is the module that runs the controller.
     """
     directory.mkdir(parents=True)
-    for name, sound_file in SOUNDS.items():
+    for name, sound_file in sounds.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     assert program.sipp is not None
     async with AsyncExitStack() as stack:
@@ -136,28 +148,32 @@ async def product(
             )
             phones.append(await stack.enter_async_context(ends))
             sinks.append(await stack.enter_async_context(PushSink.start()))
-        await home.declare(_declaration(uses, phones, declared))
+        contacts = {
+            prefix: sipp.uri("{number}")
+            for ends in phones
+            for prefix, sipp in zip(ends.prefixes, ends.sipps, strict=True)
+        }
+        await home.declare(declaration(uses, contacts, declared, sounds))
         controller = await stack.enter_async_context(
-            controller_process(home.settings, directory / "controller")
+            controller_process(home.settings, directory / "controller", program=command)
         )
         yield [
-            Product(home, controller, use.service, ends, sink)
+            Product(home.settings, home.asterisk.process.pid, controller, use.service, ends, sink)
             for use, ends, sink in zip(uses, phones, sinks, strict=True)
         ]
 
 
-def _declaration(uses: Sequence[Use], phones: Sequence[FarEnds], more: str) -> str:
+def declaration(
+    uses: Sequence[Use], contacts: Mapping[str, str], more: str = "", sounds: Iterable[str] = SOUNDS
+) -> str:
+    """What the customer has; `contacts` say where calls go: beginning of a number -> contact."""
     services = dict.fromkeys(use.service.name for use in uses)
-    routes = (
-        _ROUTE.format(prefix=prefix, contact=sipp.uri("{number}"))
-        for ends in phones
-        for prefix, sipp in zip(ends.prefixes, ends.sipps, strict=True)
-    )
+    routes = (_ROUTE.format(prefix=prefix, contact=contact) for prefix, contact in contacts.items())
     return "".join(
         [
             _ACCOUNT,
             *(_APP.format(service=service) for service in services),
-            *(_SOUND.format(name=name) for name in SOUNDS),
+            *(_SOUND.format(name=name) for name in sounds),
             more,
             *routes,
         ]

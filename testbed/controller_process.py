@@ -49,9 +49,12 @@ def write_settings(settings: Settings, path: Path) -> None:
 
 @asynccontextmanager
 async def controller_process(
-    settings: Settings, directory: Path, *, time_limit: float = 20
+    settings: Settings, directory: Path, *, time_limit: float = 20, program: str = "controller"
 ) -> AsyncIterator[ControllerProcess]:
-    """`voicecall serve` with these settings, ready to make calls; ended at the end of the block."""
+    """`voicecall serve` with these settings, ready to make calls; ended at the end of the block.
+
+    `program` is the module that is the command.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     file, log = directory / "voicecall.toml", directory / "controller.log"
     write_settings(settings, file)
@@ -59,7 +62,7 @@ async def controller_process(
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "controller",
+            program,
             "serve",
             "--config",
             str(file),

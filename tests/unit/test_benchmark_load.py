@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from benchmarks.load import Search, Side, Trial, run
+from benchmarks.load import Search, Side, Trial, run, saturate
 
 pytestmark = pytest.mark.virtual_time
 RATE, SECONDS = 100.0, 1.2
@@ -74,6 +74,25 @@ async def test_given_a_side_that_loses_cdrs_when_a_trial_is_run_then_their_numbe
     trial = await run(Pretended(capacity=1000, loses=3), RATE, SECONDS)
     assert trial.faults == {"missing cdrs": 3}
     assert trial.counts == {"cdrs": 117}
+
+
+@pytest.mark.usefixtures("own_clock")
+async def test_given_more_calls_under_way_than_a_side_can_end_when_saturated_then_its_capacity_is_found() -> (
+    None
+):
+    found = await saturate(Pretended(capacity=100), under_way=50, seconds=3, at_most=400)
+    assert found.calls_per_s == pytest.approx(100, rel=0.02)
+    assert found.faults == {}
+
+
+@pytest.mark.usefixtures("own_clock")
+async def test_given_a_side_that_could_do_more_when_saturated_then_it_is_not_asked_for_more_than_agreed() -> (
+    None
+):
+    side = Pretended(capacity=1000, lasting=0.1)
+    found = await saturate(side, under_way=500, seconds=3, at_most=150)
+    assert found.calls_per_s == pytest.approx(150, rel=0.02)
+    assert side.over() <= 450
 
 
 @pytest.mark.parametrize("first", [10.0, 90.0, 300.0])

@@ -1,0 +1,129 @@
+"""What it costs to look: everything on against nothing, in calls that are otherwise the same.
+
+Prints one JSON line.
+
+On: metrics counted and scraped, a trace of every call exported, a JSON log line for whatever happens. Off:
+none of it; the log has warnings alone. Two controllers, each on an Asterisk of its own, are asked by turns at
+an even rate.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import aiohttp
+import uvloop
+from aiohttp import web
+
+from benchmarks.load import run
+from benchmarks.product import Product, Use, product
+from benchmarks.services import NOTIFICATION
+from controller.settings import MetricSettings, TraceSettings
+from testbed.asterisk import obtain_asterisk
+
+_RATE, _SECONDS = 50.0, 8.0
+_ROUNDS = 6
+_SCRAPE_EVERY = 5.0
+
+
+@dataclass
+class Cost:
+    """Processor time a call, in milliseconds, block by block."""
+
+    controller: list[float] = field(default_factory=list)
+    asterisk: list[float] = field(default_factory=list)
+    faults: dict[str, float] = field(default_factory=dict)
+
+
+class Collector:
+    """Takes traces over OTLP and counts them by their bytes."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.exports = 0
+        self.bytes = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls) -> AsyncIterator["Collector"]:
+        collector = cls()
+        application = web.Application(client_max_size=64 * 2**20)
+        application.router.add_post("/v1/traces", collector._take)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            collector.url = "http://{}:{}/v1/traces".format(*runner.addresses[0][:2])
+            yield collector
+        finally:
+            await runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        self.exports += 1
+        self.bytes += len(await request.read())
+        return web.Response()
+
+
+async def measure(directory: Path) -> dict[str, object]:
+    """All figures."""
+    program = obtain_asterisk(lambda line: print(line, file=sys.stderr))
+    costs = {"off": Cost(), "on": Cost()}
+    async with AsyncExitStack() as stack:
+        collector = await stack.enter_async_context(Collector.start())
+        sides: dict[str, Product] = {}
+        for name, command, sections in (
+            ("off", "benchmarks.silent", {"metrics": MetricSettings(enabled=False)}),
+            ("on", "controller", {"traces": TraceSettings(endpoint=collector.url)}),
+        ):
+            started = product(
+                directory / name, program, [Use(NOTIFICATION)], sections=sections, command=command
+            )
+            (sides[name],) = await stack.enter_async_context(started)
+        scraping = asyncio.create_task(_scrape(sides["on"].url))
+        stack.callback(scraping.cancel)
+        for side in sides.values():
+            await run(side, _RATE, _SECONDS)
+        for number in range(_ROUNDS):
+            for name in list(sides)[:: 1 if number % 2 else -1]:
+                trial = await run(sides[name], _RATE, _SECONDS)
+                print(f"{name:4}{trial}", file=sys.stderr, flush=True)
+                costs[name].controller.append(trial.cpu_ms["controller"])
+                costs[name].asterisk.append(trial.cpu_ms["asterisk"])
+                costs[name].faults |= {f"{name}: {what}": much for what, much in trial.faults.items()}
+        if scraping.done():
+            scraping.result()
+    off_ms, on_ms = (median(costs[name].controller) for name in ("off", "on"))
+    asterisk = median(costs["off"].asterisk + costs["on"].asterisk)
+    return {
+        "bench": "observability",
+        "calls_per_s": _RATE,
+        "cpu_ms_per_call_off": round(off_ms, 3),
+        "cpu_ms_per_call_on": round(on_ms, 3),
+        "asterisk_cpu_ms_per_call": round(asterisk, 2),
+        "overhead": round(1 - (off_ms + asterisk) / (on_ms + asterisk), 4),
+        "overhead_of_controller": round(1 - off_ms / on_ms, 4),
+        "trace_bytes": collector.bytes,
+        "faults": costs["off"].faults | costs["on"].faults,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+async def _scrape(url: str) -> None:
+    async with aiohttp.ClientSession(url) as http:
+        while True:
+            async with http.get("/metrics") as answer:
+                answer.raise_for_status()
+                await answer.read()
+            await asyncio.sleep(_SCRAPE_EVERY)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="vc-observability-") as temporary:
+        print(json.dumps(uvloop.run(measure(Path(temporary)))))

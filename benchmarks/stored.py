@@ -1,0 +1,140 @@
+"""Whether a call costs more where a million have been made. Prints one JSON line.
+
+Two controllers on fake nodes of their own, one on an empty database and one on a full one, are asked by
+turns: at an even rate for the processor time of a call, and for as much as they can do. The folder is one
+that `python -m benchmarks.details FOLDER --make` has made (with `--postgresql`, if that is to be measured),
+and keeps the calls that are made here. Without a folder they are made for this alone, which takes minutes.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import uvloop
+
+from benchmarks import details
+from benchmarks.fake_nodes import FakeHouse, fake_house
+from benchmarks.load import run, saturate
+from benchmarks.product import Use
+from benchmarks.services import NOTIFICATION
+from benchmarks.usage import Usage, children
+from controller.settings import CallSettings, DatabaseSettings
+from testbed.postgresql import RunningPostgresql, running_postgresql
+
+_RATE, _SECONDS = 50.0, 6.0
+_ROUNDS = 5
+_UNDER_WAY, _AT_MOST = 300, 400.0
+_FULL_SECONDS = 9.0
+
+
+@dataclass
+class Cost:
+    """What was seen of one side, block by block."""
+
+    cpu_ms: list[float] = field(default_factory=list)
+    """Of the controller and, where it is a process, the database."""
+    calls_per_s: list[float] = field(default_factory=list)
+    faults: dict[str, float] = field(default_factory=dict)
+
+
+async def measure(folder: Path, calls: int, server: RunningPostgresql | None) -> dict[str, object]:
+    """All figures."""
+    await details.make(folder, calls, server)
+    urls = _urls(folder, server)
+    costs = {name: Cost() for name in urls}
+    with tempfile.TemporaryDirectory(prefix="vc-stored-") as temporary:
+        async with contextlib.AsyncExitStack() as stack:
+            houses = {
+                name: await stack.enter_async_context(
+                    fake_house(
+                        Path(temporary) / name,
+                        Use(NOTIFICATION),
+                        {
+                            "database": DatabaseSettings(url=url),
+                            "data_dir": folder if name == "full" else Path(temporary) / "data",
+                            "calls": CallSettings(drain_timeout=2),
+                        },
+                    )
+                )
+                for name, url in urls.items()
+            }
+            for house in houses.values():
+                await run(house.side, _RATE, _SECONDS)
+            for number in range(_ROUNDS):
+                # Who is second in one round is first in the next.
+                for name in list(houses)[:: 1 if number % 2 else -1]:
+                    await _block(name, houses[name], costs[name], server)
+    empty, full = costs["empty"], costs["full"]
+    return {
+        "bench": "stored",
+        "engine": "sqlite" if server is None else "postgresql",
+        "stored": calls,
+        "calls_per_s_empty": round(median(empty.calls_per_s), 1),
+        "calls_per_s_full": round(median(full.calls_per_s), 1),
+        "ratio": round(median(full.calls_per_s) / median(empty.calls_per_s), 3),
+        "cpu_ms_per_call_empty": round(median(empty.cpu_ms), 3),
+        "cpu_ms_per_call_full": round(median(full.cpu_ms), 3),
+        "cpu_ratio": round(median(empty.cpu_ms) / median(full.cpu_ms), 3),
+        "faults": empty.faults | full.faults,
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+
+
+def _urls(folder: Path, server: RunningPostgresql | None) -> dict[str, str]:
+    if server is None:
+        # Beside the full one, on the same disk.
+        empty = folder / "empty.db"
+        for file in folder.glob("empty.db*"):
+            file.unlink()
+        return {"empty": f"sqlite:///{empty}", "full": f"sqlite:///{folder / 'voicecall.db'}"}
+    server.drop("empty")
+    server.create("empty")
+    return {"empty": server.url("empty"), "full": server.url("bench")}
+
+
+async def _block(name: str, house: FakeHouse, cost: Cost, server: RunningPostgresql | None) -> None:
+    database = {"database": [] if server is None else database_processes(server)}
+    before = Usage.now(database)
+    trial = await run(house.side, _RATE, _SECONDS)
+    used = Usage.now(database).since(before).roles["database"]
+    cost.cpu_ms.append(trial.cpu_ms["controller"] + 1000 * used / trial.calls)
+    busy = await saturate(house.side, _UNDER_WAY, _FULL_SECONDS, _AT_MOST)
+    cost.calls_per_s.append(busy.calls_per_s)
+    for faults in (trial.faults, busy.faults):
+        cost.faults |= {f"{name}: {what}": much for what, much in faults.items()}
+    print(f"{name:6}{trial}; database {1000 * used / trial.calls:.2f}", file=sys.stderr)
+    print(f"{name:6}{busy}", file=sys.stderr, flush=True)
+
+
+def database_processes(server: RunningPostgresql) -> list[int]:
+    """The ids of the server's processes, now."""
+    postmaster = int((server.directory / "data" / "postmaster.pid").read_text().split()[0])
+    return [postmaster, *children(postmaster)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--calls", type=int, default=details.CALLS)
+    parser.add_argument("--postgresql", action="store_true")
+    asked = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = asked.folder
+        kept = None if folder is None else folder / "postgresql"
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-stored-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        server = (
+            stack.enter_context(running_postgresql(durable=True, kept=kept)) if asked.postgresql else None
+        )
+        print(json.dumps(uvloop.run(measure(folder.absolute(), asked.calls, server))))
+
+
+if __name__ == "__main__":
+    main()
