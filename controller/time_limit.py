@@ -10,7 +10,7 @@ from typing import Any
 
 
 class time_limit:  # noqa: N801 - used like asyncio.timeout
-    """Raises TimeoutError when its `async with` takes longer than so many seconds; None: any time is right."""
+    """Raises TimeoutError when its `async with` takes longer than so many seconds; None: no limit at all."""
 
     __slots__ = ("_cancelled", "_expired", "_seconds", "_task", "_timer")
 
