@@ -77,14 +77,14 @@ VERIFICATION = Service(
     request=lambda callee: {
         "displayNbr": SHOWN,
         "calleeNbr": callee,
-        "languageType": 1,
+        "languageType": 1,  # English, as in the dialplan below
         "preTone": "tone.wav",
         "verifyCode": "12",
         "times": 1,
     },
     far_ends=(FarEnd("answer"),),
     status_pushes=3,  # callout, answer, disconnect
-    dialplan="Playback({sounds}/tone&{sounds}/zh/digit_1&{sounds}/zh/digit_2&{sounds}/silence_1s)",
+    dialplan="Playback({sounds}/tone&{sounds}/en/digit_1&{sounds}/en/digit_2&{sounds}/silence_1s)",
 )
 
 SERVICES = {service.name: service for service in (NOTIFICATION, CALLBACK, VERIFICATION)}

@@ -19,6 +19,10 @@ LISTENING_MODEL = Path(__file__).parents[1] / ".cache" / "listening-model"
 
 CHINESE_DIGITS = "零一二三四五六七八九"
 ENGLISH_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIGIT_SYLLABLES = ("ling", "yi", "er", "san", "si", "wu", "liu", "qi", "ba", "jiu")
+SOUNDS_ALIKE = {"won": "one", "to": "two", "too": "two", "for": "four", "fore": "four", "ate": "eight"}
+"""English words that are said like a digit."""
+
 _RATE = 16000
 AnySamples = NDArray[np.floating[Any]]
 
@@ -63,7 +67,19 @@ class Ear:
     def hear_digits_in(self, samples: AnySamples, language: Language) -> str:
         """The digits that are said in samples (-1 to 1) of 8 kHz, and nothing else."""
         hint = CHINESE_DIGITS if language is Language.CHINESE else " ".join(ENGLISH_DIGITS)
-        return digits_in(self.hear_samples(samples, language, hint))
+        return digits_said(self.hear_samples(samples, language, hint), language)
+
+
+def digits_said(text: str, language: Language) -> str:
+    """Digits whose sounds are in what was heard, however it is written: 吧 (ba) is 8, "for" is 4.
+
+    Which of the words that sound the same is written the recogniser guesses from what people write about; no
+    sound of a digit can tell it. So the text around a code must have no such word.
+    """
+    if language is Language.CHINESE:
+        values = {syllable: str(value) for value, syllable in enumerate(DIGIT_SYLLABLES)}
+        return "".join(values.get(syllable, "") for syllable in syllables(text.replace("〇", "零")))
+    return digits_in(re.sub(r"[a-z]+", lambda word: SOUNDS_ALIKE.get(word[0], word[0]), text.lower()))
 
 
 def digits_in(text: str) -> str:
