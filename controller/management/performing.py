@@ -34,7 +34,7 @@ async def check_role(context: Context) -> None:
     operation, actor = context.operation, context.actor
     if actor is None:
         return
-    if actor.lacks_factor and operation.group != "session":
+    if actor.lacks_factor and operation.needs_factor:
         raise SecondFactorMissing
     if operation.is_for(actor):
         return
