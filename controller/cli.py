@@ -172,10 +172,13 @@ def stop_signal() -> StopSignal:
 
 async def tell_first_administrator(controller: "Controller") -> None:
     """If there is no user yet, make the administrator and tell the password: to a person, never to a log."""
-    from controller.management.first_run import first_administrator, keep_password
+    from controller.management.first_run import PasswordTooWeak, first_administrator, keep_password
 
     settings = controller.settings
-    made = await first_administrator(controller.database, settings.management, SystemClock())
+    try:
+        made = await first_administrator(controller.database, settings.management, SystemClock())
+    except PasswordTooWeak as error:
+        raise failure(f"can't serve: {error}") from None
     if made is None or made.password is None:
         return
     if sys.stderr.isatty():

@@ -24,6 +24,7 @@ from controller.billing.prices import OwnTariff, read_prices, set_price
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_database, read_settings
 from controller.management.passwords import Passwords
+from controller.management.proof import weakness
 from controller.prompts import wav
 from controller.prompts.library import PromptLibrary
 from controller.settings import Settings
@@ -76,7 +77,7 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
     library = PromptLibrary(settings.prompt_dir)
     sounds, wrong_sounds = load_sounds(declared, file.parent, library.foresee)
     documents, wrong_documents = load_documents(declared, file.parent)
-    faults += wrong_sounds + wrong_documents
+    faults += wrong_sounds + wrong_documents + _weak_passwords(settings, declared)
     await _bring_to_date(settings, faults, dry_run)
     now = SystemClock().now()
 
@@ -113,6 +114,20 @@ async def _bring_to_date(settings: Settings, faults: list[str], dry_run: bool) -
     if dry_run:
         await asyncio.to_thread(check_newest, settings.database_url)
     await asyncio.to_thread(migrate, settings.database_url)
+
+
+def _weak_passwords(settings: Settings, declared: Declaration) -> list[str]:
+    """What is wrong with declared passwords. Raises OSError."""
+    given = (
+        (user, owner, user.password.get_secret_value())
+        for owner, user in declared_users(declared)
+        if user.password is not None
+    )
+    return [
+        f"user {user.login}: password {fault}"
+        for user, owner, password in given
+        if (fault := weakness(settings.management, password, user.login, user.name, owner or ""))
+    ]
 
 
 async def _hashes(database: Database, declared: Declaration) -> dict[str, str]:

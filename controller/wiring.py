@@ -56,6 +56,7 @@ from controller.sounds.sweeping import Sweeper
 from controller.speech import running_speech
 from controller.store.database import Database
 from controller.store.journal import Journal
+from controller.store.management_tables import User
 from controller.store.schema import migrate
 from controller.store.sealing import seal_what_is_open
 from controller.store.tables import App, Contact, Trunk
@@ -124,7 +125,7 @@ async def running_controller(
     await asyncio.to_thread(migrate, settings.database_url)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.of(settings))
-        await database.write(lambda session: seal_what_is_open(session, (App, Contact, Trunk)))
+        await database.write(lambda session: seal_what_is_open(session, (App, Contact, Trunk, User)))
         membership = await joined(settings, database, clock, on_fenced or die, stack)
         observability = await stack.enter_async_context(opened_observability(settings))
         journal = await stack.enter_async_context(Journal(database))

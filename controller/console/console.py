@@ -21,7 +21,14 @@ from controller.console.words import language_of
 from controller.management.desk import Desk
 from controller.management.identity import Identity
 from controller.management.passwords import csrf_token, same
-from controller.management.problems import CsrfTokenWrong, NotAuthenticated, NotFound, Problem, TooLarge
+from controller.management.problems import (
+    CsrfTokenWrong,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    SecondFactorMissing,
+    TooLarge,
+)
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +55,8 @@ class Console:
         self._pages = tuple(pages)
         self._desk = desk
         self._remote = remote
-        self._identity = Identity(desk.services.database, desk.services.clock, remote)
+        services = desk.services
+        self._identity = Identity(services.database, services.settings.management, services.clock, remote)
         self._renderer = Renderer(Assets())
 
     def routes(self) -> list[web.RouteDef]:
@@ -65,6 +73,8 @@ class Console:
             try:
                 if visit.actor is None and not page.is_open:
                     raise NotAuthenticated
+                if visit.actor is not None and visit.actor.lacks_factor and not page.is_own:
+                    raise SecondFactorMissing
                 if request.method == "POST":
                     if page.takes_file:
                         patience = visit.services.settings.http.read_timeout
@@ -77,6 +87,8 @@ class Console:
                     if visit.is_stream
                     else visit.go("/login?then=" + quote(_place(request), safe=""))
                 )
+            except SecondFactorMissing:
+                answer = visit.go("/me/second-factor", "Set up your second factor first.")
             except web.HTTPRequestEntityTooLarge:
                 answer = visit.render("problem.html", problem=TooLarge(), status=TooLarge.status)
             except Problem as problem:
@@ -102,7 +114,9 @@ class Console:
         cookie = self._identity.cookie(request)
         try:
             # Whether a change may be made with it is checked by the form's own token.
-            actor = await self._identity.of(request, is_safe=True) if cookie else None
+            # A page that is kept up to date by itself doesn't show that somebody is there.
+            is_use = "text/event-stream" not in request.headers.get("Accept", "")
+            actor = await self._identity.of(request, is_safe=True, is_use=is_use) if cookie else None
         except NotAuthenticated:
             actor = None
         theme = request.cookies.get("voicecall-theme", "")

@@ -14,10 +14,12 @@ from controller.management.resources import (
     nodes,
     numbers,
     overview,
+    own_sessions,
     phones,
     pushes,
     recordings,
     reviews,
+    second_factors,
     sessions,
     sounds,
     spending,
@@ -31,6 +33,8 @@ from controller.management.resources import (
 
 _MODULES = (
     sessions,
+    own_sessions,
+    second_factors,
     accounts,
     users,
     tokens,

@@ -24,6 +24,7 @@ from controller.management.problems import (
     NotFound,
     Problem,
     ProblemDocument,
+    SecondFactorMissing,
     TooLarge,
     TooManyRequests,
     UnsupportedMediaType,
@@ -103,6 +104,8 @@ def problems_of(operation: Operation) -> list[type[Problem]]:
         found += [NotAuthenticated, Forbidden]
         if not operation.is_safe:
             found.append(CsrfTokenWrong)
+    if operation.needs_factor:
+        found.append(SecondFactorMissing)
     if operation.kinds or operation.names_account:
         found.append(NotFound)
     if operation.body is not None:

@@ -9,12 +9,17 @@ from sqlmodel import Session
 from controller.asterisk.configuration import write_private
 from controller.clock import Clock
 from controller.management.passwords import Passwords, new_password
+from controller.management.proof import weakness
 from controller.management.roles import Role
 from controller.settings import ManagementSettings
 from controller.store import people
 from controller.store.audit import Deed, append
 from controller.store.database import Database
 from controller.store.management_tables import User
+
+
+class PasswordTooWeak(Exception):
+    """The password that is set for the administrator is easily guessed."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,16 @@ def keep_password(folder: Path, password: str) -> Path:
 async def first_administrator(
     database: Database, settings: ManagementSettings, clock: Clock
 ) -> FirstAdministrator | None:
-    """Create the administrator if there is no user yet; None: there was one."""
+    """Create the administrator if there is no user yet; None: there was one.
+
+    Raises PasswordTooWeak, OSError.
+    """
     if await database.read(people.has_users):
         return None
     given = settings.administrator_password.get_secret_value()
+    fault = weakness(settings, given, settings.administrator) if given else ""
+    if fault:
+        raise PasswordTooWeak(f"management.administrator_password {fault}")
     password = given or new_password()
     user = User(
         id=f"usr_{secrets.token_hex(10)}",

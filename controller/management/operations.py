@@ -118,6 +118,11 @@ class Operation:
         return actor.role.covers(self.needs) and (actor.is_operators or self.scope is not Scope.OPERATOR)
 
     @property
+    def needs_factor(self) -> bool:
+        """Whether who must have a second factor and has none is kept from it."""
+        return self.scope is not Scope.OPEN and self.group != "session"
+
+    @property
     def creates(self) -> bool:
         """Whether it takes an Idempotency-Key; a stream is not kept to be compared with."""
         return self.method == "POST" and self.scope is not Scope.OPEN and self.body is not Stream

@@ -14,7 +14,15 @@ from sqlmodel import Session
 
 from controller.management.context import Context, stored
 from controller.management.operations import Download, Operation, Owner
-from controller.management.problems import Conflict, Forbidden, Malformed, NotFound, Problem, VersionMissing
+from controller.management.problems import (
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Problem,
+    SecondFactorMissing,
+    VersionMissing,
+)
 from controller.management.roles import Scope
 from controller.store.tables import Account
 
@@ -22,10 +30,12 @@ log = logging.getLogger(__name__)
 
 
 async def check_role(context: Context) -> None:
-    """Raises Forbidden; what was to be changed is then in the audit trail as refused."""
+    """Raises SecondFactorMissing; or Forbidden, and what was to be changed is in the trail as refused."""
     operation, actor = context.operation, context.actor
     if actor is None:
         return
+    if actor.lacks_factor and operation.needs_factor:
+        raise SecondFactorMissing
     if operation.is_for(actor):
         return
     if not operation.is_safe:

@@ -113,6 +113,12 @@ class Forbidden(Problem):
     status, slug, title = 403, "forbidden", "Your role does not allow this"
 
 
+class SecondFactorMissing(Problem):
+    """Your role must have a second factor here: set one up with `/me/second-factor` first."""
+
+    status, slug, title = 403, "second-factor-missing", "Set up your second factor first"
+
+
 class CsrfTokenWrong(Problem):
     """With a session, changes need the session's token in X-CSRF-Token."""
 

@@ -29,6 +29,8 @@ class Actor:
     account_id: str | None
     session: str | None = None
     """Digest of the session, if that is how they proved it."""
+    lacks_factor: bool = False
+    """They must have a second factor and have none: in a session they may set one up, and no more."""
 
     @property
     def is_operators(self) -> bool:

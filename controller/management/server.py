@@ -49,7 +49,7 @@ class ManagementApi:
         self._operations = tuple(operations)
         self._services = services
         self._remote = remote
-        self._identity = Identity(services.database, services.clock, remote)
+        self._identity = Identity(services.database, services.settings.management, services.clock, remote)
 
     def routes(self) -> list[web.RouteDef]:
         """What the server serves."""

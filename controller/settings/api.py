@@ -1,6 +1,8 @@
 """Settings of what comes by HTTP: sections `http`, `authentication` and `management`."""
 
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -67,6 +69,27 @@ class ManagementSettings(Section):
         "shown once at the terminal. Of no use once there is a user.",
     )
     session_hours: Positive = Field(12, description="Hours until a login ends.")
+    idle_minutes: float = Field(
+        60,
+        ge=0,
+        description="Minutes without a request after which a login ends before that; 0: never. A page that "
+        "is kept up to date by itself is no request; a phone that waits for calls is.",
+    )
+    second_factor: Literal["optional", "administrators", "everybody"] = Field(
+        "optional",
+        description="Who must have a second factor: until they have set one up, nothing else can be done in "
+        "a session of theirs. API tokens go on.",
+    )
+    password_words: list[str] = Field(
+        [],
+        description="Words that passwords must not be made of, such as the company's name; those of the "
+        "platform, the user and the account are among them anyway.",
+    )
+    breached_passwords: Path | None = Field(
+        None,
+        description="File of SHA-1 digests of passwords that are refused, sorted, as Pwned Passwords has "
+        "them; besides the four million that come with the platform.",
+    )
     login_attempts: int = Field(
         10,
         ge=1,
@@ -78,6 +101,11 @@ class ManagementSettings(Section):
     max_apps: int = Field(
         5, ge=0, description="Applications that an account may have, unless the account says otherwise."
     )
+
+    @property
+    def idle_limit(self) -> timedelta | None:
+        """How long a login may be without use; None: for as long as it likes."""
+        return timedelta(minutes=self.idle_minutes) if self.idle_minutes else None
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:

@@ -9,11 +9,16 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, LargeBinary
 from sqlmodel import Field, SQLModel
 
+from controller.store.sealing import SealedText
 from controller.store.tables import UtcDateTime
 
 
 def _time(*, index: bool = False) -> Any:
     return Field(default=None, sa_column=Column(UtcDateTime, nullable=False, index=index))
+
+
+def _perhaps() -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
 
 
 class User(SQLModel, table=True):
@@ -29,6 +34,16 @@ class User(SQLModel, table=True):
     password_hash: str
     active: bool = True
     created_at: datetime = _time()
+    second_factor: str | None = Field(default=None, sa_type=SealedText)
+    """What an authenticator app makes codes of."""
+    second_factor_since: datetime | None = _perhaps()
+    """None: there is none, or no code of it was shown yet."""
+    second_factor_step: int = 0
+    """The last step of time whose code was used: none is good twice."""
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.second_factor_since is not None
 
 
 class LoginSession(SQLModel, table=True):
@@ -40,6 +55,9 @@ class LoginSession(SQLModel, table=True):
     user_id: str = Field(foreign_key="platform_user.id", index=True)
     address: str
     expires_at: datetime = _time(index=True)
+    began_at: datetime | None = _perhaps()
+    used_at: datetime | None = _perhaps()
+    """The last request, to a minute. None, of both: it began before this was kept."""
 
 
 class ApiToken(SQLModel, table=True):

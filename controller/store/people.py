@@ -1,8 +1,9 @@
 """Users, their sessions and tokens."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, col
 
 from controller.store.management_tables import ApiToken, IdempotentAnswer, LoginSession, User
@@ -18,13 +19,53 @@ def has_users(session: Session) -> bool:
     return session.execute(select(User).limit(1)).scalar_one_or_none() is not None
 
 
-def user_of_session(session: Session, digest: str, now: datetime) -> User | None:
-    """The active user of a session that goes on."""
-    return session.execute(
-        select(User)
+_USED: Final = timedelta(minutes=1)
+"""How exactly it is known when a session was used last: a write a minute."""
+
+
+def user_of_session(
+    session: Session, digest: str, now: datetime, idle: timedelta | None = None
+) -> tuple[User, bool] | None:
+    """The active user of a session that goes on, and whether it is time to note that it is used.
+
+    :param idle: how long it may be without use; None: for as long as it likes.
+    """
+    found = session.execute(
+        select(User, LoginSession)
         .join(LoginSession, col(LoginSession.user_id) == col(User.id))
         .where(col(LoginSession.digest) == digest, col(LoginSession.expires_at) > now, col(User.active))
-    ).scalar_one_or_none()
+    ).one_or_none()
+    if found is None:
+        return None
+    user, row = found
+    if idle is not None and row.used_at is not None and row.used_at + idle <= now:
+        return None
+    return user, row.used_at is None or row.used_at + _USED <= now
+
+
+def note_use(session: Session, digest: str, now: datetime) -> None:
+    """A session is used."""
+    session.execute(update(LoginSession).where(col(LoginSession.digest) == digest).values(used_at=now))
+
+
+def sessions_of(session: Session, user_id: str, now: datetime, idle: timedelta | None) -> list[LoginSession]:
+    """A user's sessions that go on, the last begun first."""
+    rows = session.execute(
+        select(LoginSession)
+        .where(col(LoginSession.user_id) == user_id, col(LoginSession.expires_at) > now)
+        .order_by(col(LoginSession.expires_at).desc(), col(LoginSession.digest))
+    ).scalars()
+    return [row for row in rows if idle is None or row.used_at is None or row.used_at + idle > now]
+
+
+def use_step(session: Session, user_id: str, step: int) -> bool:
+    """Use up the code of this step of a user's second factor; False: it, or a later one, was used before."""
+    used = session.execute(
+        update(User)
+        .where(col(User.id) == user_id, col(User.second_factor_step) < step)
+        .values(second_factor_step=step)
+    )
+    return bool(used.rowcount)  # type: ignore[attr-defined]  # an update has it
 
 
 def user_of_token(session: Session, digest: str, now: datetime) -> tuple[User, ApiToken] | None:
@@ -35,6 +76,11 @@ def user_of_token(session: Session, digest: str, now: datetime) -> tuple[User, A
         .where(col(ApiToken.digest) == digest, col(ApiToken.expires_at) > now, col(User.active))
     ).one_or_none()
     return None if found is None else (found[0], found[1])
+
+
+def forget_second_factor(user: User) -> None:
+    """They have none any more."""
+    user.second_factor, user.second_factor_since, user.second_factor_step = None, None, 0
 
 
 def end_session(session: Session, digest: str) -> None:

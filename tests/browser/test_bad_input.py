@@ -34,7 +34,7 @@ async def test_given_a_session_that_is_over_when_a_page_is_opened_then_one_logs_
     await page.fill("[name=login]", "admin")
     await page.fill("[name=password]", "not the password")
     await page.click("main button.primary")
-    await expect(page.locator(".fault.whole")).to_have_text("Name or password is wrong.")
+    await expect(page.locator(".fault.whole")).to_have_text("Name, password or code is wrong.")
     await page.fill("[name=password]", PASSWORD)
     await page.click("main button.primary")
     await page.wait_for_url("**/console/calls?callee=1390000&service=callback")

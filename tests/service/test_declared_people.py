@@ -122,6 +122,7 @@ def test_C1_given_a_user_who_is_logged_in_when_changed_then_their_sessions_end_a
     [
         (user(password=""), "user li.wei is new and needs password or password_hash"),
         (user("root"), "user root belongs to another account, or to the operator"),
+        (user(password="password1234"), "user li.wei: password must not be one that is known from breaches"),
         (user(password="short"), "users.0.password must have at least 12 characters"),
         (user(password_hash=HASH), "give password or password_hash, one of the two"),
         (user(role="king"), "users.0.role must be 'administrator', 'operator', 'developer' or 'viewer'"),

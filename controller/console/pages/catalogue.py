@@ -13,6 +13,7 @@ from controller.console.pages import (
     first_call,
     inspection,
     live,
+    me,
     nodes,
     numbers,
     one_call,
@@ -31,6 +32,7 @@ from controller.console.pages.declared import Page
 
 _MODULES = (
     entrance,
+    me,
     applications,
     numbers,
     accounts,

@@ -23,6 +23,11 @@ class Page:
     takes_file: bool = False
     """Whether the form has a file, which comes in pieces: `Visit.arriving`."""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is there for who must set up a second factor first."""
+        return self.is_open or self.path == "/logout" or self.path.startswith("/me")
+
 
 @dataclass
 class Pages:

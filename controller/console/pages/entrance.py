@@ -1,4 +1,4 @@
-"""Logging in and out, the look of pages, and who one is."""
+"""Logging in and out, and the look of pages."""
 
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from controller.console.pages.declared import Pages
 from controller.console.rendering import THEMES
 from controller.console.visit import PREFIX, Visit
 from controller.console.words import LANGUAGES, N_
-from controller.management.resources.sessions import change_password, log_in, log_out
+from controller.management.resources.sessions import log_in, log_out
 from controller.management.roles import Role
 
 pages = Pages()
@@ -18,12 +18,12 @@ LOGIN = Form(
     (
         Field("login", N_("Name"), required=True),
         Field("password", N_("Password"), "password", required=True),
-    )
-)
-PASSWORD = Form(
-    (
-        Field("old", N_("Password until now"), "password", required=True),
-        Field("new", N_("New password"), "password", required=True, help=N_("12 characters or more.")),
+        Field(
+            "code",
+            N_("Code"),
+            empty="",
+            help=N_("Six digits of your authenticator app, if you have set up a second factor."),
+        ),
     )
 )
 _YEAR = 365 * 86400
@@ -53,7 +53,7 @@ async def login(visit: Visit) -> web.StreamResponse:
     except Exception as error:
         if getattr(error, "status", None) != 401:
             raise
-        begun, sent.status, sent.problem = None, 401, visit.text("Name or password is wrong.")
+        begun, sent.status, sent.problem = None, 401, visit.text("Name, password or code is wrong.")
     if begun is None:
         return visit.render("login.html", form=sent, then=_then(visit), status=sent.status)
     return visit.go(_then(visit))
@@ -77,22 +77,6 @@ async def look(visit: Visit) -> web.StreamResponse:
     if theme in THEMES:
         answer.set_cookie("voicecall-theme", theme, path=PREFIX, max_age=_YEAR, samesite="Lax")
     return answer
-
-
-@pages.get("/me")
-async def me(visit: Visit) -> web.StreamResponse:
-    """Who one is, and the form for another password."""
-    return visit.render("me.html", form=visit.blank(PASSWORD))
-
-
-@pages.post("/me/password")
-async def password(visit: Visit) -> web.StreamResponse:
-    """Another password."""
-    sent = await visit.sent(PASSWORD)
-    await sent.to(change_password)
-    if sent.status != 200:
-        return visit.render("me.html", form=sent, status=sent.status)
-    return visit.go("/me", "The password is changed; all your other sessions have ended.")
 
 
 def _then(visit: Visit) -> str:

@@ -7,6 +7,7 @@ from aiohttp import web
 from controller.console.pages.declared import Pages
 from controller.console.phone_socket import SUBPROTOCOL, carry
 from controller.console.visit import Visit
+from controller.management.identity import note_use
 from controller.management.resources.phones import get_phone, switch_phone_off, switch_phone_on
 from controller.store import people
 
@@ -41,7 +42,7 @@ async def socket(visit: Visit) -> web.StreamResponse:
     if urlsplit(request.headers.get("Origin", "")).netloc != urlsplit(visit.base_url).netloc:
         return web.Response(status=403, text="Not from a page of this console")
     session = actor.session if actor is not None else None
-    if actor is None or session is None:
+    if actor is None or session is None or actor.lacks_factor:
         return web.Response(status=401, text="Log in first")
     phone = services.fleet.phones.of_user(actor.user_id)
     if phone is None or phone.session != session:
@@ -51,9 +52,13 @@ async def socket(visit: Visit) -> web.StreamResponse:
         return web.Response(status=400, text=f"The subprotocol must be {SUBPROTOCOL}")
 
     async def goes_on() -> bool:
-        now = services.clock.now()
-        return await services.database.read(
-            lambda opened: people.user_of_session(opened, session, now) is not None
+        now, idle = services.clock.now(), services.settings.management.idle_limit
+        found = await services.database.read(
+            lambda opened: people.user_of_session(opened, session, now, idle)
         )
+        if found is not None and found[1]:
+            # Who waits for calls is there.
+            await note_use(services.database, session, now)
+        return found is not None
 
     return await carry(request, phone, services.fleet.first.settings.ari_url, goes_on)

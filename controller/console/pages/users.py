@@ -116,6 +116,16 @@ async def activate(visit: Visit) -> web.StreamResponse:
     return visit.go(USERS.place_in(visit), "They can't log in any more; their sessions have ended.")
 
 
+@pages.post("/users/{user_id}/second-factor/remove")
+async def forget_second_factor(visit: Visit) -> web.StreamResponse:
+    """They have lost it."""
+    sent = await visit.sent(NOTHING)
+    await sent.to(edit_user, also={"second_factor": False})
+    if sent.is_refused:
+        return await _show(visit, sent)
+    return visit.go(USERS.place_in(visit), "The second factor is gone; their sessions have ended.")
+
+
 @pages.get("/users/{user_id}/password")
 async def password_page(visit: Visit) -> web.StreamResponse:
     """The form for another password."""

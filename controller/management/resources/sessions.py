@@ -3,19 +3,21 @@
 from datetime import timedelta
 
 from pydantic import Field
-from sqlmodel import Session
 
 from controller.management.context import Change, Context
 from controller.management.models import Input, View
 from controller.management.operations import Operations
 from controller.management.passwords import csrf_token, digest, new_session
-from controller.management.problems import NotAuthenticated, TooManyAttempts, wrong_field
+from controller.management.problems import NotAuthenticated, TooManyAttempts
+from controller.management.proof import check_new_password, check_pace, prove, step_shown
 from controller.management.roles import Role, Scope
+from controller.management.second_factor import CODE, is_demanded
 from controller.rules.roles import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from controller.store import people
 from controller.store.management_tables import LoginSession, User
 
 operations = Operations("session")
+_WRONG = "Name, password or code is wrong"
 
 
 class Login(Input):
@@ -25,6 +27,8 @@ class Login(Input):
     """The user's name."""
     password: str = Field(min_length=1, max_length=LONGEST_PASSWORD)
     """The user's password."""
+    code: str = Field("", pattern=rf"^$|{CODE}")
+    """What their authenticator app shows, if they have a second factor."""
 
 
 class Me(View):
@@ -38,6 +42,10 @@ class Me(View):
     """What they may do."""
     account_id: str | None
     """Their account; null: the operator."""
+    second_factor: bool
+    """Whether a code is asked for when they log in."""
+    lacks_factor: bool
+    """They must have a second factor and have none: until then nothing else can be done in a session."""
 
 
 class SessionView(Me):
@@ -66,40 +74,47 @@ class PasswordChange(Input):
 async def log_in(ctx: Context, body: Login) -> SessionView:
     """Log in.
 
-    Sets the session's cookie. Too many wrong passwords from an address, or for a user, lock it for a while.
+    Sets the session's cookie. Too many wrong passwords or codes from an address, or for a user, lock it for
+    a while.
     """
-    services = ctx.services
-    wait = services.throttle.wait(ctx.address, body.login)
-    if wait:
-        raise TooManyAttempts(retry_after=wait)
+    services, settings = ctx.services, ctx.services.settings.management
+    check_pace(ctx, body.login)
     user = await ctx.read(lambda session: people.user_with_login(session, body.login))
     kept = user.password_hash if user is not None and user.active else None
-    if not await services.passwords.matches(kept, body.password):
+    right = await services.passwords.matches(kept, body.password)
+    step = step_shown(ctx, user, body.code) if user is not None and user.has_second_factor else 0
+    if user is None or not right or step is None:
+        # Which of them is wrong is not told: a password that is right is worth a lot.
         services.throttle.failed(ctx.address, body.login)
         if user is not None:
             await ctx.note("user", user.id, account_id=user.account_id, outcome="refused")
-        raise NotAuthenticated("Name or password is wrong")
-    assert user is not None
-    token = new_session()
+        raise NotAuthenticated(_WRONG)
+    token, now = new_session(), services.clock.now()
     row = LoginSession(
         digest=digest(token),
         user_id=user.id,
         address=ctx.address,
-        expires_at=services.clock.now() + timedelta(hours=services.settings.management.session_hours),
+        expires_at=now + timedelta(hours=settings.session_hours),
+        began_at=now,
+        used_at=now,
     )
-    await _begin(ctx, user, row)
+    await _begin(ctx, user, row, step)
     ctx.new_session = token
     return SessionView(
         user_id=user.id,
         login=user.login,
         role=Role(user.role),
         account_id=user.account_id,
+        second_factor=user.has_second_factor,
+        lacks_factor=not user.has_second_factor and is_demanded(settings, Role(user.role)),
         csrf_token=csrf_token(token),
     )
 
 
-async def _begin(ctx: Context, user: User, row: LoginSession) -> None:
+async def _begin(ctx: Context, user: User, row: LoginSession, step: int) -> None:
     def begin(change: Change) -> None:
+        if step and not people.use_step(change.session, user.id, step):
+            raise NotAuthenticated(_WRONG)
         change.session.merge(row)
         change.session.flush()
         change.record("user", user.id, account_id=user.account_id)
@@ -124,7 +139,15 @@ async def log_out(ctx: Context) -> None:
 async def get_me(ctx: Context) -> Me:
     """Who you are."""
     user = ctx.user
-    return Me(user_id=user.user_id, login=user.login, role=user.role, account_id=user.account_id)
+    row = await ctx.read(lambda session: session.get_one(User, user.user_id))
+    return Me(
+        user_id=user.user_id,
+        login=user.login,
+        role=user.role,
+        account_id=user.account_id,
+        second_factor=row.has_second_factor,
+        lacks_factor=user.lacks_factor,
+    )
 
 
 @operations.post(
@@ -140,16 +163,9 @@ async def change_password(ctx: Context, body: PasswordChange) -> None:
     Every other session of yours ends.
     """
     services, me = ctx.services, ctx.user
-    wait = services.throttle.wait(ctx.address, me.login)
-    if wait:
-        raise TooManyAttempts(retry_after=wait)
-
-    def mine(session: Session) -> str:
-        return session.get_one(User, me.user_id).password_hash
-
-    if not await services.passwords.matches(await ctx.read(mine), body.old):
-        services.throttle.failed(ctx.address, me.login)
-        raise wrong_field("old", "is wrong")
+    user = await prove(ctx, body.old, "old")
+    settings, names = services.settings.management, (user.login, user.name, user.account_id or "")
+    check_new_password(settings, "new", body.new, *names)
     hashed = await services.passwords.hash(body.new)
 
     def change_it(change: Change) -> None:

@@ -31,7 +31,7 @@ async def test_given_no_session_when_a_page_is_asked_for_then_login_leads_back_t
         {"login": "administrator@operator", "password": "wrong"},
     )
     assert wrong.status == 401
-    assert "Name or password is wrong" in wrong.text
+    assert "Name, password or code is wrong" in wrong.text
     assert 'value="administrator@operator"' in wrong.text
     right = await visitor.fill(
         "/login?then=%2Fme%3Fx%3D1",

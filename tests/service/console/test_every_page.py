@@ -50,7 +50,7 @@ OURS = {
         "Id",
     ),
     *("wav", "Hz", "Ogg", "FLAC", "CSV", "CNY", "STOP", "none", "templateId", "notifyVoice", "preVoice"),
-    *("sessionId", "IP", "URL", "kB", "MB", "HEP", "SVG", "pcap", "WebRTC", "https", "http"),
+    *("sessionId", "IP", "URL", "kB", "MB", "HEP", "SVG", "pcap", "TOTP", "WebRTC", "https", "http"),
 }
 """Words that are the same in every language, and data of the world's."""
 _SILENT = {"code", "pre", "kbd", "script", "style", "option"}

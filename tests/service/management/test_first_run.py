@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 from engine import copy_database, database_at
 from pydantic import SecretStr
 from sqlmodel import Session, select
@@ -70,6 +71,20 @@ async def test_C1_given_a_password_that_was_set_when_started_then_it_is_that_one
     assert user.login == "root"
     assert await Passwords().matches(user.password_hash, "set for automation")
     assert capsys.readouterr() == ("", "")
+
+
+async def test_C1_given_a_password_that_anybody_would_try_when_started_then_nothing_is_made_and_it_says_why(
+    url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    settings = ManagementSettings(administrator_password=SecretStr("Voicecall2026!"))
+    async with Database(url) as database:
+        with pytest.raises(typer.Exit):
+            await tell(database, settings, tmp_path)
+        assert await database.read(users) == []
+
+    said = capsys.readouterr().err
+    assert "management.administrator_password must have at least 8 characters beside words" in said
+    assert "Voicecall2026!" not in said
 
 
 async def tell(database: Database, management: ManagementSettings, folder: Path) -> None:

@@ -75,7 +75,7 @@ async def test_C1_given_a_wrong_name_or_password_when_logged_in_then_the_same_40
 ) -> None:
     reply = await log_in(home, login, password)
 
-    assert (reply.status, reply.body["detail"]) == (401, "Name or password is wrong")
+    assert (reply.status, reply.body["detail"]) == (401, "Name, password or code is wrong")
     assert reply.cookies == {}
 
 

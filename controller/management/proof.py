@@ -1,0 +1,47 @@
+"""Proving that it is really the user, at a login and before what a stolen session must not do."""
+
+from pathlib import Path
+
+from controller.management.context import Context
+from controller.management.problems import TooManyAttempts, wrong_field
+from controller.management.second_factor import step_of
+from controller.rules.passwords import fault_of
+from controller.settings import ManagementSettings
+from controller.store.management_tables import User
+
+
+def check_pace(ctx: Context, login: str) -> None:
+    """Raises TooManyAttempts if too much was guessed from this address, or for this login."""
+    wait = ctx.services.throttle.wait(ctx.address, login)
+    if wait:
+        raise TooManyAttempts(retry_after=wait)
+
+
+async def prove(ctx: Context, password: str, field: str = "password") -> User:
+    """Who asks, if that is their password. Raises TooManyAttempts, or Invalid for the field."""
+    me, services = ctx.user, ctx.services
+    check_pace(ctx, me.login)
+    user = await ctx.read(lambda session: session.get_one(User, me.user_id))
+    if not await services.passwords.matches(user.password_hash, password):
+        services.throttle.failed(ctx.address, me.login)
+        raise wrong_field(field, "is wrong")
+    return user
+
+
+def step_shown(ctx: Context, user: User, code: str) -> int | None:
+    """The step that a code of the user's second factor is of; None: it is wrong or was used."""
+    assert user.second_factor is not None
+    return step_of(user.second_factor, code, ctx.services.clock.now(), after=user.second_factor_step)
+
+
+def check_new_password(settings: ManagementSettings, field: str, password: str, *names: str) -> None:
+    """Raises Invalid for one that is easily guessed; `names` are of whom it is for."""
+    fault = weakness(settings, password, *names)
+    if fault:
+        raise wrong_field(field, fault)
+
+
+def weakness(settings: ManagementSettings, password: str, *names: str) -> str:
+    """What is wrong with a password that is to be; "": nothing. Raises OSError: see `fault_of`."""
+    file: Path | None = settings.breached_passwords
+    return fault_of(password, *names, words=settings.password_words, breached=file)
