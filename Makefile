@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose conformance listening run check
+.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose alerts conformance listening run check
 .PHONY: crash crash-long crash-random soak
 .PHONY: replay record-replays pictures service-postgres integration-postgres bench bench-wide bench-stored requirements result-codes migration format
 
@@ -28,8 +28,8 @@ test: setup ## Unit, service, fuzz, simulation, replay, integration on a real As
 	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 
-test-all: test ## The same, and PostgreSQL, crashes, the console in a browser, containers
-	@$(MAKE) --no-print-directory service-postgres integration-postgres browser crash compose
+test-all: test ## The same, and PostgreSQL, crashes, the console in a browser, alert rules, containers
+	@$(MAKE) --no-print-directory service-postgres integration-postgres browser crash alerts compose
 
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
@@ -57,6 +57,10 @@ compose: setup ## docker-compose.yml for real: its images are built, its bench m
 
 demo-compose: setup ## Three calls on the bench of docker-compose.yml, which must be up
 	@$(BIN)/python -m testbed.demo.compose
+
+alerts: setup ## The alert rules and the board, as Prometheus reads them
+	@scripts/setup-promtool
+	@$(BIN)/pytest tests/unit/observability/test_alerts.py
 
 browser: setup ## The console in a real browser, as people use it
 	@scripts/setup-browser

@@ -217,12 +217,14 @@ async def running_controller(
         wishes = StopWishes(database, calls, clock, settings.controller)
         observability.look_at(
             live_calls=lambda: calls.live,
+            app_limit=lambda key: app.max_calls if (app := directory.now.applications.get(key)) else None,
             nodes=lambda: {node.name: node.works for node in fleet},
             node_calls=lambda: {node.name: len(node.calls) for node in fleet},
             trunks=fleet.trunks_work,
             commands_in_flight=lambda: fleet.in_flight,
             writes_waiting=lambda: database.waiting,
             pushes_inside=lambda: pushes.courier.inside,
+            endpoints_disabled=lambda: pushes.ledger.disabled,
             speech=_speech_figures(speech),
         )
         recoveries = {

@@ -10,7 +10,7 @@ from controller.calls.call import LiveCall, StatusTeller
 from controller.calls.timeline import Entry
 from controller.observability.metrics import Metrics, Sample
 from controller.observability.tracing import Tracing, opened_tracing
-from controller.pushes.push import Push
+from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery
 from controller.settings import Settings
 
@@ -51,12 +51,14 @@ class Observability:
         self,
         *,
         live_calls: Callable[[], Iterable[LiveCall]],
+        app_limit: Callable[[str], int | None],
         nodes: Callable[[], Mapping[str, bool]],
         node_calls: Callable[[], Mapping[str, int]],
         trunks: Callable[[], Mapping[str, bool]],
         commands_in_flight: Number,
         writes_waiting: Number,
         pushes_inside: Number,
+        endpoints_disabled: Callable[[], Iterable[Endpoint]],
         speech: Mapping[str, Number],
     ) -> None:
         """These are the parts that gauges look at."""
@@ -70,6 +72,18 @@ class Observability:
             "voicecall_app_calls",
             "Calls under way here, of each application: what its limit of calls at a time is used for.",
             lambda: _counted("app", (call.request.app_key for call in live_calls())),
+            ("app",),
+        )
+        look_at(
+            "voicecall_app_calls_limit",
+            "Calls at a time that each application with calls under way here may have, at all controllers.",
+            lambda: _limits(app_limit, {call.request.app_key for call in live_calls()}),
+            ("app",),
+        )
+        look_at(
+            "voicecall_push_endpoints_disabled",
+            "Endpoints that are sent nothing, as they did nothing but fail, of each application.",
+            lambda: _counted("app", (endpoint.app_key for endpoint in endpoints_disabled())),
             ("app",),
         )
         look_at(
@@ -142,6 +156,11 @@ def _states(label: str, states: Mapping[str, float]) -> Iterable[Sample]:
 
 def _by_service(calls: Iterable[LiveCall]) -> Iterable[Sample]:
     return _counted("service", (call.request.service.value for call in calls))
+
+
+def _limits(limit: Callable[[str], int | None], apps: Iterable[str]) -> Iterable[Sample]:
+    found = ((app, limit(app)) for app in sorted(apps))
+    return [Sample(value, {"app": app}) for app, value in found if value is not None]
 
 
 def _counted(label: str, names: Iterable[str]) -> Iterable[Sample]:

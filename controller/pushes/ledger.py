@@ -78,6 +78,11 @@ class Ledger:
         trouble = self._troubles.get(endpoint)
         return trouble is not None and trouble.disabled_at is not None
 
+    @property
+    def disabled(self) -> list[Endpoint]:
+        """Endpoints that are sent nothing, as they did nothing but fail."""
+        return [endpoint for endpoint in self._troubles if self.is_disabled(endpoint)]
+
     def note(self, push: Push, delivery: Delivery, at: datetime, *, counts: bool = True) -> None:
         """Keep an attempt that began at `at`; never waits.
 

@@ -29,6 +29,7 @@ class Pushes:
     """Everything that tells customers something."""
 
     courier: Courier
+    ledger: Ledger
     statuses: StatusPushes
     durable: DurableStatuses
     outbox: CdrOutbox
@@ -86,4 +87,4 @@ async def opened_pushes(
         statuses = StatusPushes(courier, durable)
         resender = Resender(database, courier, ledger, clock)
         works = (outbox.run(), durable.run(), ledger.run())
-        yield Pushes(courier, statuses, durable, outbox, resender, works)
+        yield Pushes(courier, ledger, statuses, durable, outbox, resender, works)

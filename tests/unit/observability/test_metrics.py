@@ -12,7 +12,7 @@ from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
 from controller.observability.metrics import Metrics
 from controller.observability.room import Observability
-from controller.pushes.push import Push
+from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery, Failure
 
 DOCS = Path(__file__).parents[3] / "docs" / "observability"
@@ -85,13 +85,15 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in
     room = Observability(metrics, None)
     room.look_at(
         live_calls=lambda: [_ended_call(metrics)],
+        app_limit=lambda _app: 10,
         nodes=lambda: {"node1": True},
         node_calls=lambda: {"node1": 1},
         trunks=lambda: {"carrier": True},
         commands_in_flight=lambda: 0,
         writes_waiting=lambda: 0,
         pushes_inside=lambda: 0,
-        speech={"prompts_under_way": lambda: 0},
+        endpoints_disabled=lambda: [Endpoint("app", "http://receiver/x")],
+        speech={f"prompts_{name}": lambda: 0 for name in ("made", "reused", "under_way")},
     )
     metrics.pushed(_push(), Delivery(200), BEGIN)
     metrics.answered("/x", "GET", 200, 0.1)

@@ -1,0 +1,102 @@
+"""The shipped alert rules and board, as Prometheus itself reads them."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+RULES = ROOT / "docs/observability/alerts.yml"
+BOARD = ROOT / "docs/observability/grafana-dashboard.json"
+_UNPACKED = ROOT / ".cache/promtool/promtool"
+
+pytestmark = pytest.mark.requirement("E3")
+
+
+@pytest.fixture
+def promtool() -> str:
+    found = str(_UNPACKED) if _UNPACKED.exists() else shutil.which("promtool")
+    if found is None:
+        pytest.skip("promtool is not here: scripts/setup-promtool unpacks it")
+    return found
+
+
+def _judged(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_given_the_shipped_rules_when_prometheus_reads_them_then_it_takes_all(promtool: str) -> None:
+    count = RULES.read_text("utf-8").count("- alert:")
+    assert f"{count} rules found" in _judged(promtool, "check", "rules", str(RULES))
+
+
+def test_given_the_shipped_board_when_prometheus_reads_its_queries_then_it_takes_all(
+    promtool: str, tmp_path: Path
+) -> None:
+    panels = json.loads(BOARD.read_text("utf-8"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    # Grafana puts the interval in.
+    asked = [query.replace("$__rate_interval", "1m") for query in queries]
+    rules = [{"record": f"board:{number}", "expr": query} for number, query in enumerate(asked)]
+    file = tmp_path / "board.yml"
+    file.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}), "utf-8")
+    assert f"{len(queries)} rules found" in _judged(promtool, "check", "rules", str(file))
+
+
+def test_given_the_shipped_board_when_laid_out_then_no_two_panels_have_one_id_or_place() -> None:
+    panels = json.loads(BOARD.read_text("utf-8"))["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
+    assert len(set(places)) == len(places)
+
+
+_SERIES = {
+    "VoicecallEndpointDisabled": ('voicecall_push_endpoints_disabled{app="app1"}', "1x30", "0x30"),
+    "VoicecallNodeDown": ('voicecall_node_up{node="node2"}', "0x30", "1x30"),
+    "VoicecallTrunkDown": ('voicecall_trunk_up{trunk="carrier"}', "0x30", "1x30"),
+    "VoicecallWritesWait": ("voicecall_database_writes_waiting", "900x30", "20x30"),
+    "VoicecallDown": ('up{job="voicecall"}', "0x30", "1x30"),
+}
+"""By alert: a series, its values in trouble, its values without; one value a minute."""
+
+
+@pytest.mark.parametrize("alert", sorted(_SERIES))
+def test_given_a_series_when_it_shows_trouble_then_its_alert_fires_and_otherwise_not(
+    promtool: str, tmp_path: Path, alert: str
+) -> None:
+    series, bad, good = _SERIES[alert]
+    _check_fires(promtool, tmp_path, alert, {series: bad}, fires=True)
+    _check_fires(promtool, tmp_path, alert, {series: good}, fires=False)
+
+
+def test_given_two_controllers_when_an_app_is_near_its_limit_then_their_calls_are_counted_together(
+    promtool: str, tmp_path: Path
+) -> None:
+    limit = {f'voicecall_app_calls_limit{{app="app1",instance="{instance}"}}': "10x30" for instance in "ab"}
+    five = {f'voicecall_app_calls{{app="app1",instance="{instance}"}}': "5x30" for instance in "ab"}
+    three = dict.fromkeys(five, "3x30")
+    _check_fires(promtool, tmp_path, "VoicecallAppNearItsLimit", {**limit, **five}, fires=True)
+    _check_fires(promtool, tmp_path, "VoicecallAppNearItsLimit", {**limit, **three}, fires=False)
+
+
+def _check_fires(promtool: str, directory: Path, alert: str, series: dict[str, str], *, fires: bool) -> None:
+    """Whether that alert fires after 20 minutes of these series, by Prometheus's own test of rules."""
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})',
+                "eval_time": "20m",
+                "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+            }
+        ],
+    }
+    file = directory / "rules-test.yml"
+    # JSON is YAML.
+    file.write_text(json.dumps({"rule_files": [str(RULES)], "tests": [case]}), "utf-8")
+    assert "SUCCESS" in _judged(promtool, "test", "rules", str(file))
