@@ -72,7 +72,9 @@ class Service:
 
     async def _run(self, call: Call, endpoint: str) -> None:
         channels = self._client.channels
-        channel = await channels.originate(endpoint=endpoint, app=_APP, channelId=call.id, formats="alaw")
+        channel = await channels.originateWithId(
+            channelId=call.id, endpoint=endpoint, app=_APP, formats="alaw"
+        )
         call.tell("callout")
         if await call.until("StasisStart"):
             call.tell("answer")
@@ -112,6 +114,7 @@ async def main() -> None:
         await asyncio.to_thread(sys.stdin.read)
         running.cancel()
         await runner.cleanup()
+        await client.close()
 
 
 if __name__ == "__main__":

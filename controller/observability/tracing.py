@@ -5,14 +5,13 @@ controller it was, and no trace has to be kept in memory while a call runs. Numb
 are in no attribute.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
+from controller.observability.trace_ids import span_id, trace_id
 from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
 from controller.settings import TraceSettings
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 _SAMPLING_SPACE: Final = 2**64
-_NANOSECONDS: Final = 1_000_000_000
 _HEADER: Final = "traceparent"
 
 
@@ -31,31 +29,15 @@ class TracingUnavailable(Exception):
     """The settings ask for traces, and the packages for that aren't installed."""
 
 
-def trace_id(call_id: str) -> int:
-    """Of a call; 128 bits."""
-    return int.from_bytes(hashlib.sha256(b"trace\n" + call_id.encode()).digest()[:16], "big") or 1
-
-
-def span_id(call_id: str, part: str) -> int:
-    """Of a part of a call; 64 bits."""
-    return int.from_bytes(hashlib.sha256(f"span\n{call_id}\n{part}".encode()).digest()[:8], "big") or 1
-
-
 class Tracing:
     """Sends spans to a collector, in a thread of the exporter's own."""
 
     def __init__(self, processor: "SpanProcessor", host_name: str, sample: float = 1.0) -> None:
-        from opentelemetry.sdk.resources import Resource
+        from controller.observability.spans import SpanMaker
 
         self._processor = processor
         self._sample = sample
-        self._resource = Resource.create(
-            {
-                "service.name": "voicecall",
-                "service.version": version("voicecall"),
-                "service.instance.id": host_name,
-            }
-        )
+        self._span = SpanMaker(host_name).span
 
     def traceparent(self, push: Push) -> dict[str, str]:
         """The header by which the receiver of a push continues the trace of its call (W3C)."""
@@ -124,7 +106,6 @@ class Tracing:
                 "voice.app": request.app_key,
                 "voice.state_code": state_code,
             },
-            parent=None,
         )
         for name in call.timeline.legs:
             times = call.timeline.leg(name)
@@ -148,41 +129,6 @@ class Tracing:
                 yield self._span(
                     call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""}
                 )
-
-    def _span(
-        self,
-        call_id: str,
-        part: str,
-        name: str,
-        begin: datetime,
-        end: datetime,
-        attributes: Mapping[str, Any],
-        *,
-        parent: str | None = "call",
-        failed: bool = False,
-        client: bool = False,
-    ) -> "ReadableSpan":
-        from opentelemetry.sdk.trace import ReadableSpan
-        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
-
-        def context(of: str) -> SpanContext:
-            return SpanContext(
-                trace_id(call_id), span_id(call_id, of), is_remote=False, trace_flags=TraceFlags(1)
-            )
-
-        return ReadableSpan(
-            name=name,
-            context=context(part),
-            parent=None if parent is None else context(parent),
-            resource=self._resource,
-            attributes=attributes,
-            kind=SpanKind.CLIENT if client else SpanKind.SERVER if parent is None else SpanKind.INTERNAL,
-            instrumentation_scope=InstrumentationScope("voicecall"),
-            status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
-            start_time=_nanoseconds(begin),
-            end_time=_nanoseconds(max(begin, end)),
-        )
 
 
 def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
@@ -211,7 +157,3 @@ def _with_end(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:
 
 def _push_part(push: Push) -> str:
     return f"push {push.message_id} {push.attempt}"
-
-
-def _nanoseconds(at: datetime) -> int:
-    return round(at.timestamp() * 1_000_000) * (_NANOSECONDS // 1_000_000)

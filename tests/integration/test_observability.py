@@ -10,7 +10,7 @@ from aiohttp import web
 from integration.support import StartBench
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from controller.observability.tracing import trace_id
+from controller.observability.trace_ids import trace_id
 from controller.settings import MetricSettings, TraceSettings
 from testbed.softphone_plan import Answer
 

@@ -9,7 +9,8 @@ from unit.calls.support import SteadyClock, call_request, item
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
-from controller.observability.tracing import Tracing, trace_id
+from controller.observability.trace_ids import trace_id
+from controller.observability.tracing import Tracing
 from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
 

@@ -1,0 +1,15 @@
+"""The ids of a call's trace: they follow from the call's id, so every controller knows them."""
+
+import hashlib
+from functools import lru_cache
+
+
+@lru_cache(4096)
+def trace_id(call_id: str) -> int:
+    """Of a call; 128 bits."""
+    return int.from_bytes(hashlib.sha256(b"trace\n" + call_id.encode()).digest()[:16], "big") or 1
+
+
+def span_id(call_id: str, part: str) -> int:
+    """Of a part of a call; 64 bits."""
+    return int.from_bytes(hashlib.sha256(f"span\n{call_id}\n{part}".encode()).digest()[:8], "big") or 1
