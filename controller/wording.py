@@ -3,6 +3,7 @@
 Whoever makes a sentence is given a `Say`, which knows the language of the one who reads it.
 """
 
+import re
 from collections.abc import Callable
 
 Say = Callable[[str], str]
@@ -17,3 +18,11 @@ def english(message: str) -> str:
 def N_(message: str) -> str:  # noqa: N802 - gettext's name
     """Marks a message that is translated where it is shown."""
     return message
+
+
+_BETWEEN_CHINESE = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
+
+
+def spaced(sentence: str) -> str:
+    """A sentence without spaces between Chinese characters: what is put into it may be either."""
+    return _BETWEEN_CHINESE.sub("", sentence)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
-_WITHOUT_ZONE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?")
+_WITHOUT_ZONE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]+(\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?")
 FieldKind = Literal[
     "text",
     "number",
@@ -35,7 +35,8 @@ FieldKind = Literal[
     "hidden",
 ]
 """suggest: a text that may be one of the choices; several: any number of them, typed as lines; moment: a time
-in UTC; confirm: what is typed again before something that can't be undone, and no part of the body."""
+in UTC, or a day, which is its beginning; confirm: what is typed again before something that can't be undone,
+and no part of the body."""
 ALL = "*"
 """A choice of several: all, also those to come; the body says null then."""
 
@@ -70,8 +71,9 @@ class Field:
             return self.empty
         if self.kind == "number":
             return int(text) if _INTEGER.fullmatch(text) else text
-        if self.kind == "moment" and _WITHOUT_ZONE.fullmatch(text):
-            return f"{text}Z"
+        if self.kind == "moment" and (moment := _WITHOUT_ZONE.fullmatch(text)):
+            day, clock = moment.groups(default="00:00")
+            return f"{day}T{clock}Z"
         return text
 
     def shown_value(self, present: Any) -> str | None:
@@ -83,7 +85,7 @@ class Field:
         if self.kind in ("lines", "several"):
             return "\n".join(map(str, present or ()))
         if self.kind == "moment" and present is not None:
-            return str(present).removesuffix("Z")
+            return str(present).removesuffix("Z").replace("T", " ")
         return "" if present is None else str(present)
 
 

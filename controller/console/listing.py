@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -14,6 +14,8 @@ from controller.management.resources.accounts import list_accounts
 
 ACCOUNT = Field("account_id", N_("Account"), "suggest")
 """Of a filter, and of a form for a new thing: asked of the operator's users alone."""
+ANY: Final = N_("any")
+"""What a filter says that doesn't narrow."""
 _SUGGESTED = 500
 
 

@@ -36,9 +36,11 @@ def timeline_svg(report: CallReport, say: Say = english, *, titled: bool = True)
     end = max([begin, *over]) if over else end
     axis = _Axis(begin, max((end - begin).total_seconds(), 0.001))
     height = _TOP + _ROW * len(report.legs) + 46
+    above = 0 if titled else _TOP - 18
+    shown = height - above
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
-        f'height="{height}" role="img" class="timeline" font-family="system-ui, sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {above} {_WIDTH} {shown}" width="{_WIDTH}" '
+        f'height="{shown}" role="img" class="timeline" font-family="system-ui, sans-serif" font-size="12">',
         f"<title>{escape(report.verdict)}</title>",
         *([f'<text x="8" y="20" font-size="14">{escape(report.verdict)}</text>'] if titled else ()),
         *_ticks(axis, height - 40),

@@ -9,7 +9,7 @@ from controller.details.report import Step
 from controller.details.words import q850, sip
 from controller.store.call_detail import StoredCall
 from controller.store.tables import PushAttempt, Service
-from controller.wording import Say, english
+from controller.wording import Say, english, spaced
 
 MASK = "•"
 
@@ -68,12 +68,15 @@ class _Words:
     say: Say
 
     def of(self, entry: Entry) -> str:
-        return _TEXTS[entry.kind](self, entry.detail, self._who(entry))
+        return spaced(_TEXTS[entry.kind](self, entry.detail, self._who(entry)))
 
     def _who(self, entry: Entry) -> str:
         if not self.callback:
             return self.say("the callee")
         return self.say("both") if entry.leg is None else entry.leg.upper()
+
+    def _party(self, leg: str) -> str:
+        return self.say("leg %(leg)s") % {"leg": leg.upper()} if self.callback else self.say("the callee")
 
     def _too_often(self, detail: Mapping[str, Any], _who: str) -> str:
         windows = self.say(" and ").join(detail["windows"])
@@ -118,8 +121,8 @@ class _Words:
 
     def _disconnect(self, detail: Mapping[str, Any], _who: str) -> str:
         party, say = detail.get("party"), self.say
-        by = say("leg %(leg)s") % {"leg": party} if party else say("the platform")
-        said = {"code": detail["state_code"], "by": by, "text": detail["text"]}
+        by = self._party(party) if party else say("the platform")
+        said = {"code": detail["state_code"], "by": by, "text": say(detail["text"])}
         return say("the call is over (stateCode %(code)s, by %(by)s): %(text)s") % said
 
 

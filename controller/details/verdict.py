@@ -8,7 +8,7 @@ from controller.details.report import LegReport
 from controller.details.words import end, q850, sip
 from controller.store.call_detail import StoredCall
 from controller.store.tables import Service
-from controller.wording import N_, Say, english
+from controller.wording import N_, Say, english, spaced
 
 _BY_THE_PLATFORM = frozenset({7108, 8000, 8003, 8005, 8006, 8007, 8008, 8009, 8010, 8017})
 """Ends for which no carrier sent anything, whatever the CDR says for the customer."""
@@ -16,7 +16,7 @@ _BY_THE_PLATFORM = frozenset({7108, 8000, 8003, 8005, 8006, 8007, 8008, 8009, 80
 
 def verdict(stored: StoredCall, timeline: Timeline, legs: list[LegReport], say: Say = english) -> str:
     """One sentence, the most important thing first."""
-    return _Verdict(stored, timeline, legs, say).text()
+    return spaced(_Verdict(stored, timeline, legs, say).text())
 
 
 @dataclass(frozen=True)

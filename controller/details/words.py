@@ -92,6 +92,35 @@ _ENDS: Final = {
     8105: N_("%(Who)s rejected the call"),
 }
 
+TOLD: Final = (
+    N_("The user releases the call."),
+    N_("No key was pressed in time."),
+    N_("Text-to-speech conversion failed."),
+    N_("The prompt file is missing."),
+    N_("Playing to the user failed."),
+    N_("Internal error."),
+    N_("The platform was interrupted during the call."),
+    N_("The voice node was lost during the call."),
+    N_("Ringing timed out."),
+    N_("The called network did not answer."),
+    N_("The call was ended by request."),
+    N_("The account has spent what it may, or its calls were stopped."),
+    N_("The maximum duration is over."),
+    N_("The caller hung up before the callee was called."),
+    N_("The caller hung up before the callee rang."),
+    N_("The caller hung up while the callee rang."),
+    N_("The called number does not exist."),
+    N_("There is no route to the called number."),
+    N_("Callee busy."),
+    N_("The callee cannot be reached at present."),
+    N_("The callee did not answer."),
+    N_("The callee rejected the call."),
+    N_("The called number has changed."),
+    N_("The called number is not complete."),
+    N_("The line or the carrier failed."),
+)
+"""What status pushes say of ends, in English (`controller/calls/outcome.py`); here for those who read."""
+
 
 def q850(cause: int, say: Say = english) -> str:
     """A Q.850 cause in words; "" for one that the table lacks, and for 0, which is none."""

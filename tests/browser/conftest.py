@@ -96,7 +96,10 @@ class Visitor:
         """Keep how the page looks."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
+        # From its top: else what sticks to the window stands in the middle of the picture.
+        scrolled = await self.page.evaluate("() => { const top = scrollY; scrollTo(0, 0); return top; }")
         await self.page.screenshot(path=path, full_page=True)
+        await self.page.evaluate("top => scrollTo(0, top)", scrolled)
         return path
 
     async def accessibility(self) -> list[str]:

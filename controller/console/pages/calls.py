@@ -1,13 +1,14 @@
 """Calls, found by any part of what is known of them."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, listed
+from controller.console.listing import ACCOUNT, ANY, listed
 from controller.console.pages.call_terms import RESULTS, result
 from controller.console.pages.declared import Pages
 from controller.console.pages.terms import SERVICES
@@ -38,13 +39,13 @@ FILTERS: Final = Form(
             "service",
             N_("Service"),
             "choice",
-            choices=[("", ""), *((kind.value, label) for kind, label in SERVICES.items())],
+            choices=[("", ANY), *((kind.value, label) for kind, label in SERVICES.items())],
         ),
         _Result(
             "result",
             N_("How it ended"),
             "choice",
-            choices=[("", ""), *((str(code), label) for code, (_kind, label) in RESULTS.items())],
+            choices=[("", ANY), *((str(code), label) for code, (_kind, label) in RESULTS.items())],
         ),
         Field("since", N_("Since (UTC)"), "moment"),
         Field("until", N_("Until (UTC)"), "moment"),
@@ -56,6 +57,12 @@ FILTERS: Final = Form(
 )
 SHOWN_AT_ONCE: Final = 5
 """Of the filters; the others are behind a click."""
+_LATELY: Final = (
+    (timedelta(hours=1), N_("last hour")),
+    (timedelta(days=1), N_("last 24 hours")),
+    (timedelta(days=7), N_("last 7 days")),
+)
+"""Times that most look for, with a click."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,9 @@ async def calls(visit: Visit) -> web.StreamResponse:
         listing=listing,
         chips=_chips(visit, listing.filters),
         at_once=SHOWN_AT_ONCE,
+        lately=_lately(listing.filters),
         services=SERVICES,
+        names={app.app_key: app.name for app in applications},
         result=result,
         may_call=visit.may(Role.DEVELOPER),
         curl=visit.curl("GET", "/calls", **asked),
@@ -94,6 +103,16 @@ def _query(filters: Sent) -> dict[str, str]:
     return {
         name: str(value[0] if isinstance(value, list) else value) for name, value in body.items() if value
     }
+
+
+def _lately(filters: Sent) -> list[tuple[str, str]]:
+    """Addresses of the same list, of late calls alone, and their names."""
+    typed = {name: value for name, value in filters.typed.items() if value and name != "until"}
+    now = datetime.now(UTC)
+    return [
+        ("?" + urlencode({**typed, "since": f"{now - much:%Y-%m-%d %H:%M}"}), words)
+        for much, words in _LATELY
+    ]
 
 
 def _chips(visit: Visit, filters: Sent) -> list[Chip]:

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from controller.console.forms import Field, Form
-from controller.console.listing import ACCOUNT, list_page
+from controller.console.listing import ACCOUNT, ANY, list_page
 from controller.console.pages.call_terms import failure
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
@@ -27,7 +27,7 @@ ATTEMPTS: Final = Form(
             "failed",
             N_("What became of it"),
             "choice",
-            choices=[("", ""), ("true", N_("failed")), ("false", N_("taken"))],
+            choices=[("", ANY), ("true", N_("failed")), ("false", N_("taken"))],
         ),
         Field("call_id", N_("Call")),
         _APPLICATION,

@@ -171,7 +171,7 @@ document.addEventListener("pointerout", () => held.size && setTimeout(showHeld))
 function dress(root) {
   for (const time of root.querySelectorAll("time[data-time]")) {
     const local = new Date(time.dateTime);
-    if (!Number.isNaN(local.valueOf())) time.title = `${time.title.split(" · ")[0]} · ${local.toLocaleString()}`;
+    if (!Number.isNaN(local.valueOf())) time.title = `${time.title.split(" · ")[0]} · ${new Date(local - local.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace("T", " ")}`;
   }
 }
 

@@ -51,7 +51,7 @@ class Phone {
   log(name, values = {}) {
     const line = document.createElement("li");
     const time = document.createElement("time");
-    time.textContent = new Date().toLocaleTimeString();
+    time.textContent = new Date().toLocaleTimeString("en-GB");
     line.append(time, ` ${this.text(name, values)}`);
     this.part("log").prepend(line);
     while (this.part("log").children.length > 12) this.part("log").lastChild.remove();
@@ -175,7 +175,8 @@ class Phone {
     this.part("mute").setAttribute("aria-pressed", "false");
     this.part("mute").textContent = this.text("mute");
     this.part("heard").hidden = true;
-    this.log("ended", { reason: cause });
+    const said = this.element.getAttribute(`data-text-cause-${cause.toLowerCase().replaceAll(" ", "-")}`);
+    this.log("ended", { reason: said || cause });
     if (this.agent) this.show(this.agent.isRegistered() ? "ready" : "lost");
     if (document.activeElement === document.body) this.part("off").focus();
   }

@@ -147,3 +147,34 @@ async def test_given_every_page_when_opened_in_each_language_then_it_is_whole_an
                 faults.append(f"{path} {language}: {left}")
     assert not faults, chr(10).join(faults)
     assert opened > 2 * 10
+
+
+_ACT = re.compile(r'<form class="act"([^>]*)>(.*?)</form>', re.DOTALL)
+_FOR_GOOD = re.compile(r'action="[^"]*/(delete|revoke|remove|release)"')
+
+
+@pytest.mark.requirement("C9")
+async def test_given_every_page_when_a_button_does_harm_then_it_asks_and_what_is_gone_for_good_is_typed(
+    here: World,
+) -> None:
+    ids = await _fill(here)
+    visitor = await browser(here, Role.ADMINISTRATOR, OPERATOR)
+    harmful, for_good, silent = set[str](), set[str](), set[str]()
+    for page in PAGES:
+        if page.method != "GET":
+            continue
+        path = _PARAMETER.sub(lambda found: _filled(found[1], found[2], ids), page.path)
+        _, text = await _read(visitor, path)
+        for opening, inside in _ACT.findall(text):
+            gone = _FOR_GOOD.search(opening)
+            if 'class="danger"' in inside:
+                harmful.add(page.path)
+                if "data-question=" not in opening:
+                    silent.add(f"{page.path}: {opening}")
+            if gone:
+                for_good.add(gone[1])
+                if not re.search(r'data-confirm="[^"]', opening) or 'class="danger"' not in inside:
+                    silent.add(f"{page.path}: {opening}")
+    assert silent == set()
+    assert len(harmful) >= 6
+    assert {"delete", "revoke"} <= for_good

@@ -110,7 +110,7 @@ async def test_C9_given_chinese_when_the_page_is_shown_then_verdict_steps_and_ca
 
     shown = await admin.get(f"/calls/{call}")
 
-    assert "被叫 忙：未曾振铃，经 carrier-a。" in shown.text
+    assert "被叫忙：未曾振铃，经 carrier-a。" in shown.text
     assert "经 carrier-a 呼叫被叫" in shown.text
     assert "was busy" not in shown.text
     assert "is called" not in shown.text

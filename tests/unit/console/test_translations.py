@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from babel.messages.extract import extract_from_dir
 
+from controller.calls import outcome
 from controller.console.faults import translated_fault
 from controller.console.words import FOLDER, LANGUAGES, language_of, translations
+from controller.details.words import TOLD
 
 CONSOLE = FOLDER.parent
 HOLE = re.compile(r"%\(\w+\)s")
@@ -103,3 +105,15 @@ def test_given_a_choice_or_a_browser_when_the_language_is_decided_then_it_is_one
     chosen: str | None, accepted: str, expected: str
 ) -> None:
     assert language_of(chosen, accepted) == expected
+
+
+@pytest.mark.requirement("B4")
+@pytest.mark.parametrize("language", OTHERS)
+def test_given_the_ways_in_which_calls_end_when_a_step_tells_of_one_then_every_language_has_it(
+    language: str,
+) -> None:
+    ends = {end.text for end in vars(outcome).values() if isinstance(end, outcome.Outcome)}
+    ends |= {outcome.failed_leg("a", cause, 0).text for cause in range(128)}
+    assert "Callee busy." in ends
+    assert ends == set(TOLD)
+    assert not ends - translations(language)._catalog.keys()
