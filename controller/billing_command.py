@@ -22,7 +22,7 @@ from controller.billing.kill_switch import resume_calls, stop_calls
 from controller.billing.overview import standings
 from controller.billing.prices import OwnTariff, read_prices, set_price
 from controller.billing.settlement import Settled, Settling
-from controller.billing.statements import calls_csv, statement_csv, statement_of
+from controller.billing.statements import rated_calls_csv, statement_csv, statement_of
 from controller.clock import SystemClock
 from controller.command import (
     TIMES,
@@ -35,6 +35,7 @@ from controller.command import (
     read_database,
     read_settings,
     show,
+    with_database,
     write_database,
 )
 from controller.faults import in_words
@@ -228,13 +229,19 @@ def statement(
     settings = read_settings(config)
     calendar = Calendar(settings.billing.zone_info)
 
-    def work(session: Session) -> str:
-        if calls:
-            return "".join(calls_csv(session, account, month, calendar))
-        made = statement_of(session, account, month, calendar, settings.billing.currency)
-        return statement_csv(made, calendar)
+    def whole(session: Session) -> str:
+        return statement_csv(
+            statement_of(session, account, month, calendar, settings.billing.currency), calendar
+        )
 
-    typer.echo(_done(lambda: read_database(settings, work)), nl=False)
+    async def work(database: Database) -> None:
+        if not calls:
+            typer.echo(await database.read(whole), nl=False)
+            return
+        async for piece in await rated_calls_csv(database, account, month, calendar):
+            typer.echo(piece, nl=False)
+
+    _done(lambda: with_database(settings, work))
 
 
 @app.command()

@@ -50,9 +50,7 @@ class _Managed(TyperGroup):
         from controller.management_command import command_group
 
         assert self.name is not None
-        made = typer.main.get_command(command_group(self.name))
-        assert isinstance(made, TyperGroup)
-        return made
+        return typer.main.get_group(command_group(self.name))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return self._made.list_commands(ctx)
@@ -70,6 +68,9 @@ for _name, _about in (
     ("trunk", "Trunks: SIP peers that take calls."),
     ("route", "Routes: over which trunks numbers go."),
     ("node", "Asterisk nodes: whether they get new calls."),
+    ("template", "Voice templates of accounts."),
+    ("contact", "Contacts: who is told what concerns an account."),
+    ("notice", "What contacts were told, and whether it arrived."),
 ):
     app.add_typer(typer.Typer(cls=_Managed, help=_about, no_args_is_help=True), name=_name)
 app.add_typer(push_command.pushes, name="pushes")

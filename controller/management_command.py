@@ -31,6 +31,7 @@ from controller.store.database import Database
 _NOT_OPTIONS = {"limit", "cursor"}
 _STANDARD_INPUT = "-"
 _FILE = "file"
+_SECRETS = {"password", "webhook_secret"}
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,40 @@ GROUPS = {
             "reject": "reject_enterprise",
         },
         ("id", "account_id", "full_name", "state", "submitted_at", "reason"),
+    ),
+    "template": Group(
+        {
+            "list": "list_templates",
+            "show": "get_template",
+            "create": "create_template",
+            "edit": "edit_template",
+            "submit": "submit_template",
+            "delete": "delete_template",
+        },
+        ("id", "name", "state", "usable", "variables", "text", "reason"),
+    ),
+    "contact": Group(
+        {
+            "list": "list_contacts",
+            "show": "get_contact",
+            "create": "create_contact",
+            "replace": "replace_contact",
+            "delete": "delete_contact",
+        },
+        ("id", "account_id", "name", "email", "webhook_url", "signed"),
+    ),
+    "notice": Group(
+        {"list": "list_notices"},
+        (
+            "created_at",
+            "account_id",
+            "contact_id",
+            "channel",
+            "event",
+            "delivered_at",
+            "given_up_at",
+            "error",
+        ),
     ),
 }
 
@@ -247,7 +282,7 @@ def _value(name: str, field: FieldInfo, given: str | list[str]) -> Any:
 
 
 def _is_secret(name: str) -> bool:
-    return name == "password"
+    return name in _SECRETS
 
 
 def _alternatives(annotation: Any) -> list[type]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,8 @@ from controller.rules.amounts import amount_text, from_units
 from controller.rules.spreadsheet import cell
 from controller.store import ledger as rows
 from controller.store import ratings
+from controller.store.billing_tables import RatedCall
+from controller.store.database import Database
 from controller.store.tables import Account
 
 _AT_ONCE = 500
@@ -103,34 +105,45 @@ def statement_csv(statement: Statement, calendar: Calendar) -> str:
     return out.getvalue()
 
 
-def calls_csv(session: Session, account_id: str, month: str, calendar: Calendar) -> Iterator[str]:
+async def rated_calls_csv(
+    database: Database, account_id: str, month: str, calendar: Calendar
+) -> AsyncIterator[str]:
     """What each call of a month cost, piece by piece; what was not settled yet is missing.
 
-    Raises AccountMissing, NoMonth.
+    Each piece is read when it is asked for, so that neither memory nor a transaction grows with the month.
+    Raises AccountMissing, NoMonth, before there is a piece.
     """
-    begins, ends = _span(session, account_id, month, calendar)
-    out = io.StringIO()
-    write = csv.writer(out).writerow
-    write(["ended", "call", "app", "service", "legs", "seconds", "minutes", "minute price", "amount"])
+    begins, ends = await database.read(lambda session: _span(session, account_id, month, calendar))
+    return _pieces(database, account_id, begins, ends, calendar)
+
+
+async def _pieces(
+    database: Database, account_id: str, begins: datetime, ends: datetime, calendar: Calendar
+) -> AsyncIterator[str]:
+    yield _lines(
+        [("ended", "call", "app", "service", "legs", "seconds", "minutes", "minute price", "amount")]
+    )
     after = (begins, "")
-    while found := ratings.rated_calls(session, account_id, begins, ends, after, _AT_ONCE):
-        for call in found:
-            ended = call.ended_at.astimezone(calendar.zone).isoformat(timespec="seconds")
-            counts = (call.legs, call.seconds, call.minutes)
-            prices = (amount_text(call.minute_price), amount_text(call.amount))
-            write([ended, call.call_id, call.app_key, call.service, *counts, *prices])
+
+    def following(session: Session) -> Sequence[RatedCall]:
+        return ratings.rated_calls(session, account_id, ends, after, _AT_ONCE)
+
+    while found := await database.read(following):
         after = (found[-1].ended_at, found[-1].call_id)
-        yield _taken(out)
-    rest = _taken(out)
-    if rest:
-        yield rest
+        yield _lines(_cells(call, calendar) for call in found)
 
 
-def _taken(out: io.StringIO) -> str:
-    text = out.getvalue()
-    out.seek(0)
-    out.truncate()
-    return text
+def _cells(call: RatedCall, calendar: Calendar) -> tuple[object, ...]:
+    ended = call.ended_at.astimezone(calendar.zone).isoformat(timespec="seconds")
+    counts = (call.legs, call.seconds, call.minutes)
+    prices = (amount_text(call.minute_price), amount_text(call.amount))
+    return (ended, call.call_id, call.app_key, call.service, *counts, *prices)
+
+
+def _lines(table: Iterable[tuple[object, ...]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows(table)
+    return out.getvalue()
 
 
 def _span(session: Session, account_id: str, month: str, calendar: Calendar) -> tuple[datetime, datetime]:

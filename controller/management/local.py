@@ -18,6 +18,8 @@ from controller.management.desk import Desk, Fields
 from controller.management.operations import Operation, Upload
 from controller.management.roles import Actor, Role
 from controller.settings import Settings
+from controller.sounds.room import Content
+from controller.sounds.templates import VoiceTemplates
 from controller.store.database import Database
 
 
@@ -27,7 +29,12 @@ class LocalDesk:
     def __init__(self, settings: Settings, database: Database) -> None:
         directory = LiveDirectory(database, _nobody_to_tell)
         absent: Any = _OfARunningController()
-        services = management_services(settings, database, SystemClock(), directory, *[absent] * 8)
+        # The voice is a running controller's: what is written here is heard there.
+        templates = VoiceTemplates(database, None, SystemClock())
+        content = Content(absent, templates, absent, ())
+        services = management_services(
+            settings, database, SystemClock(), directory, absent, absent, content, *[absent] * 5
+        )
         self._desk = Desk((), services)
         self._actor = Actor("command", getpass.getuser(), Role.ADMINISTRATOR, None)
 

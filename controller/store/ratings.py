@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import Select, Text, bindparam, func, select
+from sqlalchemy import Select, Text, bindparam, func, select, tuple_
 from sqlalchemy import cast as sql_cast
 from sqlmodel import Session, col
 
@@ -223,25 +223,17 @@ def usage(session: Session, account_id: str, since: str, until: str) -> list[Usa
 
 
 def rated_calls(
-    session: Session,
-    account_id: str,
-    since: datetime,
-    until: datetime,
-    after: tuple[datetime, str],
-    most: int,
+    session: Session, account_id: str, until: datetime, after: tuple[datetime, str], most: int
 ) -> Sequence[RatedCall]:
-    """Calls that ended in a time, oldest first; `after` is (end, call) of the last one that was given."""
-    ended_at, call_id = after
-    later = (col(RatedCall.ended_at) > ended_at) | (
-        (col(RatedCall.ended_at) == ended_at) & (col(RatedCall.call_id) > call_id)
-    )
+    """Calls that ended before `until`, oldest first; `after` is (end, call) of the last one of before."""
+    place = tuple_(col(RatedCall.ended_at), col(RatedCall.call_id))
     wanted = (
         select(RatedCall)
         .where(
             col(RatedCall.account_id) == account_id,
-            col(RatedCall.ended_at) >= since,
             col(RatedCall.ended_at) < until,
-            later,
+            # Compared as one, or each piece would read all before it once more.
+            place > tuple_(*after),
         )
         .order_by(col(RatedCall.ended_at), col(RatedCall.call_id))
         .limit(most)

@@ -168,6 +168,48 @@ def test_C3_given_a_secret_when_renewed_by_command_then_the_old_one_stays_for_th
     assert (row.secret, row.previous_secret) == (renewed["app_secret"], old)
 
 
+@pytest.mark.requirement("C6")
+def test_C6_given_a_template_when_written_edited_and_submitted_by_command_then_it_waits_for_its_review(
+    here: Command,
+) -> None:
+    text = "Hello ${TXT_8}, your parcel is here."
+    made = here.json("template", "create", "--account-id", ACCOUNT, "--template-id", "parcel", "--text", text)
+    before = here.read(revision)
+    wrong = here.run("template", "edit", made["id"], "--text", "Hello ${TXT_99}", status=2)
+    edited = here.json("template", "edit", made["id"], "--name", "Parcels")
+    submitted = here.json("template", "submit", made["id"])
+    waiting = here.json("review", "list")
+    listed = here.run("template", "list")
+
+    assert (made["state"], edited["name"], edited["text"]) == ("draft", "Parcels", text)
+    assert "TXT_99" in wrong
+    assert (submitted["state"], submitted["usable"]) == ("submitted", False)
+    assert [review["kind"] for review in waiting] == ["template"]
+    assert any(line.split()[:2] == [f"{ACCOUNT}:parcel", "Parcels"] for line in listed.splitlines())
+
+    here.run("template", "delete", made["id"])
+    assert here.run("template", "list") == "nothing\n"
+    assert here.read(revision) > before
+
+
+@pytest.mark.requirement("C2")
+def test_C2_given_a_contact_when_made_replaced_and_deleted_by_command_then_its_secret_is_never_shown(
+    here: Command,
+) -> None:
+    address = "https://example.com/hook"
+    words = ("contact", "create", "--account-id", ACCOUNT, "--name", "Li Wei", "--webhook-url", address)
+    secret = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
+    made = json.loads(here.run(*words, "--webhook-secret", "-", "--json", sent=f"{secret}\n"))
+    replaced = here.json("contact", "replace", made["id"], "--name", "Wang", "--email", "wang@example.com")
+    listed = here.run("contact", "list")
+    here.run("contact", "delete", made["id"])
+
+    assert made["signed"]
+    assert secret not in json.dumps([made, replaced]) + listed
+    assert (replaced["name"], replaced["webhook_url"]) == ("Wang", None)
+    assert here.json("contact", "list") == here.json("notice", "list") == []
+
+
 def test_C9_given_changes_by_command_when_the_audit_trail_is_read_then_it_has_them_and_who_gave_it(
     here: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from controller.billing import errors as billing
-from controller.billing.statements import Statement, calls_csv, statement_csv, statement_of
+from controller.billing.statements import Statement, rated_calls_csv, statement_csv, statement_of
 from controller.management.context import Context
 from controller.management.models import Identifier, Moment, Money, Page, PageQuery, Query, View
-from controller.management.operations import Download, Operations
+from controller.management.operations import Download, Operations, Pieces
 from controller.management.problems import wrong_field
 from controller.management.resources.accounts import ACCOUNT
 from controller.management.roles import Role
@@ -151,20 +151,15 @@ async def get_statement(ctx: Context, query: MonthQuery) -> StatementView:
 async def download_statement(ctx: Context, query: MonthQuery) -> Download:
     """Download the statement of a month as CSV (RFC 4180)."""
     made = await ctx.read(lambda session: _statement(ctx, session, query.month))
-    return _csv(statement_csv(made, ctx.services.calendar), f"statement-{ctx.account}-{query.month}.csv")
+    text = statement_csv(made, ctx.services.calendar)
+    return Download(text.encode(), "text/csv", f"statement-{ctx.account}-{query.month}.csv")
 
 
 @operations.get("/accounts/{account_id}/rated-calls.csv", needs=Role.VIEWER, kinds=[ACCOUNT])
-async def download_rated_calls(ctx: Context, query: MonthQuery) -> Download:
+async def download_rated_calls(ctx: Context, query: MonthQuery) -> Pieces:
     """Download what each call of a month cost, as CSV, as far as it was settled."""
-    text = await ctx.read(
-        lambda session: "".join(calls_csv(session, ctx.account, query.month, ctx.services.calendar))
-    )
-    return _csv(text, f"calls-{ctx.account}-{query.month}.csv")
-
-
-def _csv(text: str, name: str) -> Download:
-    return Download(text.encode(), "text/csv", name)
+    pieces = await rated_calls_csv(ctx.services.database, ctx.account, query.month, ctx.services.calendar)
+    return Pieces(pieces, "text/csv", f"calls-{ctx.account}-{query.month}.csv")
 
 
 def _statement(ctx: Context, session: Session, month: str) -> Statement:

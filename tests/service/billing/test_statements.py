@@ -10,12 +10,12 @@ from service.billing.support import NOW, SETTINGS, Made, SetClock, add_calls, mo
 from sqlmodel import Session
 from unit.calls.support import ACCOUNT
 
-from controller.billing import ledger
+from controller.billing import ledger, statements
 from controller.billing.calendar import Calendar
 from controller.billing.errors import AccountMissing, NoMonth
 from controller.billing.ledger import Kind, Posting, correction, top_up
 from controller.billing.settlement import Settling
-from controller.billing.statements import calls_csv, statement_csv, statement_of
+from controller.billing.statements import rated_calls_csv, statement_csv, statement_of
 from controller.store.database import Database
 
 CALENDAR = Calendar(SETTINGS.zone_info)
@@ -86,14 +86,31 @@ async def test_C8_given_many_calls_when_their_costs_are_written_then_each_is_the
     await database.write(lambda session: add_calls(session, calls))
     await Settling(database, SetClock(), SETTINGS, lambda _number: False, batch=500, pause=0).settle()
 
-    pieces = await database.read(lambda session: list(calls_csv(session, ACCOUNT, "2026-11", CALENDAR)))
-    none = await database.read(lambda session: "".join(calls_csv(session, ACCOUNT, "2026-12", CALENDAR)))
+    pieces = [piece async for piece in await rated_calls_csv(database, ACCOUNT, "2026-11", CALENDAR)]
+    none = [piece async for piece in await rated_calls_csv(database, ACCOUNT, "2026-12", CALENDAR)]
 
     lines = list(csv.DictReader(io.StringIO("".join(pieces))))
     assert [line["call"] for line in lines] == [call.id for call in calls]
     assert {(line["minutes"], line["amount"]) for line in lines} == {("2", "0.36")}
-    assert len(pieces) == 3
-    assert none.splitlines() == ["ended,call,app,service,legs,seconds,minutes,minute price,amount"]
+    # The header, and what is read at once at most.
+    assert [piece.count("\r\n") for piece in pieces] == [1, 500, 500, 200]
+    assert "".join(none).splitlines() == ["ended,call,app,service,legs,seconds,minutes,minute price,amount"]
+
+
+@pytest.mark.requirement("C8")
+async def test_C8_given_calls_that_end_in_the_same_moment_when_their_costs_are_read_then_none_is_left_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "_AT_ONCE", 2)
+    await database.write(prepare)
+    calls = [Made(f"c{number}", NOW - timedelta(hours=2), first=61) for number in range(7)]
+    await database.write(lambda session: add_calls(session, calls))
+    await Settling(database, SetClock(), SETTINGS, lambda _number: False, pause=0).settle()
+
+    pieces = [piece async for piece in await rated_calls_csv(database, ACCOUNT, "2026-11", CALENDAR)]
+
+    lines = csv.DictReader(io.StringIO("".join(pieces)))
+    assert [line["call"] for line in lines] == [call.id for call in calls]
 
 
 @pytest.mark.requirement("C8")
