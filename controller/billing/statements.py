@@ -137,7 +137,7 @@ def _cells(call: RatedCall, calendar: Calendar) -> tuple[object, ...]:
     ended = call.ended_at.astimezone(calendar.zone).isoformat(timespec="seconds")
     counts = (call.legs, call.seconds, call.minutes)
     prices = (amount_text(call.minute_price), amount_text(call.amount))
-    return (ended, call.call_id, call.app_key, call.service, *counts, *prices)
+    return (ended, cell(call.call_id), cell(call.app_key), call.service, *counts, *prices)
 
 
 def _lines(table: Iterable[tuple[object, ...]]) -> str:
