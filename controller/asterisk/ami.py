@@ -71,8 +71,10 @@ class AmiSession:
 
         :param text: sections whose names differ; comments are left out.
         """
-        edits = [{"Action": "DelCat", "Cat": section} for section in await self._sections(name)]
-        section = ""
+        # A section that stands twice is deleted once, and then perhaps still there.
+        while sections := set(await self._sections(name)):
+            await self._edit(name, [{"Action": "DelCat", "Cat": section} for section in sorted(sections)])
+        edits, section = [], ""
         for line in text.splitlines():
             line = line.strip()
             if line.startswith("["):
@@ -83,6 +85,9 @@ class AmiSession:
                 edits.append(
                     {"Action": "Append", "Cat": section, "Var": variable.strip(), "Value": value.strip()}
                 )
+        await self._edit(name, edits)
+
+    async def _edit(self, name: str, edits: list[dict[str, str]]) -> None:
         for start in range(0, len(edits), _EDITS_AT_ONCE):
             action = {"Action": "UpdateConfig", "SrcFilename": name, "DstFilename": name}
             for number, edit in enumerate(edits[start : start + _EDITS_AT_ONCE]):

@@ -139,20 +139,20 @@ send_connected_line = no
 {extra}"""
 
 _AOR = """
-[{name}-aor]
+[{name}.aor]
 type = aor
 contact = sip:{host}:{port}
 qualify_frequency = {qualify}
 qualify_timeout = 3
 
-[{name}-identify]
+[{name}.identify]
 type = identify
 endpoint = {name}
 match = {host}
 """
 
 _AUTH = """
-[{name}-auth]
+[{name}.auth]
 type = auth
 auth_type = userpass
 username = {user}
@@ -160,10 +160,10 @@ password = {password}
 """
 
 _REGISTRATION = """
-[{name}-registration]
+[{registration}]
 type = registration
 transport = transport-udp
-outbound_auth = {name}-auth
+outbound_auth = {name}.auth
 server_uri = sip:{host}:{port}
 client_uri = sip:{user}@{host}:{port}
 contact_user = {user}
@@ -172,8 +172,13 @@ forbidden_retry_interval = 300
 """
 
 
+def registration_of(trunk: str) -> str:
+    """The section that registers a trunk of this name, which is also what AMI calls it."""
+    return f"{trunk}.registration"
+
+
 def render_trunks(trunks: Iterable[TrunkConfiguration]) -> str:
-    """The text of pjsip_trunks.conf."""
+    """The text of pjsip_trunks.conf, whose sections all differ: no trunk's name has a dot."""
     parts = ["; Written by the controller; changes made here are lost.\n"]
     parts.append(_ENDPOINT.format(name=CONTACT_ENDPOINT, extra=""))
     for trunk in sorted(trunks, key=lambda trunk: trunk.name):
@@ -182,10 +187,11 @@ def render_trunks(trunks: Iterable[TrunkConfiguration]) -> str:
             "host": trunk.host,
             "port": trunk.port,
             "qualify": trunk.qualify_seconds,
+            "registration": registration_of(trunk.name),
         }
-        extra = f"aors = {trunk.name}-aor\n"
+        extra = f"aors = {trunk.name}.aor\n"
         if trunk.user and trunk.password:
-            extra += f"outbound_auth = {trunk.name}-auth\nfrom_user = {trunk.user}\n"
+            extra += f"outbound_auth = {trunk.name}.auth\nfrom_user = {trunk.user}\n"
         parts.append(_ENDPOINT.format(name=trunk.name, extra=extra))
         parts.append(_AOR.format(**values))
         if trunk.user and trunk.password:

@@ -10,7 +10,7 @@ from typing import Final
 from controller import ari
 from controller.asterisk.ami import ami_session
 from controller.asterisk.errors import FleetError
-from controller.asterisk.routing import TrunkConfiguration, Way
+from controller.asterisk.routing import TrunkConfiguration, Way, registration_of
 from controller.settings import AsteriskSettings
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class TrunkStates:
                     registration,
                 )
                 for trunk in trunks
-                for registration in [registrations.get(f"{trunk.name}-registration")]
+                for registration in [registrations.get(registration_of(trunk.name))]
             }
         )
 

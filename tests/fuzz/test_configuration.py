@@ -66,7 +66,7 @@ def test_E1_given_anything_as_a_trunk_when_rendered_then_it_is_refused_or_its_ow
         return
     text = render_trunks([trunk])
 
-    endings = ("", "-aor", "-identify", "-auth", "-registration")
+    endings = ("", ".aor", ".identify", ".auth", ".registration")
     assert set(_SECTION.findall(text)) <= {CONTACT_ENDPOINT, *(name + ending for ending in endings)}
     assert "#" not in text
     read = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes=(";",))

@@ -89,7 +89,7 @@ async def test_B5_given_the_examples_of_a_how_to_page_when_run_as_they_stand_the
 async def test_C9_given_the_page_on_management_when_run_as_it_stands_then_a_call_is_made_and_heard(
     tmp_path: Path, program: AsteriskProgram
 ) -> None:
-    _set_up, curl = blocks("manage", "sh")
+    _set_up, curl, *_phone = blocks("manage", "sh")
     (python,) = blocks("manage", "python")
 
     async with platform(tmp_path, program) as home, home.controller() as controller:

@@ -1,6 +1,7 @@
 """One controller and three real Asterisk nodes, of which two share no files with it."""
 
 import asyncio
+import re
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -12,6 +13,8 @@ import pytest
 from integration.support import APP_KEY, HEARD, SECOND, SECRET, SHOWN, Bench, StartBench, declaration, trunk
 from sqlmodel import Session, select
 
+from controller.asterisk.routing import CONTACT_ENDPOINT, TrunkConfiguration, render_trunks
+from controller.asterisk.trunk_file import TRUNKS_FILE
 from controller.settings import AsteriskSettings, HttpSettings
 from controller.store.tables import Call, Recording
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk, start_asterisk
@@ -231,6 +234,36 @@ async def test_E2_given_a_node_that_dies_and_comes_back_when_called_then_its_cal
     for session in [*during, *(session for session, node in placed.items() if node != "node2")]:
         statuses, _cdr = await b.over(session, timeout=30)
         assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("E1")
+async def test_E1_given_a_node_over_ami_and_a_trunk_named_as_a_part_of_another_when_called_then_both_carry(
+    nodes: StartNodes,
+) -> None:
+    n = await nodes(Answer(), phones={SECOND: Answer()})
+    b = n.bench
+    names = {"a": b.phone, "a-aor": b.phones[SECOND]}
+    ports = {name: int(phone.contact.rsplit(":", 1)[1]) for name, phone in names.items()}
+    file = n.running["node2"].configuration.etc_dir / TRUNKS_FILE
+    # As 0.1.0 named the parts: one section stands twice.
+    as_before = render_trunks(TrunkConfiguration(name, "127.0.0.1", port) for name, port in ports.items())
+    file.write_text(as_before.replace(".aor", "-aor").replace(".identify", "-identify"))
+    await n.only("node2")
+
+    declared = [trunk(port, f"+8613{port}").replace("carrier-a", name) for name, port in ports.items()]
+    await b.home.declare(declaration({}, max_calls=100) + "".join(declared))
+    await b.controller.directory.refresh()
+    sessions = {name: await b.notify(callee=f"+8613{port}0001") for name, port in ports.items()}
+    for name, phone in names.items():
+        assert (await phone.next_call()).called == f"+8613{ports[name]}0001"
+        statuses, _cdr = await b.over(sessions[name])
+        assert (await n.node_of(sessions[name]), statuses[-1].info["stateCode"]) == ("node2", 0)
+
+    assert b.controller.fleet["node2"].trunks_in_force
+    sections = re.findall(r"^\[(.+)\]$", file.read_text(), re.MULTILINE)
+    assert sorted(sections) == sorted(
+        [CONTACT_ENDPOINT, *(name + part for name in ports for part in ("", ".aor", ".identify"))]
+    )
 
 
 async def test_E2_given_a_node_that_is_away_when_the_controller_starts_then_its_old_calls_are_closed(

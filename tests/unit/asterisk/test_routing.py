@@ -1,5 +1,7 @@
 """Routes and the PJSIP configuration that trunks become."""
 
+import re
+
 import pytest
 
 from controller.asterisk.errors import NoRoute
@@ -72,9 +74,20 @@ def test_given_trunks_when_rendered_then_every_section_is_there_and_order_does_n
     text = render_trunks([plain, registered])
 
     assert text == render_trunks([registered, plain])
-    for section in ("[a]", "[a-identify]", "[b]", "[b-auth]", "[b-registration]", "[voicecall-contact]"):
+    for section in ("[a]", "[a.identify]", "[b]", "[b.auth]", "[b.registration]", "[voicecall-contact]"):
         assert section in text
-    assert "[a-registration]" not in text
+    assert "[a.registration]" not in text
+
+
+@pytest.mark.requirement("E1")
+def test_E1_given_trunks_named_after_parts_of_one_when_rendered_then_no_section_stands_twice() -> None:
+    parts = ("aor", "auth", "identify", "registration")
+    names = ["a", *(f"a-{part}" for part in parts)]
+
+    text = render_trunks(TrunkConfiguration(name, "10.0.0.1", 5060, "user", "pass", True) for name in names)
+
+    sections = re.findall(r"^\[(.+)\]$", text, re.MULTILINE)
+    assert len(sections) == len(set(sections)) == 1 + 5 * len(names)
 
 
 @pytest.mark.requirement("A4.3")

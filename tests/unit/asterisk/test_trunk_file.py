@@ -30,6 +30,10 @@ class FakeAmi:
     hangs: bool = False
     reloads: int = 0
     port: int = 0
+    sections: list[str] = field(default_factory=list)
+    """Of the file of trunks."""
+    deletes_all: bool = False
+    """Whether deleting a section takes away all that have its name, or the first."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
@@ -49,10 +53,39 @@ class FakeAmi:
                 self.news.set()
                 if self.hangs:
                     continue
-            refused = message["Action"] == "Reload" and self.reloads <= self.refuses
-            response = "Error" if refused else "Success"
-            writer.write(f"Response: {response}\r\nActionID: {message['ActionID']}\r\n\r\n".encode())
+            more = "".join(f"{line}\r\n" for line in self._answer(message))
+            writer.write(f"ActionID: {message['ActionID']}\r\n{more}\r\n".encode())
         writer.close()
+
+    def _answer(self, message: dict[str, str]) -> list[str]:
+        match message["Action"]:
+            case "Reload" if self.reloads <= self.refuses:
+                return ["Response: Error"]
+            case "CreateConfig":
+                return ["Response: Error", "Message: Config file already exists"]
+            case "ListCategories" if not self.sections:
+                return ["Response: Error", "Message: Error - no categories found"]
+            case "ListCategories":
+                listed = [f"Category-{number:06}: {name}" for number, name in enumerate(self.sections)]
+                return ["Response: Success", *listed]
+            case "UpdateConfig" if fault := self._update(message):
+                return ["Response: Error", f"Message: {fault}"]
+        return ["Response: Success"]
+
+    def _update(self, message: dict[str, str]) -> str:
+        """All of it or nothing; what is wrong with it."""
+        made = list(self.sections)
+        edits = sum(name.startswith("Action-") for name in message)
+        for action, section in ((message[f"Action-{it:06}"], message[f"Cat-{it:06}"]) for it in range(edits)):
+            if (action == "NewCat") == (section in made):
+                return f"{action} {section}"
+            if action == "NewCat":
+                made.append(section)
+            elif action == "DelCat":
+                made.remove(section)
+                made = [name for name in made if name != section or not self.deletes_all]
+        self.sections = made
+        return ""
 
     async def _message(self, reader: asyncio.StreamReader) -> dict[str, str]:
         lines: dict[str, str] = {}
@@ -144,6 +177,22 @@ async def test_given_a_reload_that_failed_when_the_trunks_are_put_back_then_aste
 
         assert ami.reloads >= 3
         assert "carrier-a" not in (tmp_path / TRUNKS_FILE).read_text()
+
+
+@pytest.mark.parametrize("deletes_all", [False, True])
+async def test_E1_given_a_node_whose_file_has_a_section_twice_when_trunks_are_put_then_it_has_them_alone(
+    fake: FakeAsterisk, tmp_path: Path, deletes_all: bool
+) -> None:
+    ami = FakeAmi(sections=["a", "a-aor", "a-identify", "a-aor", "a-aor-aor"], deletes_all=deletes_all)
+    address = "http://127.0.0.1:8080"
+    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port, prompt_url=address) as node:
+        await soon(node.ari.wait_ready())
+        trunks = [TrunkConfiguration(name, "192.0.2.1") for name in ("a", "a-aor")]
+        await soon(node.configure(trunks, []))
+
+        assert node.trunks_in_force
+    names = [name + part for name in ("a", "a-aor") for part in ("", ".aor", ".identify")]
+    assert ami.sections == ["voicecall-contact", *names]
 
 
 async def test_given_trunks_that_are_in_force_when_asterisk_reconnects_then_it_is_not_told_again(
