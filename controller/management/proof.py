@@ -43,5 +43,5 @@ def check_new_password(settings: ManagementSettings, field: str, password: str, 
 
 def weakness(settings: ManagementSettings, password: str, *names: str) -> str:
     """What is wrong with a password that is to be; "": nothing. Raises OSError: see `fault_of`."""
-    file: Path | None = settings.breached_passwords
+    file = Path(settings.breached_passwords) if settings.breached_passwords else None
     return fault_of(password, *names, words=settings.password_words, breached=file)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -85,10 +84,10 @@ class ManagementSettings(Section):
         description="Words that passwords must not be made of, such as the company's name; those of the "
         "platform, the user and the account are among them anyway.",
     )
-    breached_passwords: Path | None = Field(
-        None,
+    breached_passwords: str = Field(
+        "",
         description="File of SHA-1 digests of passwords that are refused, sorted, as Pwned Passwords has "
-        "them; besides the four million that come with the platform.",
+        "them; besides the four million that come with the platform. Empty: none.",
     )
     login_attempts: int = Field(
         10,
