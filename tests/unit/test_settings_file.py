@@ -17,4 +17,4 @@ def test_given_every_setting_when_written_to_a_file_then_it_is_read_back_as_it_w
 
     write_settings(settings, file)
 
-    assert load_settings(file) == settings
+    assert load_settings(file).model_dump() == settings.model_dump()
