@@ -81,8 +81,8 @@ listening: setup ## Listening tests alone: is the voice understood?
 simulation: setup ## Simulation alone: 2,000 worlds full of trouble
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
 
-simulate: setup ## More worlds than that: SEEDS=100000, FIRST=0
-	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),2000) --first $(or $(FIRST),0)
+simulate: setup ## 100,000 worlds: SEEDS=100000, FIRST=0
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000) --first $(or $(FIRST),0)
 
 simulate-mutations: setup ## Does the simulation find what is taken away? At which seed?
 	@PYTHONHASHSEED=0 $(BIN)/python -m tests.simulation.mutations

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.settings import DatabaseSettings
+from controller.settings import DatabaseSettings, PushSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 from tests.crash.faults import Names
 from tests.crash.mounts import have_own_mounts, small_disk
@@ -30,16 +30,18 @@ def own_mounts() -> bool:
 
 @pytest.fixture
 async def world(tmp_path: Path, program: AsteriskProgram, own_mounts: bool) -> AsyncIterator[StartWorld]:
-    """`await world(needs)`: a world that needs a "disk" or "names" of its own, or "" for neither."""
+    """`await world(needs)`: one that needs a "disk" or "names" of its own, "few attempts", or nothing."""
     async with AsyncExitStack() as stack:
 
         async def start(needs: str = "", **changes: Any) -> World:
-            if needs and not own_mounts:
+            if needs in ("disk", "names") and not own_mounts:
                 pytest.skip("a file system or names of its own: only root can have mounts of its own")
             names, sections = None, dict(changes.pop("sections", {}))
             if needs == "disk":
                 stack.enter_context(small_disk(tmp_path / "disk", _DISK))
                 sections["database"] = DatabaseSettings(url=f"sqlite:///{tmp_path}/disk/voicecall.db")
+            if needs == "few attempts":
+                sections["pushes"] = PushSettings(timeout=1, cdr_attempts=4, cdr_interval=1)
             if needs == "names":
                 names = Names(tmp_path)
                 await stack.enter_async_context(names.in_force())

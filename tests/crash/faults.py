@@ -118,6 +118,18 @@ async def receiver_hangs(world: World, seconds: float) -> None:
     world.receiver.plan(Reply(), path="/fee")
 
 
+async def receiver_given_up(world: World) -> None:
+    """The customer's server is dead for longer than anybody tries: hours, where they aren't so short."""
+    world.receiver.plan(CloseConnection(), path="/status")
+    world.receiver.plan(CloseConnection(), path="/fee")
+    world.link.release()
+    async with asyncio.timeout(40):
+        while not world.sql("select count(*) from cdr_push where filed_at is not null")[0][0]:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    world.receiver.plan(Reply(), path="/status")
+    world.receiver.plan(Reply(), path="/fee")
+
+
 class Names:
     """A hosts file that knows the customer's server, and a name server that never answers."""
 

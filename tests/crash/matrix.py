@@ -29,7 +29,7 @@ class Row:
     outlives: frozenset[str]
     soon: bool = True
     needs: str = ""
-    """A disk or names of its own."""
+    """A disk or names of its own, or that CDRs are filed after a few attempts."""
 
     def __str__(self) -> str:
         return self.name
@@ -55,6 +55,7 @@ ROWS = (
     Row("the disk is full for 3 s", _for(faults.disk_full, 3), ALL, needs="disk"),
     Row("the receiver is dead for 3 s", _for(faults.receiver_dead, 3), ALL),
     Row("the receiver hangs for 3 s", _for(faults.receiver_hangs, 3), ALL, soon=False),
+    Row("the receiver is dead for hours", faults.receiver_given_up, ALL, needs="few attempts"),
     Row("names lead nowhere for 5 s", lambda world: _names(world), ALL, needs="names"),
 )
 

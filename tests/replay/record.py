@@ -78,6 +78,14 @@ CALLS: dict[str, tuple[dict[str, Any], Plan, Plan | None]] = {
 """Name -> what is asked for, what the first phone does, and the second."""
 
 
+def _is_keepers(method: str, path: str, before: list[Step]) -> bool:
+    """Whether it is asked by who fetches recordings when a call is over: he stops them too, to be sure."""
+    if "recordings/stored" in path:
+        return True
+    ended = any(step.method == "DELETE" and step.path.startswith("bridges/") for step in before)
+    return ended and method == "POST" and path.startswith("recordings/live/")
+
+
 def steps_of(frames: list[Frame], call: str, hidden: dict[str, str]) -> list[Step]:
     """What was said of a call; `hidden`: what stands for what."""
     found: list[Step] = []
@@ -88,8 +96,7 @@ def steps_of(frames: list[Frame], call: str, hidden: dict[str, str]) -> list[Ste
         answers = said["type"] == "RESTResponse"
         if said["request_id"] not in serials if answers else call not in frame.text:
             continue
-        if not frame.from_asterisk and "recordings/stored" in said["uri"]:
-            # The keeper's, which comes when the call is over.
+        if not frame.from_asterisk and _is_keepers(said["method"], path_of(said["uri"]), found):
             continue
         began = frame.at if began is None else began
         text = frame.text

@@ -21,15 +21,36 @@ _MEETING = timedelta(seconds=0.1)
 _READ_LATE = ("Asterisk hangs", "packets held up", "a second controller takes the application")
 """Faults by which what was asked for in time comes to an application that has nobody any more."""
 
+_SLOW = ("Asterisk hangs", "packets held up", "answers up to")
+"""Faults by which everything may take its time."""
+
+_UNTOLD = (" lost", " answered ")
+"""Faults by which the controller isn't told what happened."""
+
+_OUTLIVED = 4.0
+"""Seconds in which a call is over whose phones are all gone; the time-outs that end it anyway are longer."""
+
+_ANSWERED = 1.0
+"""Seconds in which an Asterisk that is not slow answers."""
+
 _GIVEN_UP = 12.0
 """Seconds after which the calls of an Asterisk that stays away are over: 8, and time to write that down."""
 
 
 async def watch(world: World) -> None:
     """What can be looked at while the world runs."""
-    alone_since = 0.0
+    alone_since = asked_since = 0.0
+    silent_since: dict[str, float] = {}
     while True:
         await asyncio.sleep(0.25)
+        if fault := _outlived(world, silent_since):
+            world.wrong.append(fault)
+            return
+        if not _waits_in_vain(world):
+            asked_since = world.loop.time()
+        elif world.loop.time() - asked_since > _ANSWERED:
+            world.wrong.append(f"requests wait for {_ANSWERED} s and more for answers that do not come")
+            return
         now, rows = world.loop.time(), world.live_rows()
         if rows > world.limit:
             world.wrong.append(f"{rows} calls are live, {world.limit} are allowed")
@@ -40,6 +61,34 @@ async def watch(world: World) -> None:
         elif (run := world.controller.calls.live_ids) and now - alone_since > _GIVEN_UP:
             world.wrong.append(f"{len(run)} calls run {_GIVEN_UP} s after their Asterisk was lost")
             return
+
+
+def _outlived(world: World, silent_since: dict[str, float]) -> str:
+    """A call of which Asterisk has no channel any more ends at once, also if that happened in a gap.
+
+    :param silent_since: since when a running call has none, where nothing else keeps it from its end.
+    """
+    controller, now = world.controller, world.loop.time()
+    if controller is None or any(slow in fault for _, fault in world.faults for slow in (*_SLOW, *_UNTOLD)):
+        silent_since.clear()
+        return ""
+    on_phones = {channel.rpartition(".")[0] for channel in world.asterisk.left["channels"]}
+    connected = world.asterisk.connections and now >= world.database_troubled_until + 5
+    running = {call for call in controller.calls.live_ids if connected and call not in on_phones}
+    for call in silent_since.keys() - running:
+        del silent_since[call]
+    for call in sorted(running):
+        if now - silent_since.setdefault(call, now) > _OUTLIVED:
+            return f"{call} runs {_OUTLIVED} s after its last phone was gone"
+    return ""
+
+
+def _waits_in_vain(world: World) -> bool:
+    """Whether requests are under way over a socket that is gone, or to an Asterisk that answers at once."""
+    if world.controller is None or not world.controller.node.ari.in_flight:
+        return False
+    slow = any(slow in fault for _, fault in world.faults for slow in _SLOW)
+    return not slow or not world.controller.node.ari._connection.connected
 
 
 def is_quiet(world: World) -> bool:

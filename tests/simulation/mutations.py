@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from controller.ari import client
+from controller.ari.connection import Connection
 from controller.asterisk.node import Node
 from controller.calls import line
 from controller.calls.closing import Closing
@@ -94,8 +95,11 @@ def _hanging_up_nothing() -> Iterator[None]:
 
 @contextmanager
 def _sending_over_the_next_socket() -> Iterator[None]:
-    """Channels are asked for before everything is brought up to date after a gap."""
-    with changed(Node, "check_available", lambda _self: None):
+    """Calls are taken, and channels asked for, whether there is a connection or not."""
+    with (
+        changed(Node, "check_available", lambda _self: None),
+        changed(Node, "takes_calls", property(lambda _self: True)),
+    ):
         yield
 
 
@@ -128,6 +132,7 @@ MUTATIONS: dict[str, Callable[[], Any]] = {
     "bridges are not destroyed": _bridges_stay,
     "calls are taken without a connection": _sending_over_the_next_socket,
     "live calls are not counted": _instead(limits, "_check_live", lambda *_: 1),
+    "requests in flight outlive their socket": _instead(Connection, "_fail_unanswered", lambda _self: None),
 }
 
 

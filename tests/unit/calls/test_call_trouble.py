@@ -278,3 +278,14 @@ async def test_given_a_stopped_callback_when_nobody_tells_that_its_recording_is_
     await house.idle()
     assert ended.state_code == 8017
     assert house.asterisk.left["bridges"] == []
+
+
+async def test_given_a_new_socket_without_its_snapshot_when_a_channel_is_to_be_made_then_none_is_asked_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Accepted before the gap, and dialled in it.
+    monkeypatch.setattr(node.Node, "takes_calls", property(lambda _self: True))
+    house.node.ari._not_ready()
+    ended = await house.ended(await house.start(item("hello")))
+    assert ended.state_code == 8000
+    assert house.asked == []
