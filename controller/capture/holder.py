@@ -15,9 +15,18 @@ def _file(directory: Path, port: int) -> Path:
 
 @contextmanager
 def held_port(directory: Path, port: int) -> Iterator[None]:
-    """Until the end of the block a controller that keeps its files in `directory` listens on this port."""
+    """Until the end of the block a controller that keeps its files in `directory` listens on this port.
+
+    Raises OSError if another one does, which must then be on another machine.
+    """
     with _file(directory, port).open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f"capture.port: a controller on another machine keeps captures in {directory} already; of "
+                "those that share data_dir one alone can: set capture.enabled = false at the others"
+            ) from None
         yield
 
 

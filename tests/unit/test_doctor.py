@@ -127,6 +127,17 @@ def test_given_a_controller_that_holds_its_capture_port_when_it_ends_then_nobody
     assert not is_held(tmp_path, 9060)
 
 
+def test_given_a_shared_folder_when_a_second_machine_would_keep_captures_in_it_then_it_says_what_to_set(
+    tmp_path: Path,
+) -> None:
+    with (
+        held_port(tmp_path, 9060),
+        pytest.raises(OSError, match=r"set capture.enabled = false at the others"),
+        held_port(tmp_path, 9060),
+    ):
+        pass
+
+
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
