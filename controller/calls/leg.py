@@ -81,9 +81,12 @@ class Leg(Line):
         )
         return playback
 
-    async def play_secretly(self, prompts: Sequence[Prompt]) -> None:
-        """Play prompts in a row; nothing of them is told to anybody."""
-        playback = await self._begin_playing(",".join(prompt.media for prompt in prompts))
+    async def play_secretly(self, prompts: Sequence[Prompt], after: Prompt | None = None) -> None:
+        """Play prompts in a row; nothing is told of any but the one they come `after`."""
+        row = prompts if after is None else (after, *prompts)
+        playback = await self._begin_playing(",".join(prompt.media for prompt in row))
+        if after is not None:
+            self._tell_prompt(PlayItem(after))
         await self._while_playing(playback, Collection(0, 0, 0))
 
     async def play(self, prompt: Prompt) -> None:
@@ -144,9 +147,13 @@ class Leg(Line):
         prompt = item.prompt
         assert isinstance(prompt, Prompt), "words are made a prompt before"
         playback = await self._begin_playing(prompt.media)
-        detail = {"prompt": prompt.name, "collects": item.collect}
-        self._tell(Kind.PROMPT, self.name, detail | ({"spoken": True} if prompt.spoken else {}))
+        self._tell_prompt(item)
         return playback
+
+    def _tell_prompt(self, item: PlayItem) -> None:
+        detail = {"prompt": item.prompt.name, "collects": item.collect}
+        spoken = isinstance(item.prompt, Prompt) and item.prompt.spoken
+        self._tell(Kind.PROMPT, self.name, detail | ({"spoken": True} if spoken else {}))
 
     async def _stop(self, playback: str) -> None:
         with contextlib.suppress(ari.AriError):

@@ -14,8 +14,9 @@ async def verify(call: LiveCall, plan: Verification, make_leg: Callable[[str], L
     async with make_leg("a") as callee:
         await callee.dial()
         await callee.answered()
-        await callee.play(plan.pre_tone)
-        for _ in range(plan.times) if plan.times else itertools.count():
+        # One command for both: the code follows without a gap.
+        await callee.play_secretly(plan.digits, after=plan.pre_tone)
+        for _ in range(plan.times - 1) if plan.times else itertools.count():
             await callee.play_secretly(plan.digits)
         if plan.post_tone is not None:
             await callee.play(plan.post_tone)

@@ -59,7 +59,8 @@ class Exchange(asyncio.Protocol):
         Raises OSError (TimeoutError among them) and NotHttp while there is no head; what happens behind it
         only ends the body.
         """
-        assert self._transport is not None
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the connection ended before the request")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         self._answer, self._retry_after, self._head_bytes, self._whole = None, None, 0, False

@@ -33,6 +33,14 @@ async def hang_up(reader: Reader, writer: Writer) -> None:
     await read_request(reader)
 
 
+async def hang_up_at_once(reader: Reader, writer: Writer) -> None:
+    writer.close()
+
+
+async def reset_unread(reader: Reader, writer: Writer) -> None:
+    _reset(writer)
+
+
 async def reset_at_once(reader: Reader, writer: Writer) -> None:
     await reader.read(1)
     _reset(writer)
@@ -127,6 +135,8 @@ METADATA = "301 Moved\r\nLocation: http://169.254.169.254/latest/meta-data/"
 HOSTILE = {
     "hangs": (hang, None, Failure.TIMEOUT),
     "hangs up": (hang_up, None, Failure.CLOSED),
+    "hangs up at once": (hang_up_at_once, None, Failure.CLOSED),
+    "RST unread": (reset_unread, None, Failure.CLOSED),
     "RST at once": (reset_at_once, None, Failure.CLOSED),
     "RST in the head": (reset_in_the_head, None, Failure.CLOSED),
     "RST in the body": (reset_in_the_body, 200, None),
