@@ -23,6 +23,9 @@ DIGIT_SYLLABLES = ("ling", "yi", "er", "san", "si", "wu", "liu", "qi", "ba", "ji
 SOUNDS_ALIKE = {"won": "one", "to": "two", "too": "two", "for": "four", "fore": "four", "ate": "eight"}
 """English words that are said like a digit."""
 
+ENDLESS = 2.4
+"""Compression ratio of a text that repeats itself: the limit that the recogniser's authors use for it."""
+
 _RATE = 16000
 AnySamples = NDArray[np.floating[Any]]
 
@@ -45,6 +48,23 @@ class Ear:
 
     def hear_samples(self, samples: AnySamples, language: Language, hint: str | None = None) -> str:
         """What is said in samples (-1 to 1) of 8 kHz."""
+        return "".join(segment.text for segment in self._segments(samples, language, hint))
+
+    def hear_digits(self, sound: bytes, language: Language) -> str:
+        """The digits that are said, and nothing else.
+
+        Now and then the recogniser repeats itself without end in the silence behind a code. That says nothing
+        about the sound, so then it listens again, told to expect marks between the digits.
+        """
+        samples = to_float(alaw.decode(sound))
+        digits = CHINESE_DIGITS if language is Language.CHINESE else ENGLISH_DIGITS
+        gap, mark, end = ("", "、", "。") if language is Language.CHINESE else (" ", ", ", ".")
+        segments = self._segments(samples, language, gap.join(digits))
+        if any(segment.compression_ratio > ENDLESS for segment in segments):
+            segments = self._segments(samples, language, mark.join(digits) + end)
+        return digits_said("".join(segment.text for segment in segments), language)
+
+    def _segments(self, samples: AnySamples, language: Language, hint: str | None) -> list[Any]:
         heard = resample(samples.astype(np.float32), TELEPHONE_RATE, _RATE)
         padded = np.pad(heard, (round(0.2 * _RATE), round(0.4 * _RATE)))
         with warnings.catch_warnings():
@@ -58,16 +78,7 @@ class Ear:
                 condition_on_previous_text=False,
                 initial_prompt=hint,
             )
-            return "".join(segment.text for segment in segments)
-
-    def hear_digits(self, sound: bytes, language: Language) -> str:
-        """The digits that are said, and nothing else."""
-        return self.hear_digits_in(to_float(alaw.decode(sound)), language)
-
-    def hear_digits_in(self, samples: AnySamples, language: Language) -> str:
-        """The digits that are said in samples (-1 to 1) of 8 kHz, and nothing else."""
-        hint = CHINESE_DIGITS if language is Language.CHINESE else " ".join(ENGLISH_DIGITS)
-        return digits_said(self.hear_samples(samples, language, hint), language)
+            return list(segments)
 
 
 def digits_said(text: str, language: Language) -> str:
