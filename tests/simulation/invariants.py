@@ -27,6 +27,12 @@ _SLOW = ("Asterisk hangs", "packets held up", "answers up to")
 _UNTOLD = (" lost", " answered ")
 """Faults by which the controller isn't told what happened."""
 
+_VAGUE = ("clock steps", "after the next", "second controller", "killed", "restarted", "socket closed")
+"""Faults by which it isn't known when something happened."""
+
+_BILLED_FROM = 0.5
+"""Seconds that the answer of a CDR may be from the one of the phone."""
+
 _OUTLIVED = 4.0
 """Seconds in which a call is over whose phones are all gone; the time-outs that end it anyway are longer."""
 
@@ -185,6 +191,10 @@ def _answers(world: World, session: str, cdr: dict[str, Any], told: list[Receive
         billed = cdr[key]["answered"]
         if billed is not None and at is None:
             yield f"leg {name} is billed and was not answered"
+        elif billed is not None and at is not None and _is_exact(world):
+            beside = (datetime.fromisoformat(billed) - world.clock.at(at)).total_seconds()
+            if abs(beside) > _BILLED_FROM:
+                yield f"leg {name} is billed from {beside:.2f} s after its answer"
         if billed is not None or at is None or _while_it_ended(world, cdr, at):
             continue
         if not _hidden(world, session, at):
@@ -198,6 +208,11 @@ def _answers(world: World, session: str, cdr: dict[str, Any], told: list[Receive
         times = [datetime.fromisoformat(at) for at in cdr[key].values() if at is not None]
         if not _clock_stepped(world) and any(at > ended for at in times):
             yield "it ended before something happened in it"
+
+
+def _is_exact(world: World) -> bool:
+    """Whether nothing kept the controller from knowing at once what happened, and when."""
+    return not any(vague in fault for _, fault in world.faults for vague in (*_SLOW, *_UNTOLD, *_VAGUE))
 
 
 def _hidden(world: World, session: str, at: float) -> bool:

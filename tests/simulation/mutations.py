@@ -112,6 +112,19 @@ def _bridges_stay() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _billing_from_the_dialling() -> Iterator[None]:
+    add = Timeline.add
+
+    def earlier(self: Timeline, entry: Any) -> None:
+        add(self, entry)
+        for times in self.legs.values():
+            times.answered = times.answered and times.dialled
+
+    with changed(Timeline, "add", earlier):
+        yield
+
+
 async def _never(*_args: object) -> None:
     await asyncio.Event().wait()
 
@@ -132,6 +145,7 @@ MUTATIONS: dict[str, Callable[[], Any]] = {
     "bridges are not destroyed": _bridges_stay,
     "calls are taken without a connection": _sending_over_the_next_socket,
     "live calls are not counted": _instead(limits, "_check_live", lambda *_: 1),
+    "legs are billed from their dialling": _billing_from_the_dialling,
     "requests in flight outlive their socket": _instead(Connection, "_fail_unanswered", lambda _self: None),
 }
 
