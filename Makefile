@@ -1,6 +1,6 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose alerts conformance listening run check
+.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose demo-compose-wide alerts conformance listening run check
 .PHONY: crash crash-long crash-random soak
 .PHONY: replay record-replays pictures service-postgres integration-postgres bench bench-wide bench-stored requirements result-codes migration format
 
@@ -51,12 +51,15 @@ integration-postgres: setup ## Integration tests whose controllers have their da
 	@scripts/setup postgresql
 	@$(BIN)/pytest tests/integration -n 4 --engine postgresql
 
-compose: setup ## docker-compose.yml for real: its images are built, its bench makes three calls
+compose: setup ## Both compose files for real: images are built, their benches make calls
 	@scripts/setup-docker
 	@$(BIN)/pytest tests/compose
 
 demo-compose: setup ## Three calls on the bench of docker-compose.yml, which must be up
 	@$(BIN)/python -m testbed.demo.compose
+
+demo-compose-wide: setup ## Three calls on the bench of docker-compose.wide.yml, which must be up
+	@$(BIN)/python -m testbed.demo.compose_wide
 
 alerts: setup ## The alert rules and the board, as Prometheus reads them
 	@scripts/setup-promtool

@@ -7,7 +7,7 @@ RUN groupadd --gid 10001 voicecall \
         asterisk asterisk-modules asterisk-core-sounds-en \
  && rm -rf /var/lib/apt/lists/* /etc/asterisk/* \
  && dpkg --compare-versions "$(dpkg-query -f '${Version}' -W asterisk)" ge 1:22.10 \
- && mkdir -p /var/spool/asterisk/recording /var/lib/asterisk/keys /run/asterisk /var/log/asterisk \
+ && mkdir -p /var/spool/asterisk/recording /var/lib/asterisk/keys /var/lib/asterisk/cache /run/asterisk /var/log/asterisk \
         /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \
  && chown -R voicecall:voicecall /etc/asterisk /var/spool/asterisk /var/lib/asterisk /run/asterisk \
         /var/log/asterisk /var/lib/voicecall

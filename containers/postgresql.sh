@@ -13,4 +13,4 @@ if [ ! -s "$data/PG_VERSION" ]; then
     echo "host all all samenet scram-sha-256" >> "$data/pg_hba.conf"
     printf 'CREATE DATABASE voicecall;\n' | postgres --single -D "$data" postgres >/dev/null
 fi
-exec postgres -D "$data" -c listen_addresses='*'
+exec postgres -D "$data" -c listen_addresses='*' -c jit=off

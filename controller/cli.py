@@ -327,12 +327,25 @@ def phone(
     hang_up_after: Annotated[
         float, typer.Option(help="Seconds from the answer after which it hangs up; 0: never.")
     ] = 0.0,
+    registrar: Annotated[
+        str, typer.Option(help="Where it registers, host:port, instead of waiting for calls to its address.")
+    ] = "",
+    user: Annotated[str, typer.Option(help="Its user there: the number it is called by.")] = "",
+    password: Annotated[
+        str, typer.Option(envvar="VOICECALL_PHONE_PASSWORD", help="The user's password.", show_default=False)
+    ] = "",
 ) -> None:
     """Be a softphone that answers every call, records what it hears and presses keys, until Ctrl-C."""
-    from testbed.phone_command import PhoneHabits, run_phone
+    from testbed.phone_command import PhoneError, PhoneHabits, Registration, run_phone
 
+    if bool(registrar) != bool(user):
+        raise failure("--registrar and --user go together")
+    registration = Registration(registrar, user, password) if registrar else None
     habits = PhoneHabits(press, after, say, say_after, hang_up_after or None)
-    asyncio.run(run_phone(address, port, habits, directory))
+    try:
+        asyncio.run(run_phone(address, port, habits, directory, registration))
+    except PhoneError as error:
+        raise failure(str(error)) from None
 
 
 @app.command()

@@ -8,9 +8,11 @@ from pathlib import Path
 import typer
 
 from controller.cli import stop_signal
-from testbed.softphone import PhoneCall, Softphone
+from testbed.softphone import PhoneCall, PhoneError, Registration, Softphone
 from testbed.softphone_plan import Answer, Digits, Play
 from testbed.sounds import as_pcm
+
+__all__ = ["PhoneError", "PhoneHabits", "Registration", "run_phone"]
 
 _LONGEST_CALL = 24 * 3600.0
 """Seconds."""
@@ -36,13 +38,21 @@ class PhoneHabits:
         return Answer(after=1.0, digits=digits, play=play, hang_up_after=self.hang_up_after)
 
 
-async def run_phone(address: str, port: int, habits: PhoneHabits, directory: Path) -> None:
-    """Answer calls until SIGTERM or Ctrl-C, saying what happens."""
+async def run_phone(
+    address: str, port: int, habits: PhoneHabits, directory: Path, registration: Registration | None = None
+) -> None:
+    """Answer calls until SIGTERM or Ctrl-C, saying what happens.
+
+    Raises PhoneError if it can't be registered.
+    """
     stop, directory = stop_signal(), directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
     plan = habits.plan(directory)
-    async with Softphone.start(plan=plan, directory=directory, address=address, port=port) as phone:
-        typer.echo(f"The phone is at {phone.contact}. Ctrl-C ends it.")
+    async with Softphone.start(
+        plan=plan, directory=directory, address=address, port=port, register=registration
+    ) as phone:
+        known = f", registered as {registration.user} at {registration.registrar}" if registration else ""
+        typer.echo(f"The phone is at {phone.contact}{known}. Ctrl-C ends it.")
         answering = asyncio.create_task(_answer(phone))
         await stop.asked.wait()
         answering.cancel()

@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import docker
 from docker.errors import DockerException
@@ -28,8 +28,12 @@ PHONE_A, PHONE_B = "+8613900001111", "+8613900002222"
 SHOWN, SHOWN_TO_CALLEE = "+8657126880001", "+8657126880002"
 _CALL_LIMIT = 60.0
 """Seconds."""
+_END = frozenset({"disconnect", "fee"})
 _HEARD_AT_LEAST = 0.6
 """Of its pieces: phones in containers go before nobody, and lose frames on a busy machine."""
+
+_FILES = ("/etc/voicecall/bench.toml", "/etc/voicecall/routes.toml")
+_SERVICES = frozenset({"asterisk", "controller", "phone-a", "phone-b", "receiver"})
 
 _SAYS = {"phone-a": sound("code_intro"), "phone-b": sound("code_intro", "en")}
 """What the bench's phones say, as docker-compose.yml tells them."""
@@ -46,20 +50,22 @@ class Bench:
     containers: Mapping[str, Container]
 
     @classmethod
-    def found(cls) -> "Bench":
-        """Raises BenchMissing."""
+    def found(cls, services: Set[str], command: str) -> Self:
+        """The running containers of these services; `command` brings them up. Raises BenchMissing."""
         try:
             # It lives as long as the program.
-            client = docker.from_env()
-            running = client.containers.list(filters={"label": f"com.docker.compose.project={PROJECT}"})
+            return cls.on(docker.from_env(), PROJECT, services, command)
         except DockerException as error:
             raise BenchMissing(f"No Docker engine answers: {error}") from None
+
+    @classmethod
+    def on(cls, client: docker.DockerClient, project: str, services: Set[str], command: str) -> Self:
+        """The same, of an engine's project."""
+        running = client.containers.list(filters={"label": f"com.docker.compose.project={project}"})
         by_service = {one.labels["com.docker.compose.service"]: one for one in running}
-        missing = {"asterisk", "controller", "phone-a", "phone-b", "receiver"} - set(by_service)
+        missing = services - set(by_service)
         if missing:
-            raise BenchMissing(
-                f"Of the bench {', '.join(sorted(missing))} do not run: docker-compose up --build -d"
-            )
+            raise BenchMissing(f"Of the bench {', '.join(sorted(missing))} do not run: {command}")
         return cls(by_service)
 
     def run(self, service: str, command: Sequence[str]) -> str:
@@ -69,6 +75,19 @@ class Bench:
         if status:
             raise BenchMissing(f"{' '.join(command)} failed in {service}: {text.strip()[-500:]}")
         return str(text)
+
+    def is_running(self, service: str) -> bool:
+        """Whether its container runs now."""
+        self.containers[service].reload()
+        return bool(self.containers[service].status == "running")
+
+    def declare(self, controller: str) -> list[str]:
+        """Have a controller take what the bench has; what that changed."""
+        return [
+            line
+            for file in _FILES
+            for line in self.run(controller, ["voicecall", "apply", file]).splitlines()
+        ]
 
     def pushes(self, session_id: str) -> list[dict[str, Any]]:
         """Bodies of the pushes of a call, in the order in which they arrived."""
@@ -102,12 +121,18 @@ class Part:
     report: Report
     service: str
     directory: Path
+    turn: str = ""
+    """Which time it is, where calls are made several times."""
 
     def check(self, name: str, passed: bool, shown: str) -> None:
-        self.report.check(self.service, name, passed, shown)
+        self.report.check(self.service, f"{self.turn}{name}", passed, shown)
 
     async def call(self, path: str, body: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
         """Make a call and wait for its end: the kinds of its status pushes, and its CDR."""
+        return await self.told(await self.request(path, body))
+
+    async def request(self, path: str, body: Mapping[str, Any]) -> str:
+        """Ask for a call; its session."""
         self.report.step(f"[bold]POST {path}[/] (X-AKSK)", self.service)
         async with ApiClient.open(URL, f"bench-{self.service}", SECRET) as client:
             answer = await client.post(path, body)
@@ -115,27 +140,32 @@ class Part:
         self.check("request accepted", answer.code == "0", f"resultcode {answer.code}")
         if answer.code != "0":
             raise BenchMissing(f"The platform refused the call: {answer.text}")
+        return answer.session_id
+
+    async def told(self, session_id: str, until: Set[str] = _END) -> tuple[list[str], dict[str, Any]]:
+        """Wait until all these were pushed: the kinds of the status pushes, and the CDR if there is one."""
         told: list[str] = []
         async with asyncio.timeout(_CALL_LIMIT):
             while True:
-                pushes = await asyncio.to_thread(self.bench.pushes, answer.session_id)
+                pushes = await asyncio.to_thread(self.bench.pushes, session_id)
                 for push in pushes[len(told) :]:
                     told.append(push["eventType"])
                     self.report.step(f"[blue]push[/] {told[-1]}", self.service)
-                if "fee" in told and "disconnect" in told:
+                if until <= set(told):
                     break
                 # Nothing tells from outside when the file grows.
                 await asyncio.sleep(0.3)
-        record = next(push for push in pushes if push["eventType"] == "fee")["feeLst"][0]
-        return [kind for kind in told if kind != "fee"], record
+        records = [push["feeLst"][0] for push in pushes if push["eventType"] == "fee"]
+        return [kind for kind in told if kind != "fee"], records[0] if records else {}
 
     def heard(self, phone: str, before: Sequence[str]) -> Path:
         """What a phone recorded since."""
         new = [path for path in self.bench.sounds(phone) if path not in before]
         if not new:
             raise BenchMissing(f"{phone} recorded nothing")
-        path = self.bench.fetch("receiver", new[-1], self.directory / f"{self.service}-{phone}.wav")
-        self.report.listen(f"{self.service}: what {phone} heard", path)
+        name = f"{self.turn}{self.service}".replace(": ", "-")
+        path = self.bench.fetch("receiver", new[-1], self.directory / f"{name}-{phone}.wav")
+        self.report.listen(f"{self.turn}{self.service}: what {phone} heard", path)
         return path
 
     def check_heard(self, name: str, source: Path, heard: Path) -> None:
@@ -197,16 +227,20 @@ async def callback(part: Part) -> None:
     part.check_heard("B heard A", _SAYS["phone-a"], part.heard("phone-b", before["phone-b"]))
 
 
+CALLS = (notification, verification, callback)
+"""One after the other, as there are two phones."""
+
+
 async def run(console: Console, directory: Path) -> int:
-    """Make the calls, one after the other, as there are two phones; returns the exit status."""
+    """Make the calls; returns the exit status."""
     report = Report(console)
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        bench = Bench.found()
+        bench = Bench.found(_SERVICES, "docker-compose up --build -d")
         report.step(f"The bench is up; the API is at {URL}")
-        for line in bench.run("controller", ["voicecall", "apply", "/etc/voicecall/bench.toml"]).splitlines():
+        for line in bench.declare("controller"):
             report.step(line)
-        for make in (notification, verification, callback):
+        for make in CALLS:
             await make(Part(bench, report, make.__name__, directory))
     except (BenchMissing, TimeoutError, OSError) as error:
         report.summary()

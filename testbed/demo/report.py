@@ -7,7 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-_COLOURS = {"notification": "cyan", "verification": "yellow", "callback": "magenta"}
+_COLOURS = {
+    "notification": "cyan",
+    "verification": "yellow",
+    "callback": "magenta",
+    "balancers": "green",
+}
 _WIDEST = max(map(len, _COLOURS))
 _WIDEST_NAME = 36
 

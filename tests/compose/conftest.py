@@ -4,22 +4,25 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import docker
 import pytest
 from docker.errors import DockerException, ImageNotFound
+from docker.models.containers import Container
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "voicecall-test"
 _CERTIFICATES = Path("/usr/local/share/ca-certificates")
 _START_LIMIT = 60.0
 _BUILD_LIMIT = 900.0
+_DEMO_LIMIT = 240.0
 """Seconds."""
 
 
@@ -30,11 +33,35 @@ class Engine:
     client: docker.DockerClient
     environment: dict[str, str]
     compose_command: tuple[str, ...]
+    file: str = "docker-compose.yml"
+
+    def using(self, file: str) -> "Engine":
+        """The same engine with another one of the repository's files."""
+        return replace(self, file=file)
+
+    def demo(self, module: str) -> None:
+        """Have one of the test bed's programs judge what is up."""
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            env={**self.environment, "COMPOSE_PROJECT_NAME": PROJECT, "PYTHONPATH": os.fspath(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_DEMO_LIMIT,
+        )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        assert "All as it should be." in done.stdout
+
+    def containers(self) -> dict[str, Container]:
+        """What runs, by service."""
+        running = self.client.containers.list(filters={"label": f"com.docker.compose.project={PROJECT}"})
+        return {one.labels["com.docker.compose.service"]: one for one in running}
 
     def compose(self, *words: str, limit: float = _BUILD_LIMIT) -> str:
         """Run docker-compose on the repository's file. Fails the test with what it printed."""
         done = subprocess.run(
-            [*self.compose_command, "-p", PROJECT, *words],
+            [*self.compose_command, "-f", self.file, "-p", PROJECT, *words],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
@@ -131,6 +158,9 @@ def _obtain(engine: Engine, suite: str, tree: Path) -> None:
 
 def _import(engine: Engine, suite: str, tree: Path) -> None:
     options = ["--variant=minbase", "--components=main", "--include=ca-certificates"]
+    # As Debian's own slim images are.
+    left_out = ("doc", "man", "locale", "info")
+    options += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in left_out]
     # Mirrors can lag.
     stale = '--aptopt=Acquire::Check-Valid-Until "false"'
     command = ["mmdebstrap", *options, stale, suite, str(tree)]
@@ -147,3 +177,20 @@ def _import(engine: Engine, suite: str, tree: Path) -> None:
     engine.client.api.import_image_from_file(str(packed), repository="debian", tag=f"{suite}-slim")
     packed.unlink()
     shutil.rmtree(tree)
+
+
+def check_locked_up(container: Container, *, read_only: bool) -> None:
+    """No root, nothing to be won; most can't write either, and say how they are."""
+    _status, who = container.exec_run(["id", "-u"])
+    assert who.strip() == b"10001", container.name
+    assert "no-new-privileges:true" in container.attrs["HostConfig"]["SecurityOpt"], container.name
+    assert container.attrs["HostConfig"]["CapDrop"] == ["ALL"], container.name
+    if read_only:
+        assert container.attrs["HostConfig"]["ReadonlyRootfs"], container.name
+        assert container.attrs["State"]["Health"]["Status"] == "healthy", container.name
+
+
+def check_sizes(engine: Engine, largest: Mapping[str, int]) -> None:
+    """Bytes that images may have."""
+    sizes = {name: engine.client.images.get(f"{name}:latest").attrs["Size"] for name in largest}
+    assert {name: size for name, size in sizes.items() if size > largest[name]} == {}

@@ -1,0 +1,127 @@
+"""The wide bench: three calls through its balancers."""
+
+import asyncio
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from testbed.demo.compose import CALLS, PHONE_A, PHONE_B, URL, Bench, BenchMissing, Part
+from testbed.demo.report import Report
+
+NODES = {"asterisk-1": "172.28.0.21", "asterisk-2": "172.28.0.22"}
+CONTROLLERS = {"controller-a": "172.28.0.11", "controller-b": "172.28.0.12"}
+_BALANCERS = {"http-balancer", "sip-balancer"}
+SERVICES = frozenset({*NODES, *CONTROLLERS, *_BALANCERS, "phone-a", "phone-b", "receiver"})
+_UP = "docker-compose -f docker-compose.wide.yml up --build -d"
+_HTTP_STATISTICS = "http://172.28.0.50:8404/metrics"
+_KAMCMD = ("kamcmd", "-s", "unixs:/run/kamailio/kamailio_ctl")
+_SETTLED_WITHIN = 60.0
+"""Seconds, for containers that have just been started."""
+_FETCH = (
+    "import sys, urllib.request as r; sys.stdout.write(r.urlopen(sys.argv[1], timeout=5).read().decode())"
+)
+
+
+@dataclass(frozen=True)
+class WideBench(Bench):
+    """The containers, and what they say of themselves."""
+
+    def fetched(self, url: str) -> str:
+        """What is at an address inside the bench."""
+        return self.run("receiver", ["python3", "-c", _FETCH, url])
+
+    def nodes_in_balance(self) -> dict[str, bool]:
+        """Whether each node gets calls from the SIP balancer."""
+        listed = self.run("sip-balancer", [*_KAMCMD, "dispatcher.list"])
+        flags = dict(re.findall(r"URI: sip:([0-9.]+):\d+.*?FLAGS: (\w+)", listed, re.DOTALL))
+        # The first letter is A for a destination that answers.
+        return {name: flags.get(address, "").startswith("A") for name, address in NODES.items()}
+
+    def controllers_in_balance(self) -> dict[str, bool]:
+        """Whether each controller gets requests from the HTTP balancer."""
+        return {
+            name: value == 1 for name, value in self._by_controller("haproxy_server_status", "UP").items()
+        }
+
+    def requests_taken(self) -> dict[str, float]:
+        """Requests that each controller answered to the HTTP balancer."""
+        return self._by_controller("haproxy_server_http_responses_total", "[2-4]xx")
+
+    def _by_controller(self, metric: str, label: str) -> dict[str, float]:
+        statistics = self.fetched(_HTTP_STATISTICS)
+        row = rf'^{metric}{{proxy="controllers",server="(\w+)",\w+="{label}"}} (\S+)'
+        sums: dict[str, float] = {}
+        for server, value in re.findall(row, statistics, re.MULTILINE):
+            name = f"controller-{server}"
+            sums[name] = sums.get(name, 0) + float(value)
+        return sums
+
+    def registered(self, number: str) -> bool:
+        """Whether a phone is registered under that number."""
+        return f"AoR: {number}" in self.run("sip-balancer", [*_KAMCMD, "ul.dump"])
+
+    def trunk_answers(self, node: str) -> bool:
+        """Whether a node has the trunk to the SIP balancer, and that answers OPTIONS."""
+        return "Avail" in self.run(node, ["asterisk", "-rx", "pjsip show contacts"])
+
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for it. Raises BenchMissing."""
+        end = time.monotonic() + _SETTLED_WITHIN
+        while not await asyncio.to_thread(holds):
+            if time.monotonic() > end:
+                raise BenchMissing(f"within {_SETTLED_WITHIN:g} s it was not so that {what}")
+            # Nothing tells from outside.
+            await asyncio.sleep(0.3)
+
+
+def _said(states: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in states.items())
+
+
+async def settled(bench: WideBench) -> None:
+    """Wait until everybody knows of everybody."""
+    for number in (PHONE_A, PHONE_B):
+        await bench.until(partial(bench.registered, number), f"{number} is registered")
+    for node in NODES:
+        await bench.until(partial(bench.trunk_answers, node), f"{node} reaches the SIP balancer")
+    await bench.until(lambda: all(bench.nodes_in_balance().values()), "the SIP balancer has both nodes")
+    both = "the HTTP balancer has both controllers"
+    await bench.until(lambda: all(bench.controllers_in_balance().values()), both)
+
+
+async def _play(bench: WideBench, report: Report, directory: Path) -> None:
+    for line in bench.declare("controller-a"):
+        report.step(line)
+    await settled(bench)
+    report.step("Phones are registered; both balancers have what is behind them")
+    before = bench.requests_taken()
+    for make in CALLS:
+        await make(Part(bench, report, make.__name__, directory))
+    taken = {name: value - before[name] for name, value in bench.requests_taken().items()}
+    report.check("balancers", "both controllers took requests", all(taken.values()), _said(taken))
+
+
+async def run(console: Console, directory: Path) -> int:
+    """Make the calls; returns the exit status."""
+    report = Report(console)
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        bench = WideBench.found(SERVICES, _UP)
+        report.step(f"The bench is up; the API is at {URL}, behind the HTTP balancer")
+        await _play(bench, report, directory)
+    except (BenchMissing, TimeoutError, OSError) as error:
+        report.summary()
+        console.print(f"[red]The calls could not be completed:[/] {error or type(error).__name__}")
+        return 1
+    report.summary()
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run(Console(), Path("var/compose-wide"))))
