@@ -18,7 +18,7 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## Unit, service, fuzz, simulation, replay, integration on a real Asterisk, conformance, listening to the voice
+test: setup ## All but what takes a browser, containers, or every call again on PostgreSQL: half an hour on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
@@ -27,9 +27,10 @@ test: setup ## Unit, service, fuzz, simulation, replay, integration on a real As
 	@$(BIN)/pytest tests/integration -n 4
 	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
+	@$(MAKE) --no-print-directory service-postgres crash
 
-test-all: test ## The same, and PostgreSQL, crashes, the console in a browser, alert rules, containers
-	@$(MAKE) --no-print-directory service-postgres integration-postgres browser crash alerts compose
+test-all: test ## The same, and real calls on PostgreSQL, the console in a browser, alert rules, containers
+	@$(MAKE) --no-print-directory integration-postgres browser alerts compose
 
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 2
