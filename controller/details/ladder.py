@@ -139,7 +139,7 @@ def _line(row: Row, places: dict[Place, int]) -> str:
     left, right = min(begin, end), max(begin, end)
     room = _COLUMN * (right - left) - 3
     text = _cut(f" {row.text} ", room - 4)
-    dashes = room - _width(text)
+    dashes = room - text_width(text)
     drawn = "-" * (dashes // 2) + text + "-" * (dashes - dashes // 2)
     arrow = f"{drawn}>" if end > begin else f"<{drawn}"
     before = "".join(_padded(bar, _COLUMN) for bar in bars[:left])
@@ -147,17 +147,17 @@ def _line(row: Row, places: dict[Place, int]) -> str:
     return f"{before}|{arrow} {after}"
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Columns of a terminal: Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _cut(words: str, width: int) -> str:
-    while words and _width(words) > width:
+    while words and text_width(words) > width:
         words = words[:-2] + "…"
     return words
 
 
 def _padded(text: str, width: int) -> str:
     cut = _cut(text, width - 1)
-    return cut + " " * (width - _width(cut))
+    return cut + " " * (width - text_width(cut))

@@ -4,7 +4,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from controller.details.ladder import Column, Place, Row, columns_of, rows_of
+from controller.details.ladder import Column, Place, Row, columns_of, rows_of, text_width
 from controller.details.picture import COLOURS
 from controller.details.report import CallReport
 from controller.wording import Say, english
@@ -20,6 +20,10 @@ _MARKS: Final = {
     "push": "#14713a",
     "failed": "#b3261e",
 }
+_GAP: Final = 9
+"""Between a lifeline and words beside it."""
+_CHARACTER: Final = 7
+"""Pixels of a character at font size 12; Chinese ones take two of them."""
 _LONGEST: Final = 38
 """Characters of a label between two lifelines."""
 
@@ -69,8 +73,19 @@ class _Drawing:
         self.x: dict[Place, int] = {
             column.place: _LEFT + 70 + _SPACING * number for number, column in enumerate(self.columns)
         }
-        self.width = _LEFT + 140 + _SPACING * (len(self.columns) - 1)
+        self.width = max(_LEFT + 140 + _SPACING * (len(self.columns) - 1), self._widest_step())
         self.height = _ROW * len(self.rows) + _FOOT
+
+    def _widest_step(self) -> int:
+        """Where the words of the step that reaches furthest to the right end, in pixels."""
+        steps = [
+            (self.x.get(row.begin, self.x["platform"]), row) for row in self.rows if row.begin == row.end
+        ]
+        return max((x + 2 * _GAP + _written(row) for x, row in steps if not self._is_last(x)), default=0)
+
+    def _is_last(self, x: int) -> bool:
+        """Whether what stands here is written to the left of its lifeline, or it would be cut off."""
+        return x == max(self.x.values()) and len(self.columns) > 1
 
     def head(self) -> list[str]:
         lines = []
@@ -138,9 +153,7 @@ class _Drawing:
 
     def _step(self, row: Row, x: int, y: int) -> list[str]:
         colour = _MARKS[row.mark]
-        # What stands at the last lifeline is written to its left, or it would be cut off.
-        last = x == max(self.x.values()) and len(self.columns) > 1
-        anchor, place = ("end", x - 9) if last else ("start", x + 9)
+        anchor, place = ("end", x - _GAP) if self._is_last(x) else ("start", x + _GAP)
         return [
             f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}" class="mark {row.mark}"/>',
             f'<text x="{place}" y="{y + 4}" text-anchor="{anchor}" class="halo" stroke="#fff" '
@@ -160,6 +173,11 @@ class _Drawing:
             f'<text x="{(begin + end) // 2}" y="{y - 4}" text-anchor="middle" class="label {row.mark}" '
             f'fill="{colour}"><title>{escape(row.text)}</title>{escape(_short(row.text, _LONGEST))}</text>',
         ]
+
+
+def _written(row: Row) -> int:
+    """Pixels that a step's words take, as they are written."""
+    return _CHARACTER * text_width(_short(row.text, 2 * _LONGEST))
 
 
 def _short(text: str, longest: int) -> str:

@@ -195,6 +195,21 @@ def test_B4_given_a_ladder_when_drawn_then_all_of_it_lies_within_the_picture(cal
     assert ys == sorted(ys)
 
 
+def test_B4_given_a_step_of_many_words_when_drawn_then_the_picture_is_as_wide_as_they_need() -> None:
+    said = "通话结束（stateCode 7100，由被叫结束）：被叫未应答，主叫等候后挂机"
+    wide, narrow = (
+        ElementTree.fromstring(ladder_svg(call([], [step(0, "over", words)], [push(1)], leg("a"))))
+        for words in (said, "over")
+    )
+
+    words = next(it for it in wide.iter(f"{SVG}text") if (it.findtext(f"{SVG}title") or "") == said)
+    # Chinese characters are as wide as they are high.
+    needs = sum(12 if ord(one) > 0x2E80 else 6 for one in said)
+    assert words.attrib["text-anchor"] == "start"
+    assert float(words.attrib["x"]) + needs <= float(wide.attrib["width"])
+    assert float(narrow.attrib["width"]) < float(wide.attrib["width"])
+
+
 @pytest.mark.parametrize(("whole", "links"), [("BYE", ["#message-0"]), (None, [])])
 def test_B4_given_messages_when_drawn_for_a_page_then_those_that_may_be_seen_lead_to_their_text(
     whole: str | None, links: list[str]
