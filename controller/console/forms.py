@@ -32,11 +32,12 @@ FieldKind = Literal[
     "lines",
     "long",
     "confirm",
+    "code",
     "hidden",
 ]
 """suggest: a text that may be one of the choices; several: any number of them, typed as lines; moment: a time
 in UTC, or a day, which is its beginning; confirm: what is typed again before something that can't be undone,
-and no part of the body."""
+and no part of the body; code: digits of an authenticator app, which shows them in two groups."""
 ALL = "*"
 """A choice of several: all, also those to come; the body says null then."""
 
@@ -69,6 +70,8 @@ class Field:
             return None if self.kind == "several" and ALL in lines else lines
         if not text:
             return self.empty
+        if self.kind == "code":
+            return text.replace(" ", "")
         if self.kind == "number":
             return int(text) if _INTEGER.fullmatch(text) else text
         if self.kind == "moment" and (moment := _WITHOUT_ZONE.fullmatch(text)):

@@ -21,6 +21,7 @@ LOGIN = Form(
         Field(
             "code",
             N_("Code"),
+            "code",
             empty="",
             help=N_("Six digits of your authenticator app, if you have set up a second factor."),
         ),

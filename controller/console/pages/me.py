@@ -27,7 +27,9 @@ PASSWORD: Final = Form(
     )
 )
 _PROOF: Final = Field("password", N_("Your password"), "password", required=True)
-_CODE: Final = Field("code", N_("Code"), required=True, empty="", help=N_("Six digits that the app shows."))
+_CODE: Final = Field(
+    "code", N_("Code"), "code", required=True, empty="", help=N_("Six digits that the app shows.")
+)
 BEGIN: Final = Form((_PROOF,))
 CONFIRM: Final = Form((_CODE,))
 REMOVE: Final = Form((_PROOF, _CODE))
@@ -112,7 +114,8 @@ def _factor(visit: Visit, form: Sent, *, has_one: bool = False) -> web.Response:
 
 
 def _confirmation(visit: Visit, form: Sent, made: NewSecondFactor | None = None) -> web.Response:
-    picture = None if made is None else segno.make(made.address).svg_data_uri(scale=5)
+    # Light behind it in dark pages too, or no app can read it.
+    picture = None if made is None else segno.make(made.address).svg_data_uri(scale=5, light="#fff")
     return visit.render(
         "second_factor_confirm.html", form=form, made=made, picture=picture, status=form.status
     )
