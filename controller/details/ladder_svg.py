@@ -165,12 +165,14 @@ class _Drawing:
         colour, way = _MARKS[row.mark], 1 if end > begin else -1
         tip = end - way * (_BAR // 2 + 1)
         back = tip - way * _ARROW
+        # Before the tip, where no lifeline goes through it: an arrow may pass over the other leg's.
+        middle = end - way * _SPACING // 2
         dashes = ' stroke-dasharray="5 3"' if row.mark in ("push", "failed") else ""
         return [
             f'<line x1="{begin}" y1="{y}" x2="{back}" y2="{y}" stroke="{colour}" stroke-width="1.5"{dashes} '
             f'class="arrow {row.mark}"/>',
             f'<path d="M{tip} {y}L{back} {y - 4}V{y + 4}z" fill="{colour}" class="mark {row.mark}"/>',
-            f'<text x="{(begin + end) // 2}" y="{y - 4}" text-anchor="middle" class="label {row.mark}" '
+            f'<text x="{middle}" y="{y - 4}" text-anchor="middle" class="label {row.mark}" '
             f'fill="{colour}"><title>{escape(row.text)}</title>{escape(_short(row.text, _LONGEST))}</text>',
         ]
 

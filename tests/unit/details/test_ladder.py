@@ -210,6 +210,20 @@ def test_B4_given_a_step_of_many_words_when_drawn_then_the_picture_is_as_wide_as
     assert float(narrow.attrib["width"]) < float(wide.attrib["width"])
 
 
+def test_B4_given_an_arrow_that_passes_over_a_leg_when_drawn_then_its_label_stands_beside_the_legs_lifeline(
+    callback: CallReport,
+) -> None:
+    picture = ElementTree.fromstring(ladder_svg(callback))
+    lifelines = {float(it.attrib["x1"]) for it in picture.iter(f"{SVG}line") if it.get("class") == "lifeline"}
+    labels = [it for it in picture.iter(f"{SVG}text") if (it.get("class") or "").startswith("label")]
+
+    assert len(labels) > 3
+    for label in labels:
+        assert min(abs(float(label.attrib["x"]) - line) for line in lifelines) > 100, label.findtext(
+            f"{SVG}title"
+        )
+
+
 @pytest.mark.parametrize(("whole", "links"), [("BYE", ["#message-0"]), (None, [])])
 def test_B4_given_messages_when_drawn_for_a_page_then_those_that_may_be_seen_lead_to_their_text(
     whole: str | None, links: list[str]
