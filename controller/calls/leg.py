@@ -83,6 +83,10 @@ class Leg(Line):
 
     async def play_secretly(self, prompts: Sequence[Prompt], after: Prompt | None = None) -> None:
         """Play prompts in a row; nothing is told of any but the one they come `after`."""
+        if after is not None and is_gone(after.media):
+            # Asterisk passes over a file that is missing in a row; alone it says so.
+            await self.play(after)
+            after = None
         row = prompts if after is None else (after, *prompts)
         playback = await self._begin_playing(",".join(prompt.media for prompt in row))
         if after is not None:

@@ -4,6 +4,7 @@ Our own on top of httptools, since a general client costs a push three times as 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,8 +13,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 ANSWER_KEPT = 2048
 """Bytes of an answer that are read; nobody needs more, and none of it decides anything."""
 
-_HEAD_LIMIT = 65536
-"""Bytes of an answer's head."""
+_MOST = 65536
+"""Bytes of an answer at most, whatever they are."""
 
 _ANSWER_PATIENCE = 1.0
 """Seconds for the body of an answer, once its status is known."""
@@ -41,12 +42,21 @@ class Exchange(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = HttpResponseParser(self)
+        # As aiohttp takes answers: receivers are of all kinds.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_optional_lf_after_cr=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self._waiter: asyncio.Future[Answer] | None = None
         self._answer: Answer | None = None
-        self._head_bytes = 0
+        self._came = 0
+        """Bytes."""
         self._retry_after: str | None = None
         self._whole = False
         self._timer: asyncio.TimerHandle | None = None
+        self._on_lost: Callable[[Exchange], None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -63,26 +73,32 @@ class Exchange(asyncio.Protocol):
             raise ConnectionResetError("the connection ended before the request")
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
-        self._answer, self._retry_after, self._head_bytes, self._whole = None, None, 0, False
+        self._answer, self._retry_after, self._came, self._whole = None, None, 0, False
         self._rest()
+        self._on_lost = None
         self._timer = self._loop.call_at(until, self._fail, TimeoutError())
         self._transport.write(request)
         try:
             return await waiter
+        except asyncio.CancelledError:
+            self._whole = False
+            raise
         finally:
             self._waiter = None
             self._rest()
             if not self._whole:
                 self._transport.abort()
 
-    def idle(self, seconds: float) -> None:
-        """Close the connection unless there is another request so soon."""
+    def idle(self, seconds: float, on_lost: "Callable[[Exchange], None]") -> None:
+        """Close the connection unless there is another request so soon; `on_lost` is told of its end."""
+        self._on_lost = on_lost
         self._timer = self._loop.call_later(seconds, self.close)
 
     def close(self) -> None:
+        """At once: a receiver that doesn't answer the end of TLS would be waited for, and heard, for long."""
         self._rest()
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
     def _rest(self) -> None:
         if self._timer is not None:
@@ -112,8 +128,7 @@ class Exchange(asyncio.Protocol):
             # Nobody asked: whatever it is, it must not be taken for the next answer.
             self.close()
             return
-        if self._answer is None:
-            self._head_bytes += len(data)
+        self._came += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -121,12 +136,11 @@ class Exchange(asyncio.Protocol):
         except HttpParserError as error:
             self._fail(NotHttp(str(error)))
         else:
-            if self._answer is None:
-                if self._head_bytes > _HEAD_LIMIT:
-                    self._fail(NotHttp(f"the head of the answer is longer than {_HEAD_LIMIT} bytes"))
-            elif len(self._answer.body) >= ANSWER_KEPT:
+            if self._came > _MOST:
+                self._fail(NotHttp(f"the head of the answer is longer than {_MOST} bytes"))
+            elif self._answer is not None and len(self._answer.body) >= ANSWER_KEPT:
                 self._end()
-            elif not self._waiter.done():
+            elif self._answer is not None and not self._waiter.done():
                 self._await_body(self._answer.came_at + _ANSWER_PATIENCE)
 
     def _await_body(self, until: float) -> None:
@@ -137,6 +151,9 @@ class Exchange(asyncio.Protocol):
     def connection_lost(self, fault: Exception | None) -> None:
         self._rest()
         self._fail(fault or ConnectionResetError("the connection ended without an answer"))
+        if self._on_lost is not None:
+            self._on_lost(self)
+            self._on_lost = None
 
     # What the parser says.
 
@@ -150,9 +167,9 @@ class Exchange(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < 200:
+        if 100 <= status < 200:
             # It will answer in a moment; only the time it may take bounds how often it says so.
-            self._head_bytes, self._retry_after = 0, None
+            self._came, self._retry_after = 0, None
             return
         self._answer = Answer(status, self._loop.time(), self._retry_after)
 
@@ -162,5 +179,7 @@ class Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._answer is not None and self._waiter is not None and not self._waiter.done():
-            self._whole = self._parser.should_keep_alive()
+            # An answer that comes before all of the request has gone leaves the rest of it on the way.
+            sent = self._transport is not None and self._transport.get_write_buffer_size() == 0
+            self._whole = sent and self._parser.should_keep_alive()
             self._end()

@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -53,10 +53,13 @@ class HttpSender:
         tls = tls_context(verify=settings.verify_tls, ca_file=settings.ca_file)
         self._outbound = Outbound(guard, tls, look_up or self._threads.look_up)
         self._kept: dict[Place, list[Exchange]] = defaultdict(list)
-        """The one that was used last is at the end."""
+        """Those that nobody uses; the one that was used last is at the end."""
+        self._closed = False
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
         """One attempt, with whatever status; never raises for what the receiver or the network does."""
+        if self._closed:
+            return Delivery(None, Failure.CLOSED, "nothing is sent any more")
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -72,8 +75,10 @@ class HttpSender:
             answer = await exchange.ask(request, began + self._settings.timeout)
         except tuple(_FAILURES) as error:
             return Delivery(None, *self._failure(error), _milliseconds(loop.time() - began))
-        if exchange.is_open:
-            exchange.idle(_KEEP_ALIVE)
+        if self._closed:
+            exchange.close()
+        elif exchange.is_open:
+            exchange.idle(_KEEP_ALIVE, partial(self._forget, place))
             self._kept[place].append(exchange)
         return Delivery(
             answer.status,
@@ -83,15 +88,18 @@ class HttpSender:
         )
 
     def _kept_exchange(self, place: Place) -> Exchange | None:
-        """A connection that is still open; the others are forgotten on the way."""
-        kept = self._kept.get(place)
-        while kept:
-            exchange = kept.pop()
-            if not kept:
-                del self._kept[place]
+        """A connection that is still open, and now in use."""
+        for exchange in reversed(self._kept.get(place, ())):
             if exchange.is_open:
+                self._forget(place, exchange)
                 return exchange
         return None
+
+    def _forget(self, place: Place, exchange: Exchange) -> None:
+        kept = self._kept[place]
+        kept.remove(exchange)
+        if not kept:
+            del self._kept[place]
 
     def _failure(self, error: Exception) -> tuple[Failure, str]:
         """What went wrong: its class and its words."""
@@ -110,11 +118,12 @@ class HttpSender:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for kept in self._kept.values():
-            for exchange in kept:
-                exchange.close()
-        self._kept.clear()
+        self._closed = True
+        for exchange in [exchange for kept in self._kept.values() for exchange in kept]:
+            exchange.close()
         self._threads.close()
+        # Transports say at the next turn of the loop that they are closed.
+        await asyncio.sleep(0)
 
 
 class _Destination(NamedTuple):
@@ -129,7 +138,10 @@ def _destination(url: str) -> _Destination:
     parts = URL(url)
     if parts.scheme not in ("http", "https") or not parts.raw_host or not parts.port:
         raise ValueError("not an address of HTTP")
-    host = parts.host_subcomponent
+    # A dot at its end says that a name is whole; in Host and in certificates names stand without.
+    host = (parts.host_subcomponent or "").removesuffix(".")
+    if not host.isprintable() or " " in host:
+        raise ValueError("not an address of HTTP")
     head = [
         f"POST {parts.raw_path_qs or '/'} HTTP/1.1",
         f"Host: {host if parts.is_default_port() else f'{host}:{parts.port}'}",

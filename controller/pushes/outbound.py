@@ -93,11 +93,6 @@ class OwnThreads:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class _Known(NamedTuple):
-    addresses: asyncio.Future[Sequence[AddrInfoType]]
-    until: float
-
-
 class Outbound:
     """Connects to where the guard lets it."""
 
@@ -105,7 +100,8 @@ class Outbound:
         self._guard = guard
         self._tls = tls
         self._look_up = look_up
-        self._names: dict[tuple[str, int], _Known] = {}
+        self._names: dict[tuple[str, int], asyncio.Future[Sequence[AddrInfoType]]] = {}
+        """Look-ups that go on, and those that were done a moment ago."""
 
     async def connect(self, place: Place) -> Exchange:
         """A new connection. Raises NoName, AddressRefused, NoConnection, NoHandshake."""
@@ -126,7 +122,7 @@ class Outbound:
                 Exchange,
                 sock=connected,
                 ssl=self._tls if place.is_https else None,
-                server_hostname=place.host if place.is_https else None,
+                server_hostname=place.host.removesuffix(".") if place.is_https else None,
             )
         except OSError as error:
             raise NoHandshake(str(error) or "the connection ended during the handshake") from error
@@ -142,23 +138,16 @@ class Outbound:
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))]
 
     async def _addresses_of_name(self, name: str, port: int) -> Sequence[AddrInfoType]:
-        now = asyncio.get_running_loop().time()
-        known = self._names.get((name, port))
-        if known is None or known.until < now:
-            self._names = {of: other for of, other in self._names.items() if other.until >= now}
-            found = asyncio.ensure_future(self._look_up(name, port))
-            found.add_done_callback(_seen)
-            known = self._names[name, port] = _Known(found, now + _NAME_KNOWN)
-        try:
-            # One who gives up must not take the look-up from the others.
-            return await asyncio.shield(known.addresses)
-        except OSError:
-            if self._names.get((name, port)) is known:
-                del self._names[name, port]
-            raise
+        asked = self._names.get((name, port))
+        if asked is None:
+            asked = self._names[name, port] = asyncio.ensure_future(self._look_up(name, port))
+            asked.add_done_callback(lambda found: self._known(name, port, found))
+        # One who gives up must not take the look-up from the others.
+        return await asyncio.shield(asked)
 
-
-def _seen(found: asyncio.Future[Sequence[AddrInfoType]]) -> None:
-    """A fault is nobody's when all who asked have given up."""
-    if not found.cancelled():
-        found.exception()
+    def _known(self, name: str, port: int, found: asyncio.Future[Sequence[AddrInfoType]]) -> None:
+        # To ask for the fault is to have seen it: it is nobody's when all who asked have given up.
+        if found.cancelled() or found.exception() is not None:
+            self._names.pop((name, port), None)
+        else:
+            asyncio.get_running_loop().call_later(_NAME_KNOWN, self._names.pop, (name, port), None)

@@ -197,3 +197,21 @@ async def test_A1_6_given_a_code_being_read_when_stopped_then_8017(bench: StartB
 
     assert answer.code == "0"
     assert statuses[-1].info["stateCode"] == 8017
+
+
+@pytest.mark.requirement("A3.1")
+async def test_A3_1_given_a_pre_tone_that_vanished_when_answered_then_8006_and_no_code_is_heard(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+    vanished = wav.read((b.home.directory / "one.wav").read_bytes())
+    (stored,) = (path for path in b.home.settings.prompt_dir.rglob("*.alaw") if path.read_bytes() == vanished)
+    stored.unlink()
+
+    session = await b.verify(CODE, times=1)
+    call = await b.phone.next_call()
+    heard = load_wav(await call.recorded(timeout=30))
+    statuses, cdr = await b.over(session)
+
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8006, 524)
+    assert heard.seconds < spoken("zh", CODE[0]).seconds + 0.5

@@ -10,6 +10,7 @@ import pytest
 from aiohappyeyeballs import AddrInfoType
 from unit.pushes.support import OK, http_sender, keep_saying_ok, raw_server, read_request
 
+from controller.pushes.exchange import Exchange
 from controller.pushes.receiver import Failure
 
 pytestmark = pytest.mark.both_loops
@@ -88,8 +89,20 @@ async def test_given_a_header_with_a_line_break_when_sent_then_nothing_goes_out(
         [b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n" + OK],
         [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n"],
         [b"HTTP/1.0 200\r\n\r\n", b"o", b"k"],
+        [b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok"],
+        [b"HTTP/1.1 200 OK\r\nX-A: b\r\n c\r\nX-B: \x01\r\nContent-Length: 2\r\n\r\nok"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\r\n\r\n"],
     ],
-    ids=["byte by byte", "100 before it", "103 before it", "chunks", "without a length"],
+    ids=[
+        "byte by byte",
+        "100 before it",
+        "103 before it",
+        "chunks",
+        "without a length",
+        "line feeds alone",
+        "folded headers",
+        "a space behind a chunk's size",
+    ],
 )
 async def test_given_an_answer_in_any_form_when_it_has_come_then_it_is_read(pieces: Sequence[bytes]) -> None:
     server = Scripted(pieces)
@@ -274,3 +287,159 @@ async def test_given_a_name_nobody_knew_when_pushed_again_then_it_is_looked_up_a
         first, second = [await sender.send(url, b"{}", {}) for _ in range(2)]
 
     assert (first.failure, second.status, len(asked)) == (Failure.DNS, 200, 2)
+
+
+async def test_given_receivers_that_are_pushed_to_once_when_their_connections_end_then_none_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.pushes.http_sender._KEEP_ALIVE", 0.05)
+    ended = asyncio.Semaphore(0)
+
+    async def look_up(_host: str, port: int) -> list[AddrInfoType]:
+        return [(2, 1, 0, "", ("127.0.0.1", port))]
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await keep_saying_ok(reader, writer)
+        ended.release()
+
+    async with raw_server(serve) as port, http_sender(look_up) as sender:
+        for number in range(20):
+            await sender.send(f"http://t{number}.example:{port}/", b"{}", {})
+        async with asyncio.timeout(2):
+            for _ in range(20):
+                await ended.acquire()
+        assert not sender._kept
+
+
+async def test_given_many_connections_after_a_burst_when_one_is_enough_then_the_others_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.pushes.http_sender._KEEP_ALIVE", 0.1)
+    async with raw_server(keep_saying_ok) as port, http_sender() as sender:
+        url = f"http://127.0.0.1:{port}/"
+        await asyncio.gather(*(sender.send(url, b"{}", {}) for _ in range(10)))
+        (kept,) = sender._kept.values()
+        after_the_burst = len(kept)
+        for _ in range(12):
+            await asyncio.sleep(0.02)
+            await sender.send(url, b"{}", {})
+        (kept,) = sender._kept.values()
+        in_the_end = len(kept)
+
+    assert (after_the_burst, in_the_end) == (10, 1)
+
+
+async def test_given_a_push_that_is_cancelled_just_as_its_answer_is_whole_then_its_connection_ends() -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await keep_saying_ok(reader, writer)
+        ended.set()
+
+    async with raw_server(serve) as port, http_sender() as sender:
+        task = asyncio.create_task(sender.send(f"http://127.0.0.1:{port}/", b"{}", {}))
+        whole = Exchange.on_message_complete
+
+        def cancelling(exchange: Exchange) -> None:
+            whole(exchange)
+            task.cancel()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Exchange, "on_message_complete", cancelling)
+            await asyncio.wait({task})
+        async with asyncio.timeout(2):
+            await ended.wait()
+
+    assert task.cancelled()
+
+
+async def test_given_an_answer_before_the_request_has_gone_when_pushed_again_then_on_a_new_connection() -> (
+    None
+):
+    connections = 0
+
+    async def answer_early(reader: Reader, writer: Writer) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readexactly(10)
+        writer.write(OK)
+        await asyncio.Event().wait()
+
+    async with raw_server(answer_early) as port, http_sender() as sender:
+        url = f"http://127.0.0.1:{port}/"
+        first = await sender.send(url, bytes(20_000_000), {})
+        second = await sender.send(url, b"{}", {})
+
+    assert (first.status, second.status, connections) == (200, 200, 2)
+
+
+async def test_given_an_endless_trailer_when_pushed_then_the_connection_ends_and_the_status_counts() -> None:
+    ended = asyncio.Event()
+
+    async def pour_trailer(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-T: ")
+        try:
+            while True:
+                writer.write(bytes(65536).replace(b"\0", b"a"))
+                await writer.drain()
+        finally:
+            ended.set()
+
+    async with raw_server(pour_trailer) as port, http_sender() as sender:
+        began = asyncio.get_running_loop().time()
+        delivery = await sender.send(f"http://127.0.0.1:{port}/", b"{}", {})
+        took = asyncio.get_running_loop().time() - began
+        async with asyncio.timeout(2):
+            await ended.wait()
+
+    assert delivery.status == 200
+    assert took < 0.9
+
+
+async def test_given_a_look_up_that_takes_longer_than_names_are_known_when_pushed_then_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.pushes.outbound._NAME_KNOWN", 0.02)
+    known = asyncio.Event()
+    async with (
+        hanging_names(known, "127.0.0.1") as (look_up, asked),
+        raw_server(keep_saying_ok) as port,
+        http_sender(look_up) as sender,
+    ):
+        url = f"http://receiver.test:{port}/"
+        first = asyncio.create_task(sender.send(url, b"{}", {}))
+        await asyncio.sleep(0.06)
+        second = asyncio.create_task(sender.send(url, b"{}", {}))
+        await asyncio.sleep(0)
+        known.set()
+        deliveries = await asyncio.gather(first, second)
+
+    assert [delivery.status for delivery in deliveries] == [200, 200]
+    assert asked == ["receiver.test"]
+
+
+async def test_given_an_address_with_a_dot_at_the_end_of_its_name_when_pushed_then_host_is_without() -> None:
+    server = Scripted()
+
+    async def look_up(host: str, port: int) -> list[AddrInfoType]:
+        assert host == "receiver.test."
+        return [(2, 1, 0, "", ("127.0.0.1", port))]
+
+    async with raw_server(server.serve) as port, http_sender(look_up) as sender:
+        await sender.send(f"http://receiver.test.:{port}/", b"{}", {})
+
+    assert f"\r\nHost: receiver.test:{port}\r\n".encode() in server.requests[0]
+
+
+@pytest.mark.parametrize("url", ["http://h\x0b/", "http://a b/", "http://a\0b/", "http://a\x7f/"])
+async def test_given_an_address_with_something_unprintable_when_pushed_then_it_is_none(url: str) -> None:
+    async with http_sender() as sender:
+        assert (await sender.send(url, b"{}", {})).failure is Failure.ADDRESS
+
+
+async def test_given_a_sender_that_was_closed_when_pushed_then_nothing_goes_out() -> None:
+    async with http_sender() as sender:
+        pass
+
+    assert (await sender.send("http://127.0.0.1:9/", b"{}", {})).failure is Failure.CLOSED

@@ -166,6 +166,46 @@ async def test_given_a_certificate_of_an_authority_of_ours_when_pushed_then_deli
     assert stranger.failure is Failure.TLS
 
 
+async def test_given_a_name_with_a_dot_at_its_end_when_pushed_by_tls_then_it_is_the_certificates(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    async with tls_server(authority.issue_cert("receiver.test")) as port:
+        url = f"https://receiver.test.:{port}/"
+        delivery = await pushed(url, Names(["127.0.0.1"]), ca_file=ca_file)
+
+    assert delivery.status == 200
+
+
+async def test_given_a_receiver_that_pours_unasked_over_tls_when_heard_then_its_connection_ends_at_once(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    poured, ended = 0, asyncio.Event()
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal poured
+        await read_request(reader)
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        try:
+            while True:
+                writer.write(bytes(65536))
+                await writer.drain()
+                poured += 65536
+        finally:
+            ended.set()
+
+    async with raw_server(pour, context) as port, http_sender(ca_file=ca_file) as sender:
+        delivery = await sender.send(f"https://localhost:{port}/", b"{}", {})
+        async with asyncio.timeout(5):
+            await ended.wait()
+
+    assert delivery.status == 200
+    assert poured < 20_000_000
+
+
 async def test_given_a_certificate_for_another_name_when_pushed_then_tls(
     authority: trustme.CA, ca_file: str
 ) -> None:
