@@ -32,7 +32,7 @@ PIECE = 500
 _PIECE_BITS = 8
 
 LAYOUT = Layout(
-    4,
+    5,
     (
         """
     CREATE TABLE entry (

@@ -38,8 +38,9 @@ class Field(IntEnum):
     CALLEE = 6
 
 
-_GRAMS = {Field.CALL_ID: (3,), Field.CALLER: (3, 4), Field.CALLEE: (3, 4)}
-"""How long words of a text are: numbers begin alike, so that three characters tell them apart too little."""
+_GRAMS = (3, 4)
+"""How long words of a text are: numbers begin alike, and ids have dates, so that three characters tell them
+apart too little."""
 
 WORD_BITS = 35
 """Bits of a word: its field and its code."""
@@ -53,7 +54,7 @@ def value_word(field: Field, value: str) -> int:
 def part_words(field: Field, part: str) -> list[int]:
     """Words that a text has if it has this part of ASCII, of three characters or more."""
     letters = part.encode("ascii")
-    length = max(length for length in _GRAMS[field] if length <= len(letters))
+    length = max(length for length in _GRAMS if length <= len(letters))
     last = len(letters) - length
     count = min(last + 1, _MOST_GRAMS)
     # Evenly, with both ends.
@@ -81,7 +82,7 @@ def part_postings(field: Field, texts: Sequence[str]) -> Iterator[tuple[int, byt
     encoded = [text.encode("ascii", "replace") + b"\0" for text in texts]
     places = np.repeat(np.arange(len(texts)), [len(text) for text in encoded])
     letters = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int64)
-    for length in _GRAMS[field]:
+    for length in _GRAMS:
         codes = np.zeros(max(len(letters) - length + 1, 0), np.int64)
         whole = np.ones(len(codes), np.bool_)
         for offset in range(length):
