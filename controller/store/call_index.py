@@ -10,7 +10,7 @@ find is held against the entry, so they need not be exact. Entries are ordered b
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -26,8 +26,13 @@ from controller.store.side_file import Layout
 BLOCK = 32_768
 """Calls that are sealed together."""
 
+PIECE = 500
+"""Positions of a block's calls that are kept and read together: as many as fit on a page of the file."""
+
+_PIECE_BITS = 8
+
 LAYOUT = Layout(
-    3,
+    5,
     (
         """
     CREATE TABLE entry (
@@ -40,10 +45,11 @@ LAYOUT = Layout(
         "CREATE TABLE loose (position INTEGER PRIMARY KEY)",
         """
     CREATE TABLE block (
-        id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, size INTEGER NOT NULL,
-        positions BLOB NOT NULL
+        id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, size INTEGER NOT NULL
     )
     """,
+        # The key is block and number of the piece.
+        "CREATE TABLE piece (id INTEGER PRIMARY KEY, positions BLOB NOT NULL)",
         # The key is block and word.
         "CREATE TABLE posting (id INTEGER PRIMARY KEY, places BLOB NOT NULL)",
         "CREATE TABLE progress (number INTEGER NOT NULL, call_id TEXT NOT NULL)",
@@ -120,9 +126,16 @@ def _seal(connection: Any) -> None:
     positions, *fields = zip(*rows, strict=True)
     texts = dict(zip(columns, fields, strict=True))
     block_id = connection.exec_driver_sql(
-        "INSERT INTO block (oldest, newest, size, positions) VALUES (?, ?, ?, ?) RETURNING id",
-        (positions[0], positions[-1], len(positions), np.array(positions, "<i8").tobytes()),
+        "INSERT INTO block (oldest, newest, size) VALUES (?, ?, ?) RETURNING id",
+        (positions[0], positions[-1], len(positions)),
     ).scalar_one()
+    connection.exec_driver_sql(
+        "INSERT INTO piece VALUES (?, ?)",
+        [
+            (block_id << _PIECE_BITS | number, np.array(positions[begin : begin + PIECE], "<i8").tobytes())
+            for number, begin in enumerate(range(0, len(positions), PIECE))
+        ],
+    )
     words = chain(
         *(
             postings.value_postings(field, [str(value) for value in texts[name]])
@@ -254,13 +267,11 @@ def _candidates(connection: Any, words: Wanted, among: _Range) -> Iterator[tuple
                 (json.dumps(keys),),
             ).all()
         )
-        found = [np.empty(0, np.int64)]
+        found: dict[int, Places] = {}
         for block_id, _newest, size in some:
             its = {word: places for word in asked if (places := kept.get(block_id << WORD_BITS | word))}
-            places = words.places(its, size)
-            if len(places):
-                found.append(_positions(connection, block_id)[places])
-        positions = np.sort(np.concatenate(found))[::-1]
+            found[block_id] = words.places(its, size)
+        positions = np.sort(_positions(connection, found))[::-1]
         yield some[0][1], positions[(positions >= among.first) & (positions <= among.last)]
 
 
@@ -275,9 +286,23 @@ def _growing(blocks: Sequence[Any]) -> Iterator[Sequence[Any]]:
         begin, size = begin + size, min(2 * size, _MANY)
 
 
-def _positions(connection: Any, block_id: int) -> Places:
-    kept = connection.exec_driver_sql("SELECT positions FROM block WHERE id = ?", (block_id,)).scalar_one()
-    return np.frombuffer(kept, "<i8")
+def _positions(connection: Any, found: Mapping[int, Places]) -> Places:
+    """Positions of the entries at these places of these blocks."""
+    within: dict[int, Places] = {}
+    for block_id, places in found.items():
+        pieces, rest = np.divmod(places, PIECE)
+        # The places of a block are in order, so that those in a piece follow each other.
+        begins = np.flatnonzero(np.diff(pieces, prepend=-1))
+        for number, begin, end in zip(
+            pieces[begins].tolist(), begins.tolist(), [*begins[1:].tolist(), len(rest)], strict=len(rest) > 0
+        ):
+            within[block_id << _PIECE_BITS | number] = rest[begin:end]
+    rows = connection.exec_driver_sql(
+        "SELECT piece.id, piece.positions FROM json_each(?) AS it CROSS JOIN piece ON piece.id = it.value",
+        (json.dumps(list(within)),),
+    ).all()
+    kept = [np.frombuffer(positions, "<i8")[within[key]] for key, positions in rows]
+    return np.concatenate([np.empty(0, np.int64), *kept])
 
 
 def _words(wanted: CallFilter) -> Wanted:
@@ -358,7 +383,8 @@ def remove(session: Session, places: Iterable[Place]) -> None:
         "RETURNING id"
     ).scalars()
     for block_id in empty.all():
-        connection.exec_driver_sql(
-            "DELETE FROM posting WHERE id BETWEEN ? AND ?",
-            (block_id << WORD_BITS, (block_id + 1 << WORD_BITS) - 1),
-        )
+        for table, bits in (("posting", WORD_BITS), ("piece", _PIECE_BITS)):
+            connection.exec_driver_sql(
+                f"DELETE FROM {table} WHERE id BETWEEN ? AND ?",  # noqa: S608 - only names of ours
+                (block_id << bits, (block_id + 1 << bits) - 1),
+            )

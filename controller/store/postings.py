@@ -38,8 +38,9 @@ class Field(IntEnum):
     CALLEE = 6
 
 
-_GRAMS = {Field.CALL_ID: (3,), Field.CALLER: (3, 4), Field.CALLEE: (3, 4)}
-"""How long words of a text are: numbers begin alike, so that three characters tell them apart too little."""
+_GRAMS = (3, 4)
+"""How long words of a text are: numbers begin alike, and ids have dates, so that three characters tell them
+apart too little."""
 
 WORD_BITS = 35
 """Bits of a word: its field and its code."""
@@ -53,7 +54,7 @@ def value_word(field: Field, value: str) -> int:
 def part_words(field: Field, part: str) -> list[int]:
     """Words that a text has if it has this part of ASCII, of three characters or more."""
     letters = part.encode("ascii")
-    length = max(length for length in _GRAMS[field] if length <= len(letters))
+    length = max(length for length in _GRAMS if length <= len(letters))
     last = len(letters) - length
     count = min(last + 1, _MOST_GRAMS)
     # Evenly, with both ends.
@@ -81,7 +82,7 @@ def part_postings(field: Field, texts: Sequence[str]) -> Iterator[tuple[int, byt
     encoded = [text.encode("ascii", "replace") + b"\0" for text in texts]
     places = np.repeat(np.arange(len(texts)), [len(text) for text in encoded])
     letters = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int64)
-    for length in _GRAMS[field]:
+    for length in _GRAMS:
         codes = np.zeros(max(len(letters) - length + 1, 0), np.int64)
         whole = np.ones(len(codes), np.bool_)
         for offset in range(length):
@@ -112,9 +113,7 @@ def _postings(field: Field, codes: Places, places: Places, size: int) -> Iterato
 
 
 def _bits(at: npt.NDArray[np.uint16], size: int) -> bytes:
-    bits = np.zeros(size, np.bool_)
-    bits[at] = True
-    return np.packbits(bits, bitorder="little").tobytes()
+    return np.packbits(_set_of(at, size), bitorder="little").tobytes()
 
 
 def _bytes_of_bits(size: int) -> int:
@@ -138,26 +137,34 @@ class Wanted:
     def places(self, kept: Mapping[int, bytes], size: int) -> Places:
         """Where such calls are in a block with these postings, in order, and perhaps others."""
         found = _having(self.every, kept, size)
+        if found is None:
+            return _NOWHERE
         for choice in self.choices:
             among = np.zeros(size, np.bool_)
             for alternative in choice:
-                among[_having(alternative, kept, size)] = True
-            found = found[among[found]]
-        return found
+                its = _having(alternative, kept, size)
+                if its is not None:
+                    among |= its
+            found &= among
+        # Only now, as it takes long where many are.
+        return np.flatnonzero(found)
 
 
 _NOWHERE: Places = np.empty(0, np.int64)
 
+_Set = npt.NDArray[np.bool_]
+"""For every place of a block whether a call is meant."""
 
-def _having(words: frozenset[int], kept: Mapping[int, bytes], size: int) -> Places:
-    """Where all of these words are; everywhere, if there are none."""
+
+def _having(words: frozenset[int], kept: Mapping[int, bytes], size: int) -> _Set | None:
+    """Where all of these words are: everywhere, if there are none. None: nowhere."""
     length = _bytes_of_bits(size)
     bits: list[npt.NDArray[np.uint8]] = []
     numbers: list[npt.NDArray[Any]] = []
     for word in words:
         posting = kept.get(word)
         if posting is None:
-            return _NOWHERE
+            return None
         if len(posting) == length:
             bits.append(np.frombuffer(posting, np.uint8))
         else:
@@ -167,18 +174,22 @@ def _having(words: frozenset[int], kept: Mapping[int, bytes], size: int) -> Plac
     shortest, *others = sorted(numbers, key=len)
     found = shortest.astype(np.int64)
     for other in others:
-        among = np.zeros(size, np.bool_)
-        among[other] = True
-        found = found[among[found]]
+        found = found[_set_of(other, size)[found]]
     for each in bits:
         found = found[(each[found >> 3] >> (found & 7).astype(np.uint8)) & 1 != 0]
-    return found
+    return _set_of(found, size)
 
 
-def _set_in_all(bits: list[npt.NDArray[np.uint8]], size: int) -> Places:
+def _set_of(places: npt.NDArray[Any], size: int) -> _Set:
+    given = np.zeros(size, np.bool_)
+    given[places] = True
+    return given
+
+
+def _set_in_all(bits: list[npt.NDArray[np.uint8]], size: int) -> _Set:
     if not bits:
-        return np.arange(size)
+        return np.ones(size, np.bool_)
     both = bits[0]
     for each in bits[1:]:
         both = both & each
-    return np.flatnonzero(np.unpackbits(both, count=size, bitorder="little"))
+    return np.unpackbits(both, count=size, bitorder="little").view(np.bool_)

@@ -93,7 +93,8 @@ async def newcomer(tmp_path: Path) -> AsyncIterator[Newcomer]:
         ports = Ports(*others)
         await voicecall("init", directory=tmp_path)
         running = await ports.up(tmp_path)
-        await said_until(running, "Ctrl-C ends it")
+        # The last that a first start says; until then there is no password.
+        await said_until(running, "Log in at")
 
         yield Newcomer(tmp_path, ports.http, phone)
 

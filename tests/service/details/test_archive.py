@@ -70,8 +70,9 @@ async def test_B4_given_sealed_calls_when_all_of_a_block_are_forgotten_then_noth
     assert in_index(calls) == made[4:]
     assert await calls.find(callee="1111") == made[4:]
     with sqlite3.connect(calls.directory / "call-index.db") as file:
-        left = [file.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("block", "posting")]
-    assert left == [(0,), (0,)]
+        tables = ("block", "piece", "posting")
+        left = [file.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables]
+    assert left == [(0,), (0,), (0,)]
 
 
 async def test_B4_given_a_crash_after_some_batches_when_started_again_then_the_index_goes_on_where_it_was(

@@ -224,6 +224,7 @@ digits = st.text("0123", min_size=3, max_size=9)
     part=st.text("0123", min_size=3, max_size=8),
     where=st.sampled_from(["caller", "callee", "session_id", "text"]),
     block=st.sampled_from([1, 5, 1000]),
+    piece=st.sampled_from([1, 2, 500]),
 )
 def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_agree_with_the_text(
     tmp_path_factory: pytest.TempPathFactory,
@@ -231,6 +232,7 @@ def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_
     part: str,
     where: str,
     block: int,
+    piece: int,
 ) -> None:
     async def run() -> None:
         async with desk(tmp_path_factory.mktemp("desk")) as calls:
@@ -248,7 +250,11 @@ def test_B4_given_any_numbers_when_searched_by_any_part_then_index_and_database_
             after = await calls.find(**{where: part})
             assert before == after == expected
 
-    with patch.object(call_index, "BLOCK", block), patch.object(index_module, "BATCH", block):
+    with (
+        patch.object(call_index, "BLOCK", block),
+        patch.object(call_index, "PIECE", piece),
+        patch.object(index_module, "BATCH", block),
+    ):
         asyncio.run(run())
 
 
