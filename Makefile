@@ -59,7 +59,7 @@ compose: setup ## Both compose files for real: images are built, their benches m
 demo-compose: setup ## Three calls on the bench of docker-compose.yml, which must be up
 	@$(BIN)/python -m testbed.demo.compose
 
-demo-compose-wide: setup ## Three calls on the bench of docker-compose.wide.yml, which must be up
+demo-compose-wide: setup ## Three calls on the bench of docker-compose.wide.yml, then again without one controller and one node
 	@$(BIN)/python -m testbed.demo.compose_wide
 
 alerts: setup ## The alert rules and the board, as Prometheus reads them

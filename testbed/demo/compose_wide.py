@@ -1,4 +1,4 @@
-"""The wide bench: three calls through its balancers."""
+"""The wide bench: three calls, a call in which its controller and its node die, and three calls again."""
 
 import asyncio
 import re
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from testbed.demo.compose import CALLS, PHONE_A, PHONE_B, URL, Bench, BenchMissing, Part
+from testbed.client import CALLVERIFY
+from testbed.demo.compose import CALLS, PHONE_A, PHONE_B, SHOWN, URL, Bench, BenchMissing, Part
 from testbed.demo.report import Report
 
 NODES = {"asterisk-1": "172.28.0.21", "asterisk-2": "172.28.0.22"}
@@ -66,9 +67,21 @@ class WideBench(Bench):
         """Whether a phone is registered under that number."""
         return f"AoR: {number}" in self.run("sip-balancer", [*_KAMCMD, "ul.dump"])
 
+    def channels_of(self, node: str) -> int:
+        """Channels that a node has; those of ARI count as no calls with it."""
+        said = self.run(node, ["asterisk", "-rx", "core show channels count"])
+        found = re.search(r"(\d+) active channels?", said)
+        assert found, said
+        return int(found[1])
+
     def trunk_answers(self, node: str) -> bool:
         """Whether a node has the trunk to the SIP balancer, and that answers OPTIONS."""
         return "Avail" in self.run(node, ["asterisk", "-rx", "pjsip show contacts"])
+
+    def live_calls(self, controller: str) -> float:
+        """Calls that a controller runs."""
+        text = self.fetched(f"http://{CONTROLLERS[controller]}:8080/metrics")
+        return sum(map(float, re.findall(r"^voicecall_live_calls\{[^}]*\} (\S+)", text, re.MULTILINE)))
 
     async def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for it. Raises BenchMissing."""
@@ -95,16 +108,75 @@ async def settled(bench: WideBench) -> None:
     await bench.until(lambda: all(bench.controllers_in_balance().values()), both)
 
 
+async def _three_calls(bench: WideBench, report: Report, directory: Path, turn: str) -> None:
+    for make in CALLS:
+        await make(Part(bench, report, make.__name__, directory, turn))
+
+
+async def _kill_under_a_call(bench: WideBench, report: Report, directory: Path) -> tuple[Part, str, float]:
+    """Kill controller and node of a call that is under way: its session, and when."""
+    part = Part(bench, report, "verification", directory)
+    body = {
+        "displayNbr": SHOWN,
+        "calleeNbr": PHONE_B,
+        "languageType": 2,
+        "preTone": "code_intro.wav",
+        "verifyCode": "308615",
+        "times": 3,
+    }
+    session_id = await part.request(CALLVERIFY, body)
+    await part.told(session_id, {"answer"})
+    victims = [
+        next(name for name in NODES if bench.channels_of(name)),
+        next(name for name in CONTROLLERS if bench.live_calls(name)),
+    ]
+    for name in victims:
+        await asyncio.to_thread(bench.containers[name].kill)
+    report.step(f"[red]killed[/] {' and '.join(victims)}, in the middle of that call", "failover")
+    return part, session_id, time.monotonic()
+
+
+async def _look_after(bench: WideBench, report: Report) -> None:
+    """What the balancers say after the second three calls."""
+    await bench.until(
+        lambda: sum(bench.nodes_in_balance().values()) == 1, "the SIP balancer left the node out"
+    )
+    nodes, controllers = bench.nodes_in_balance(), bench.controllers_in_balance()
+    report.check(
+        "failover", "SIP balancer left the node out", [*nodes.values()].count(True) == 1, _said(nodes)
+    )
+    left = [*controllers.values()].count(True) == 1
+    report.check("failover", "HTTP balancer left it out", left, _said(controllers))
+
+
 async def _play(bench: WideBench, report: Report, directory: Path) -> None:
     for line in bench.declare("controller-a"):
         report.step(line)
     await settled(bench)
     report.step("Phones are registered; both balancers have what is behind them")
-    before = bench.requests_taken()
-    for make in CALLS:
-        await make(Part(bench, report, make.__name__, directory))
-    taken = {name: value - before[name] for name, value in bench.requests_taken().items()}
+    taken = bench.requests_taken()
+    await _three_calls(bench, report, directory, "")
+    taken = {name: value - taken[name] for name, value in bench.requests_taken().items()}
     report.check("balancers", "both controllers took requests", all(taken.values()), _said(taken))
+    part, session_id, killed_at = await _kill_under_a_call(bench, report, directory)
+    victims = [name for name in (*NODES, *CONTROLLERS) if not bench.is_running(name)]
+    try:
+        ended = asyncio.create_task(part.told(session_id))
+        await _three_calls(bench, report, directory, "again: ")
+        await ended
+        pushes = bench.pushes(session_id)
+        codes = [push["statusInfo"]["stateCode"] for push in pushes if push["eventType"] == "disconnect"]
+        records = [push for push in pushes if push["eventType"] == "fee"]
+        report.check("failover", "the call under way has one end", len(codes) == 1, f"stateCode {codes}")
+        report.check("failover", "and one CDR", len(records) == 1, f"{len(records)}")
+        await _look_after(bench, report)
+    finally:
+        for name in victims:
+            bench.containers[name].start()
+    await settled(bench)
+    report.step(
+        f"{' and '.join(victims)} are back, {time.monotonic() - killed_at:.0f} s after they were killed"
+    )
 
 
 async def run(console: Console, directory: Path) -> int:

@@ -12,6 +12,7 @@ _COLOURS = {
     "verification": "yellow",
     "callback": "magenta",
     "balancers": "green",
+    "failover": "red",
 }
 _WIDEST = max(map(len, _COLOURS))
 _WIDEST_NAME = 36

@@ -1,12 +1,13 @@
-"""docker-compose.wide.yml as its users have it: built, brought up, called."""
+"""docker-compose.wide.yml as its users have it: calls, also while a controller and a node are away."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
-from compose.conftest import Engine, check_locked_up, check_sizes
+from compose.conftest import PROJECT, Engine, check_locked_up, check_sizes
 from docker.models.containers import Container
 
-from testbed.demo.compose_wide import CONTROLLERS, NODES
+from testbed.demo.compose_wide import CONTROLLERS, NODES, SERVICES, WideBench, settled
 
 CLOSED = {*NODES, *CONTROLLERS, "database", "http-balancer", "sip-balancer"}
 OTHERS = {"phone-a", "phone-b", "receiver"}
@@ -28,8 +29,18 @@ def wide(engine: Engine, base_images: None) -> Iterator[Engine]:
         using.compose("down", "-v", limit=120)
 
 
+@pytest.fixture
+def bench(wide: Engine) -> WideBench:
+    """What it says of itself, with everything in its place."""
+    bench = WideBench.on(wide.client, PROJECT, SERVICES, "up")
+    for _line in bench.declare("controller-a"):
+        pass
+    asyncio.run(settled(bench))
+    return bench
+
+
 @pytest.mark.requirement("E5")
-def test_E2_given_the_wide_compose_file_when_brought_up_then_its_calls_are_heard(
+def test_E2_given_the_wide_bench_when_a_controller_and_a_node_die_then_calls_are_made_all_the_same(
     wide: Engine,
 ) -> None:
     wide.demo("testbed.demo.compose_wide")
@@ -37,7 +48,7 @@ def test_E2_given_the_wide_compose_file_when_brought_up_then_its_calls_are_heard
 
 @pytest.mark.requirement("E5")
 def test_E5_given_the_wide_containers_when_looked_at_then_they_are_neither_root_nor_writable(
-    wide: Engine,
+    wide: Engine, bench: WideBench
 ) -> None:
     running = wide.containers()
     assert set(running) >= CLOSED | OTHERS
