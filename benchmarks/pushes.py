@@ -1,10 +1,10 @@
 """Status pushes from one controller process to a sink, and what one receiver that hangs does to the others.
 
 The process that tells has the whole room of pushes, the journal and a database on disk; the sink is a process
-of its own. Calls are accepted beforehand, so that only what belongs to telling is measured. A delay is from
-the moment something happens to its push's arrival, the journal's gathering included. For the isolation,
-blocks take turns in one run: another app is told as much in both, once with a receiver that answers and once
-with one that hangs. Prints one JSON line.
+of its own, and so is the receiver that hangs. Calls are accepted beforehand, so that only what belongs to
+telling is measured. A delay is from the moment something happens to its push's arrival, the journal's
+gathering included. For the isolation, blocks take turns in one run: another app is told as much in both,
+once with a receiver that answers and once with one that hangs. Prints one JSON line.
 """
 
 import asyncio
@@ -240,21 +240,32 @@ def _p99(delays: list[float]) -> float:
 
 @asynccontextmanager
 async def _hanging() -> AsyncIterator[str]:
-    """A receiver that takes every request and answers none."""
+    """A receiver that takes every request and answers none.
 
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            pass
-        writer.close()
-
-    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    In a process of its own: receivers share nothing, and what its connections cost must not hold up the sink.
+    """
+    receiver = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.pushes", _HANGING), stdout=asyncio.subprocess.PIPE
+    )
+    assert receiver.stdout is not None
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield f"http://127.0.0.1:{int(await receiver.stdout.readline())}/"
     finally:
-        server.close()
+        receiver.kill()
+        await receiver.wait()
+
+
+async def hang() -> None:
+    """What the receiver that hangs does."""
+    server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
 
 
 def main() -> None:
+    if sys.argv[1:] == [_HANGING]:
+        uvloop.run(hang())
+        return
     if len(sys.argv) > 1:
         directory, works, hangs = sys.argv[1:]
         print(json.dumps(uvloop.run(tell(Path(directory), works, hangs))))

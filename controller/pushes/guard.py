@@ -9,6 +9,7 @@ Source of the table: the lists of stripe/smokescreen and of Svix's server, IANA'
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,6 +72,7 @@ _WEB_PORTS = frozenset({80, 443})
 _FIRST_FREE_PORT = 1024
 
 
+@lru_cache(4096)
 def refusal(address: Address) -> str | None:
     """Why nobody on the Internet has this address; None if somebody may."""
     for network, reason in _TABLE[address.version]:
