@@ -40,7 +40,7 @@ Work = Callable[[Session], T]
 
 log = logging.getLogger(__name__)
 
-_SPACING = 0.015
+_SPACING = 0.012
 """Seconds from the beginning of one group of writes to that of the next: under load groups get larger,
 not more. Where there is little to write nothing waits."""
 
