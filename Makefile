@@ -19,7 +19,7 @@ demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
 test: setup ## All but what takes a browser, containers, or every call again on PostgreSQL: half an hour on 2 cores
-	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/unit -n 3 --dist worksteal
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
 	@PYTHONHASHSEED=0 $(BIN)/pytest tests/simulation -n 2
@@ -33,7 +33,7 @@ test-all: test ## The same, and real calls on PostgreSQL, the console in a brows
 	@$(MAKE) --no-print-directory integration-postgres browser alerts compose
 
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
-	@$(BIN)/pytest tests/unit -n 2
+	@$(BIN)/pytest tests/unit -n 3 --dist worksteal
 
 service: setup ## Whole rooms with their database, over HTTP where they have it, or their processes: no Asterisk
 	@$(BIN)/pytest tests/service -n 2
