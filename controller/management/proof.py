@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from controller.management.context import Context
-from controller.management.problems import TooManyAttempts, wrong_field
+from controller.management.problems import Problem, TooManyAttempts, wrong_field
 from controller.management.second_factor import step_of
 from controller.rules.passwords import fault_of
 from controller.settings import ManagementSettings
@@ -32,6 +32,20 @@ def step_shown(ctx: Context, user: User, code: str) -> int | None:
     """The step that a code of the user's second factor is of; None: it is wrong or was used."""
     assert user.second_factor is not None
     return step_of(user.second_factor, code, ctx.services.clock.now(), after=user.second_factor_step)
+
+
+def prove_code(ctx: Context, user: User, code: str) -> int:
+    """The step that a code is of, to be kept with it. Raises Invalid; a wrong one counts as a guess."""
+    step = step_shown(ctx, user, code)
+    if step is None:
+        ctx.services.throttle.failed(ctx.address, user.login)
+        raise wrong_code()
+    return step
+
+
+def wrong_code() -> Problem:
+    """The fault of a code."""
+    return wrong_field("code", "is wrong, or was used before")
 
 
 def check_new_password(settings: ManagementSettings, field: str, password: str, *names: str) -> None:

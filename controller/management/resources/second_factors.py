@@ -5,8 +5,8 @@ from pydantic import Field
 from controller.management.context import Change, Context
 from controller.management.models import Input, View
 from controller.management.operations import Operations
-from controller.management.problems import Conflict, TooManyAttempts, wrong_field
-from controller.management.proof import check_pace, prove, step_shown
+from controller.management.problems import Conflict, TooManyAttempts
+from controller.management.proof import check_pace, prove, prove_code, wrong_code
 from controller.management.roles import Role, Scope
 from controller.management.second_factor import CODE, address_of, new_secret
 from controller.rules.roles import LONGEST_PASSWORD
@@ -14,7 +14,6 @@ from controller.store import people
 from controller.store.management_tables import User
 
 operations = Operations("session")
-_WRONG = "is wrong, or was used before"
 
 
 class Proof(Input):
@@ -89,10 +88,7 @@ async def confirm_second_factor(ctx: Context, body: Code) -> None:
     user = await ctx.read(lambda session: session.get_one(User, me.user_id))
     if user.second_factor is None or user.has_second_factor:
         raise Conflict("No second factor is being set up")
-    step = step_shown(ctx, user, body.code)
-    if step is None:
-        ctx.services.throttle.failed(ctx.address, me.login)
-        raise wrong_field("code", _WRONG)
+    step = prove_code(ctx, user, body.code)
 
     def confirm(change: Change) -> None:
         row = change.session.get_one(User, me.user_id)
@@ -121,14 +117,11 @@ async def remove_second_factor(ctx: Context, body: WholeProof) -> None:
     user = await prove(ctx, body.password)
     if not user.has_second_factor:
         raise Conflict("There is no second factor")
-    step = step_shown(ctx, user, body.code)
-    if step is None:
-        ctx.services.throttle.failed(ctx.address, me.login)
-        raise wrong_field("code", _WRONG)
+    step = prove_code(ctx, user, body.code)
 
     def remove(change: Change) -> None:
         if not people.use_step(change.session, me.user_id, step):
-            raise wrong_field("code", _WRONG)
+            raise wrong_code()
         people.forget_second_factor(change.session.get_one(User, me.user_id))
         people.end_sessions_of(change.session, me.user_id, but=me.session)
         change.record("user", me.user_id)
