@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -233,15 +233,24 @@ CALLS = (notification, verification, callback)
 
 async def run(console: Console, directory: Path) -> int:
     """Make the calls; returns the exit status."""
+    return await judged(console, directory, _play)
+
+
+async def _play(report: Report, directory: Path) -> None:
+    bench = Bench.found(_SERVICES, "docker-compose up --build -d")
+    report.step(f"The bench is up; the API is at {URL}")
+    for line in bench.declare("controller"):
+        report.step(line)
+    for make in CALLS:
+        await make(Part(bench, report, make.__name__, directory))
+
+
+async def judged(console: Console, directory: Path, play: Callable[[Report, Path], Awaitable[None]]) -> int:
+    """Have a bench play, and show what came of it; returns the exit status."""
     report = Report(console)
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        bench = Bench.found(_SERVICES, "docker-compose up --build -d")
-        report.step(f"The bench is up; the API is at {URL}")
-        for line in bench.declare("controller"):
-            report.step(line)
-        for make in CALLS:
-            await make(Part(bench, report, make.__name__, directory))
+        await play(report, directory)
     except (BenchMissing, TimeoutError, OSError) as error:
         report.summary()
         console.print(f"[red]The calls could not be completed:[/] {error or type(error).__name__}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from testbed.client import CALLVERIFY
-from testbed.demo.compose import CALLS, PHONE_A, PHONE_B, SHOWN, URL, Bench, BenchMissing, Part
+from testbed.demo.compose import CALLS, PHONE_A, PHONE_B, SHOWN, URL, Bench, BenchMissing, Part, judged
 from testbed.demo.report import Report
 
 NODES = {"asterisk-1": "172.28.0.21", "asterisk-2": "172.28.0.22"}
@@ -149,7 +149,9 @@ async def _look_after(bench: WideBench, report: Report) -> None:
     report.check("failover", "HTTP balancer left it out", left, _said(controllers))
 
 
-async def _play(bench: WideBench, report: Report, directory: Path) -> None:
+async def _play(report: Report, directory: Path) -> None:
+    bench = WideBench.found(SERVICES, _UP)
+    report.step(f"The bench is up; the API is at {URL}, behind the HTTP balancer")
     for line in bench.declare("controller-a"):
         report.step(line)
     await settled(bench)
@@ -181,18 +183,7 @@ async def _play(bench: WideBench, report: Report, directory: Path) -> None:
 
 async def run(console: Console, directory: Path) -> int:
     """Make the calls; returns the exit status."""
-    report = Report(console)
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        bench = WideBench.found(SERVICES, _UP)
-        report.step(f"The bench is up; the API is at {URL}, behind the HTTP balancer")
-        await _play(bench, report, directory)
-    except (BenchMissing, TimeoutError, OSError) as error:
-        report.summary()
-        console.print(f"[red]The calls could not be completed:[/] {error or type(error).__name__}")
-        return 1
-    report.summary()
-    return 0 if report.passed else 1
+    return await judged(console, directory, _play)
 
 
 if __name__ == "__main__":
