@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from controller.calls.call import Callback, CalleeMedia, LiveCall
 from controller.calls.conversation import Conversation
+from controller.calls.handing_over import is_handed_over
 from controller.calls.leg import Leg
 from controller.calls.line import LegOver
 from controller.calls.outcome import (
@@ -126,7 +127,13 @@ async def _talk(
             await _record(call, plan, conversation)
         await _limit(call, plan, caller, callee, conversation, minute)
 
-    await first_of(maximum_duration(), caller.over(), callee.over())
+    try:
+        await first_of(maximum_duration(), caller.over(), callee.over())
+    except (LegOver, asyncio.CancelledError) as error:
+        if conversation.recorded and not is_handed_over(error):
+            # Interrupted in asking for it: there may be a recording, which must not stay on Asterisk.
+            _tell_recording(call, conversation)
+        raise
     return MAX_DURATION
 
 
@@ -136,11 +143,18 @@ async def _record(call: LiveCall, plan: Callback, conversation: Conversation) ->
         # Whoever shall be told of it is not recorded without.
         log.error("A call is not recorded, as its hint tone is gone", extra={"call": call.id})
         return
-    if await conversation.record() and call.timeline.recording_started is None:
-        call.tell(Kind.RECORDING, None, {"name": conversation.recording_name})
+    if await conversation.record() and _tell_recording(call, conversation):
         for tone in (plan.hint_tone, plan.inspection_tone):
             if tone is not None:
                 await conversation.play_to_all(tone, "hint")
+
+
+def _tell_recording(call: LiveCall, conversation: Conversation) -> bool:
+    """Once; False if it was told."""
+    if call.timeline.recording_started is not None:
+        return False
+    call.tell(Kind.RECORDING, None, {"name": conversation.recording_name})
+    return True
 
 
 async def _limit(

@@ -1,5 +1,6 @@
 """A conversation: the bridge that joins two legs, what both hear in it, and its recording."""
 
+import asyncio
 import contextlib
 import logging
 from types import TracebackType
@@ -41,7 +42,8 @@ class Conversation:
         self._node = node
         self._ari = node.ari
         self._events = node.ari.listen(f"bridge:{self.id}")
-        self._recording = False
+        self.recorded = False
+        """Asterisk records it, or was asked to and has not answered."""
 
     async def join(self, leg: Line) -> None:
         """Put a leg into the bridge. Raises LegOver if it is gone."""
@@ -68,19 +70,20 @@ class Conversation:
         It may record already: a controller that went away asked for it, or an answer was lost with the
         connection.
         """
-        while not self._recording:
+        self.recorded = True
+        while True:
             try:
                 await self._ari.bridges.record(self.id, name=self.recording_name, audio_format="alaw")
             except ari.Conflict:
                 pass
             except ari.ResponseError as error:
                 log.error("A call is not recorded", extra={"call": self.recording_name, "error": str(error)})
+                self.recorded = False
                 return False
             except ari.AriError:
                 await self._ari.wait_ready()
                 continue
-            self._recording = True
-        return True
+            return True
 
     async def _stop_recording(self) -> None:
         """Keep what was recorded: it is complete when Asterisk says so."""
@@ -104,6 +107,11 @@ class Conversation:
             # It may be there all the same: what is lost or late is often only the answer.
             await self._destroy()
             raise LegOver(NODE_LOST) from error
+        except asyncio.CancelledError as error:
+            self._events.close()
+            if not is_handed_over(error):
+                await self._destroy()
+            raise
         return self
 
     async def __aexit__(
@@ -111,8 +119,10 @@ class Conversation:
     ) -> None:
         try:
             if not is_handed_over(error):
-                if self._recording:
-                    await self._stop_recording()
-                await self._destroy()
+                try:
+                    if self.recorded:
+                        await self._stop_recording()
+                finally:
+                    await self._destroy()
         finally:
             self._events.close()

@@ -388,7 +388,23 @@ def call_of_channel(channel: ari.Channel) -> str | None:
 
 
 async def insist(end: Callable[[], Awaitable[None]]) -> None:
-    """Have Asterisk end something, asked again when it fails; whatever else goes wrong a connect mends."""
+    """Have Asterisk end something, asked again when it fails; whatever else goes wrong a connect mends.
+
+    Whoever is cancelled meanwhile asks once more first: the request may not have been sent yet.
+    """
+    interruption: asyncio.CancelledError | None = None
+    while True:
+        try:
+            await _ask(end)
+        except asyncio.CancelledError as error:
+            interruption = error
+        else:
+            break
+    if interruption is not None:
+        raise interruption
+
+
+async def _ask(end: Callable[[], Awaitable[None]]) -> None:
     for pause in (*_AGAIN, None):
         try:
             await end()
