@@ -28,6 +28,10 @@ _ORDINALS: Final = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
+_ORDINAL: Final = re.compile(r"(?<![\w.])([1-9]\d?)(?:st|nd|rd|th)\b")
+_TOUCH: Final = re.compile(r"(?<=[A-Za-z])(?<!\dT)(?=\d)|(?<=\d)(?!T\d)(?=[A-Za-z])")
+"""Where a digit and a letter meet, but for the T of a date and its time."""
+
 _SIGNS: Final = (
     (re.compile(r"℃|°C"), " degrees Celsius"),
     (re.compile(r"°"), " degrees"),
@@ -47,7 +51,8 @@ def read(text: str) -> str:
     "1234" is one two three four, "2017/12/31 23:59:59" is December thirty-first, twenty seventeen,
     twenty-three fifty-nine and fifty-nine seconds; "12.5" is twelve point five.
     """
-    said = marks.say_forms(marks.narrow(text), VOICE)
+    text = _ORDINAL.sub(lambda found: ordinal(int(found[1])), marks.narrow(text))
+    said = marks.say_forms(_TOUCH.sub(" ", text), VOICE)
     for pattern, words in _SIGNS:
         said = pattern.sub(words, said)
     return re.sub(r" {2,}", " ", said)
@@ -137,6 +142,8 @@ VOICE: Final = marks.Voice(
     decimal=_decimal,
     minus=lambda said: "minus " + said,
     percent=_percent,
+    yuan=" yuan",
+    dollars=" dollars",
     point=" point ",
     pause=", ",
 )

@@ -18,9 +18,16 @@ DATE: Final = (
     r"(?<![\d/.])(?P<year>\d{4})(?P<dash>[/-])(?P<month>\d{1,2})(?P=dash)(?P<day>\d{1,2})(?!\d|(?P=dash)\d)"
 )
 TIME: Final = r"(?<![\d:])(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?!\d|:\d)"
+_MEASURED: Final = r"\d[\d,]*(?:\.\d|[\s\u2060]*(?:[%℃°元度]|美元))"
+_MINUS: Final = (
+    # Behind a Chinese character it may be a dash, but not before what can be less than nothing.
+    rf"(?:(?<![\w.)-])[-\u2212]|(?<=[{HAN}])(?:\u2212|-(?=[¥￥$]?{_MEASURED})))"
+)
+_CURRENCY: Final = r"(?P<currency>[¥￥]|(?<![A-Za-z])(?:\$|CNY|RMB|USD))[ \u2060]*"
 NUMBER: Final = (
-    r"(?P<minus>(?<![\w.)-])[-\u2212])?(?<!\d)(?<!\d\.)"
-    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<decimals>\d+))?(?!\d|\.\d)(?:[\s\u2060]?(?P<percent>%))?"
+    rf"(?P<minus>{_MINUS})?(?:{_CURRENCY}(?P<owed>[-\u2212])?)?(?<!\d)(?<!\d\.)"
+    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?:\.(?P<decimals>\d+))?(?!\d|\.\d)"
+    r"(?(currency)(?:[ \u2060]*元)?|(?:[\s\u2060]?(?P<percent>%))?)"
 )
 DOTTED: Final = r"(?<!\d)(?P<dotted>\d+(?:\.\d+){2,})"
 
@@ -28,7 +35,7 @@ _FORMS: Final = re.compile(f"(?:{DATE}|{TIME}|{DOTTED}|{NUMBER})(?P<link>[-/](?=
 _WORDS_TOUCH: Final = re.compile(rf"(?<=[A-Za-z]){BOUNDARY}+(?=[A-Za-z])")
 _GAP: Final = re.compile(r"(?<=\d)(?:\s+|T)(?=\d)")
 _FULL_WIDTH: Final = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B))} | {
-    code: code - 0xFEE0 for code in (*range(0xFF41, 0xFF5B), ord("％"), ord("＃"), ord("＊"), ord("＋"))
+    code: code - 0xFEE0 for code in (*range(0xFF41, 0xFF5B), *map(ord, "％＃＊＋＄－"))
 }
 _BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[：／．](?=\d)")
 _NARROW: Final = {"：": ":", "／": "/", "．": "."}
@@ -44,6 +51,8 @@ class Voice:
     decimal: Callable[[str, str], str]
     minus: Callable[[str], str]
     percent: Callable[[str, str | None], str]
+    yuan: str
+    dollars: str
     point: str
     pause: str
 
@@ -79,7 +88,9 @@ def _say(found: re.Match[str], voice: Voice) -> str:
         said = voice.pause.join(voice.digits(run) for run in found["whole"].split(","))
     else:
         said = voice.decimal(whole, decimals)
-    return voice.minus(said) if found["minus"] else said
+    if found["currency"]:
+        said += voice.dollars if found["currency"] in ("$", "USD") else voice.yuan
+    return voice.minus(said) if found["minus"] or found["owed"] else said
 
 
 def _say_date(found: re.Match[str], voice: Voice) -> str:

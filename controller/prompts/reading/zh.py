@@ -14,13 +14,11 @@ _BIG_UNITS: Final = ("", "万", "亿", "万亿")
 _LONGEST_QUANTITY: Final = 16
 
 _SIGNS: Final = (
-    (re.compile(r"(?:[¥￥]|\bCNY\b|\bRMB\b) ?([零一二三四五六七八九十百千万亿点负]+)"), r"\1元"),
-    (re.compile(r"\$ ?([零一二三四五六七八九十百千万亿点负]+)"), r"\1美元"),
     (re.compile(r"℃|°C"), "摄氏度"),
     (re.compile(r"°"), "度"),
-    (re.compile(r"(?<=[零一二三四五六七八九十])\s*[~～]\s*(?=[零一二三四五六七八九十])"), "到"),
-    (re.compile(r"#"), "井号"),
-    (re.compile(r"\*"), "星号"),
+    (re.compile(r"(?<=[零一二三四五六七八九十整分日元度])\s*[~～]\s*(?=[零一二三四五六七八九十百负])"), "到"),
+    (re.compile(r"#号?"), "井号"),
+    (re.compile(r"\*号?"), "星号"),
     (re.compile(r"\+"), "加"),
     (re.compile(r"="), "等于"),
     (re.compile(r"&"), "和"),
@@ -109,6 +107,8 @@ VOICE: Final = marks.Voice(
     decimal=_decimal,
     minus=lambda said: "负" + said,
     percent=_percent,
+    yuan="元",
+    dollars="美元",
     point="点",
     pause="，",
 )

@@ -9,6 +9,14 @@ from controller.prompts.reading import en
     [
         ("1234", "one two three four"),
         ("code 308615", "code three zero eight, six one five"),
+        ("iPhone15", "iPhone one five"),
+        ("flight CA1234", "flight CA one two three four"),
+        ("Room 5A", "Room five A"),
+        ("May 1st", "May first"),
+        ("the 22nd", "the twenty-second"),
+        ("2026-01-02T08:05", "January second, twenty twenty-six, eight oh five"),
+        ("$12.50", "twelve point five zero dollars"),
+        ("￥12345", "one two three, four five yuan"),
         ("5 minutes", "five minutes"),
         (
             "2017/12/31 23:59:59",

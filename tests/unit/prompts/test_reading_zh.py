@@ -103,8 +103,62 @@ def test_given_decimals_when_read_then_they_are_decimals(text: str, said: str) -
     assert zh.read(text) == said
 
 
+@pytest.mark.requirement("D1")
 @pytest.mark.parametrize(
-    ("text", "said"), [("按#键", "按井号键"), ("按*键", "按星号键"), ("25℃", "二五摄氏度"), ("A+B", "A加B")]
+    ("text", "said"),
+    [
+        ("￥100", "一零零元"),
+        ("￥12345", "一二三，四五元"),
+        ("金额￥10000，请查收", "金额一零零，零零元，请查收"),
+        ("￥1,234", "一，二三四元"),
+        ("￥12345.60", "一万二千三百四十五点六零元"),
+        ("￥12.50元", "十二点五零元"),
+        ("￥5，3个", "五元，三个"),
+        ("$100000", "一零零，零零零美元"),
+        ("CNY 12.5", "十二点五元"),
+        ("￥-12.5", "负十二点五元"),
+        ("-￥12.5", "负十二点五元"),
+        (f"￥{BOUNDARY}123456{BOUNDARY}元", "一二三，四五六元"),
+    ],
+)
+def test_given_an_amount_of_money_when_read_then_its_unit_stands_once_and_behind_all_of_it(
+    text: str, said: str
+) -> None:
+    assert zh.read(text) == said
+
+
+@pytest.mark.requirement("D1")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("余额为-12.50元", "余额为负十二点五零元"),
+        ("余额为-12元", "余额为负一二元"),
+        ("余额为\u221212", "余额为负一二"),
+        ("气温-5℃", "气温负五摄氏度"),
+        ("－5度", "负五度"),
+        ("编号-12", "编号-一二"),
+        ("A-5.5", "A-五点五"),
+        ("10-20元", "一零，二零元"),
+    ],
+)
+def test_given_a_dash_when_read_then_it_is_a_minus_before_what_can_be_less_than_nothing(
+    text: str, said: str
+) -> None:
+    assert zh.read(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("按#键", "按井号键"),
+        ("按#号键", "按井号键"),
+        ("按*键", "按星号键"),
+        ("按*号键", "按星号键"),
+        ("25℃", "二五摄氏度"),
+        ("30%~50%", "百分之三十到百分之五十"),
+        ("10:00~11:30", "十点整到十一点三十分"),
+        ("A+B", "A加B"),
+    ],
 )
 def test_given_a_sign_when_read_then_it_has_a_name(text: str, said: str) -> None:
     assert zh.read(text) == said
