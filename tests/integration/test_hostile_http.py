@@ -83,7 +83,7 @@ def hostile() -> dict[str, tuple[bytes, int | None]]:
         "a header without a colon": (b"POST / HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", 404),
         "a header without a name": (b"POST / HTTP/1.1\r\nHost: x\r\n: nonsense\r\n\r\n", 400),
         "a header with a space before its colon": (b"POST / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
-        "no header but one without a colon": (b"POST / HTTP/1.1\r\nnonsense\r\n\r\n", 404),
+        "no header but one without a colon": (b"POST / HTTP/1.1\r\nnonsense\r\n\r\n", 400),
         "a header with NUL": (head(X_Nul="a\0b"), 400),
         "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         "an unknown version of HTTP": (b"POST / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
