@@ -102,7 +102,7 @@ async def _form(request: web.Request) -> dict[str, str]:
 
 def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[str, str]]:
     """The fields of a form in parts: what PHP makes of an array."""
-    for part in raw.split(b"--" + boundary):
+    for part in raw.split(b"--" + boundary, _FIELDS):
         head, _, value = part.partition(b"\r\n\r\n")
         if name := _NAME.search(head):
             yield name[1].decode("utf-8", "replace"), value.removesuffix(b"\r\n").decode("utf-8", "replace")
