@@ -68,7 +68,9 @@ class Service:
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return web.json_response({"resultcode": "0", "sessionId": call.id})
+        return web.Response(
+            text=f'{{"resultcode":"0","sessionId":"{call.id}"}}', content_type="application/json"
+        )
 
     async def _run(self, call: Call, endpoint: str) -> None:
         channels = self._client.channels

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from testbed.client import aksk_headers
 
-_ACCEPTED = b'"resultcode": "0"'
+_ACCEPTED = b'"resultcode":"0"'
 _TIMEOUT = 1.0
 
 

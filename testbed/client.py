@@ -68,9 +68,11 @@ def aksk_headers(
     }
 
 
-def wsse_headers(app_key: str, secret: str, *, of_hex_text: bool = False) -> dict[str, str]:
+def wsse_headers(
+    app_key: str, secret: str, *, of_hex_text: bool = False, nonce: str | None = None
+) -> dict[str, str]:
     """The headers of the years 2019 to 2021; demos of that time encode the hex text of the digest."""
-    nonce, created = secrets.token_hex(16), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    nonce, created = nonce or secrets.token_hex(16), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digest = hashlib.sha256((nonce + created + secret).encode())
     encoded = base64.b64encode(digest.hexdigest().encode() if of_hex_text else digest.digest()).decode()
     return {

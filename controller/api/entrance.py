@@ -5,7 +5,6 @@ answer that costs next to nothing, or waits unread.
 """
 
 import asyncio
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -17,7 +16,7 @@ from aiohttp import web
 from controller.api.pacing import LONGEST_WAIT, Pacer, Turn
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Lockout
-from controller.api.wire.results import WireError
+from controller.api.wire.results import WireError, written
 from controller.clock import Clock
 
 CONTENT_TYPE: Final = "application/json;charset=UTF-8"
@@ -218,7 +217,7 @@ def answer_bytes(status: int, content_type: str, body: bytes, headers: Mapping[s
 
 
 def _wire_answer(error: WireError) -> bytes:
-    return answer_bytes(error.status, CONTENT_TYPE, json.dumps(error.body).encode(), error.headers)
+    return answer_bytes(error.status, CONTENT_TYPE, written(error.body).encode(), error.headers)
 
 
 _LOCKED = _wire_answer(WireError("1020176"))

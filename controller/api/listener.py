@@ -11,7 +11,7 @@ from aiohttp import web
 
 from controller.api.entrance import Entrance, Gate
 from controller.api.pacing import Turn
-from controller.api.wire.results import WireError
+from controller.api.wire.results import WireError, written
 from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _SILENT = _Silent("controller.api.http")
 class Protocol(web.RequestHandler):
     """One connection that was let in."""
 
-    __slots__ = ("_patience", "_refused", "turn")
+    __slots__ = ("_begun", "_patience", "_refused", "turn")
 
     def __init__(
         self,
@@ -54,8 +54,13 @@ class Protocol(web.RequestHandler):
             auto_decompress=False,
         )
         self.turn = turn
+        self._begun = False
         self._refused = refused
         self._patience = loop.call_later(settings.read_timeout, self.give_up)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data if self._begun else without_nameless(data))
+        self._begun = True
 
     def arrived(self) -> None:
         """The request is here, with its body."""
@@ -85,9 +90,22 @@ class Protocol(web.RequestHandler):
         else:
             self._refused(request)
             error = WireError("1010002", "The request is not valid HTTP.")
-        answer = web.json_response(error.body, status=status)
+        answer = web.json_response(error.body, status=status, dumps=written)
         answer.force_close()
         return answer
+
+
+def without_nameless(data: bytes) -> bytes:
+    """The beginning of a request without header lines that have no colon.
+
+    Programs of old send their Content-Type so. A head that comes in pieces is left as it is.
+    """
+    start, end = data.find(b"\r\n") + 2, data.find(b"\r\n\r\n")
+    if not 2 < start < end:
+        return data
+    lines = data[start:end].split(b"\r\n")
+    named = [line for line in lines if b":" in line or line[:1] in (b" ", b"\t")]
+    return data if len(named) == len(lines) else b"\r\n".join((data[: start - 2], *named)) + data[end:]
 
 
 def arrived(request: web.BaseRequest) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from controller.api.entrance import CONTENT_TYPE, PROVEN, Gate
 from controller.api.listener import arrived, turn_of
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
-from controller.api.wire.results import WireError, invalid_request
+from controller.api.wire.results import WireError, invalid_request, written
 from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
@@ -137,4 +137,4 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _refusal(error: WireError, status: int | None = None) -> web.Response:
-    return web.json_response(error.body, status=status or error.status, headers=error.headers)
+    return web.json_response(error.body, status=status or error.status, headers=error.headers, dumps=written)

@@ -83,8 +83,8 @@ class Variable:
                 return None if _TIME.fullmatch(value) else "must be a time, HH:MM or HH:MM:SS"
 
     def _text_complaint(self, value: str) -> str | None:
-        if not 1 <= len(value) <= self.most:
-            return f"must have 1 to {self.most} characters"
+        if len(value) > self.most:
+            return f"has more than {self.most} characters"
         if any(unicodedata.category(character) in {"Cc", "Cf"} for character in value):
             return "has a control character"
         return None

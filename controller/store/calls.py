@@ -32,7 +32,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class NonceUse:
-    """A nonce and until when it must be remembered."""
+    """A digest of nonce and time, and until when it must be remembered."""
 
     app_key: str
     nonce: str

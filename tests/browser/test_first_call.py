@@ -106,7 +106,7 @@ async def test_given_the_programs_that_are_shown_when_run_then_each_of_them_make
             stderr=asyncio.subprocess.STDOUT,
         )
         told, _ = await process.communicate()
-        assert '"resultcode": "0"' in told.decode(), (language, told.decode())
+        assert '"resultcode":"0"' in told.decode(), (language, told.decode())
 
 
 @pytest.mark.requirement("C9")

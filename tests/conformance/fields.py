@@ -131,7 +131,9 @@ def _of_notification(at: Deployment) -> dict[str, Field]:
             beside={"notifyVoice": None, "templateParas": ["东门"]},
             maybe_refused=("",),
         ),
-        "item.templateParas": Field((["东门"], [12], ["x" * 8]), ("东门", 1, {"0": "x"}), beside=spoken),
+        "item.templateParas": Field(
+            (["东门"], [12], ["x" * 8]), ("东门", 1, {"0": "x"}), beside=spoken, maybe_taken=([""],)
+        ),
         # Of the first version: text, or the name of a sound.
         "item.ttsContent": Field(
             ("您好", at.sound),
@@ -143,9 +145,9 @@ def _of_notification(at: Deployment) -> dict[str, Field]:
         "item.replayAfterCollection": flag(),
         "item.collectContentTriggerReplaying": Field(
             ("1", "1" * 32),
-            ("1" * 33, 1, True),
+            ("1" * 33, True, [1]),
             beside=collects,
-            maybe_taken=("", "*#0"),
+            maybe_taken=("", "*#0", 1),
             maybe_refused=("x",),
         ),
         "item.unknown": Field((1, "x", {"deep": [1]}), ()),

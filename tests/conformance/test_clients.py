@@ -8,6 +8,7 @@ import base64
 import codecs
 import json
 import re
+import secrets
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator, Mapping
@@ -95,6 +96,35 @@ async def test_A4_5_given_a_nonce_that_was_used_when_asked_again_then_no_second_
     again = await customer.send("POST", CALLNOTIFY, customer.at.request("callnotify"), headers)
 
     assert again.code == "1023006"
+
+
+@pytest.mark.requirement("A4.5")
+@inferred("2.1", "the document has letters and digits")
+@pytest.mark.parametrize(
+    "nonce", ["Xr4ilOzQ4PCOq3aQ0qbuaQ==", "a+b/c", "0f8fad5b-d9cb-469f-a165-70867728950e"]
+)
+@pytest.mark.parametrize("scheme", ["aksk", "wsse"])
+async def test_A4_5_given_a_nonce_in_base64_or_a_uuid_when_asked_then_it_is_taken(
+    customer: Customer, scheme: str, nonce: str
+) -> None:
+    """As Java programs make it of a digest."""
+    at, nonce = customer.at, f"{secrets.token_hex(8)}{nonce}"
+    if scheme == "wsse":
+        headers = {"X-AKSK": None, **wsse_headers(at.notification_key, at.secret, nonce=nonce)}
+        await accepted(customer, CALLNOTIFY, headers)
+    else:
+        await accepted(customer, CALLNOTIFY, aksk_headers(at.notification_key, at.secret, nonce=nonce))
+
+
+@pytest.mark.requirement("A4.5")
+async def test_A4_5_given_a_program_that_looks_for_text_in_the_answer_when_it_asks_then_it_finds_the_clouds(
+    customer: Customer,
+) -> None:
+    taken = await customer.ask("callnotify", customer.at.request("callnotify"))
+    refused = await customer.ask("callnotify", {})
+
+    assert taken.text.startswith('{"resultcode":"0","resultdesc":"Success","sessionId":"')
+    assert refused.text.startswith('{"resultcode":"1010002","resultdesc":"Invalid request.')
 
 
 def spelt(headers: Mapping[str, str], how: str) -> dict[str, str | None]:

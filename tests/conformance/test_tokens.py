@@ -49,9 +49,24 @@ async def refresh(customer: Customer, given: str, place: str = "query", **change
     }
     if place == "query":
         return await customer.send("POST", f"{REFRESH}?{query(parameters)}", b"", NO_PROOF)
+    if place == "parts":
+        return await in_parts(customer, parameters)
     text = "&".join(f"{name}={quote(value)}" for name, value in parameters.items() if value is not ABSENT)
     kind = "application/x-www-form-urlencoded" if place == "form" else None
     return await customer.send("POST", REFRESH, text.encode(), {**NO_PROOF, "Content-Type": kind})
+
+
+async def in_parts(customer: Customer, parameters: Mapping[str, str | None]) -> Answer:
+    """As PHP sends an array."""
+    parts = "".join(
+        f'--x-1\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in parameters.items()
+        if value is not ABSENT
+    )
+    kind = "multipart/form-data; boundary=x-1"
+    return await customer.send(
+        "POST", REFRESH, f"{parts}--x-1--\r\n".encode(), {**NO_PROOF, "Content-Type": kind}
+    )
 
 
 async def calls_with(
@@ -204,7 +219,7 @@ async def test_A4_5_given_tokens_when_refreshed_in_any_form_then_only_the_new_on
     customer: Customer,
 ) -> None:
     given = await login(customer)
-    for place in ("query", "form", "form without a type"):
+    for place in ("query", "form", "form without a type", "parts"):
         before, given = given, await refresh(customer, given.body["refresh_token"], place)
         are_tokens(given)
         assert given.body["access_token"] != before.body["access_token"]

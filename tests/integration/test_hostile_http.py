@@ -80,7 +80,10 @@ def hostile() -> dict[str, tuple[bytes, int | None]]:
         "a long header": (head(X_Long="x" * 100_000), 400),
         "a header of one word": (head(X_AKSK="UsernameToken " + "x" * 7_900), 403),
         "a URL too long": (head(f"POST {CALLNOTIFY}?{'x' * 100_000} HTTP/1.1"), 400),
-        "a header without a colon": (b"POST / HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", 400),
+        "a header without a colon": (b"POST / HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", 404),
+        "a header without a name": (b"POST / HTTP/1.1\r\nHost: x\r\n: nonsense\r\n\r\n", 400),
+        "a header with a space before its colon": (b"POST / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+        "no header but one without a colon": (b"POST / HTTP/1.1\r\nnonsense\r\n\r\n", 400),
         "a header with NUL": (head(X_Nul="a\0b"), 400),
         "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
         "an unknown version of HTTP": (b"POST / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
@@ -234,6 +237,22 @@ async def test_A4_5_given_a_client_that_waits_for_100_continue_when_it_calls_the
     answer = await exchange(b, first, body, pause=0.2)
 
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize(
+    "line", ["application/x-www-form-urlencoded; charset=UTF-8", "Content-Type text/plain"]
+)
+async def test_A4_5_given_a_client_whose_content_type_has_no_colon_when_it_calls_then_the_line_is_passed_over(
+    bench: StartBench, line: str
+) -> None:
+    b = await bench(phones={})
+    body = json.dumps(b.request(callee="+99901600001")).encode()
+    first, _, rest = request(body).partition(b"\r\n")
+
+    answer = await exchange(b, first + b"\r\n" + line.encode() + b"\r\n" + rest)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 @pytest.mark.requirement("A4.5")

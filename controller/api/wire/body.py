@@ -93,6 +93,10 @@ def _integer(value: Any) -> Any:
     return value
 
 
+def _digits(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _push_url(value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= 128:
         raise ValueError("must be Base64 text of 1 to 128 characters")
@@ -148,6 +152,8 @@ Flag = Annotated[
 ]
 NUMERALS = BeforeValidator(_integer)
 """An integer may be a string of digits."""
+DIGITS = BeforeValidator(_digits)
+"""A string of digits may be an integer."""
 PushUrl = Annotated[
     str, BeforeValidator(_push_url), _schema("string", minLength=1, maxLength=128, contentEncoding="base64")
 ]

@@ -42,7 +42,7 @@ from controller.api.wire.requests import (
     Click2CallRequest,
     StartRequest,
 )
-from controller.api.wire.results import WireError, invalid_request
+from controller.api.wire.results import WireError, invalid_request, written
 from controller.api.wire.token_handlers import access_token
 from controller.asterisk.errors import FleetError, NodeUnavailable, NoRoute
 from controller.calls.brake import Overloaded
@@ -215,7 +215,7 @@ class WireApi:
         body = parse_body(await read_body(request), CallStopRequest)
         if not await self._wishes.stop(body.sessionid, who.application.key):
             raise WireError("1020152")
-        return web.json_response({"resultcode": "0", "resultdesc": "Success"})
+        return web.json_response({"resultcode": "0", "resultdesc": "Success"}, dumps=written)
 
     async def recording(self, request: web.Request) -> web.Response:
         """Where a recording can be downloaded: 301 to a signed link that expires."""
@@ -312,7 +312,7 @@ def _answer(body: StartRequest, accepted: Accepted, headers: Mapping[str, str] |
     }
     if body.returnIdlePort:
         answer["idlePort"] = min(accepted.idle, 65535)
-    return web.json_response(answer, headers=headers)
+    return web.json_response(answer, headers=headers, dumps=written)
 
 
 def _named(body: StartRequest, number: PhoneNumber) -> str:

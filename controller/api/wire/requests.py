@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from controller.api.wire.body import (
+    DIGITS,
     NUMERALS,
     Flag,
     Number,
@@ -35,7 +36,7 @@ class PlayContentInfo(WireModel):
     replayAfterCollection: Flag = False
     """Play the item again when the digits are `collectContentTriggerReplaying`."""
     collectContentTriggerReplaying: (
-        Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=KEYS)] | None
+        Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=KEYS), DIGITS] | None
     ) = None
     """The digits that have the item played again."""
 

@@ -3,6 +3,7 @@
 Source: wire API document 7.1. Statuses outside the 400 block and the start of the 403 block are inferred.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from datetime import timedelta
@@ -111,6 +112,11 @@ class WireError(Exception):
             return {}
         # In whole seconds, and never too early.
         return {"Retry-After": str(math.ceil(self.passes_in.total_seconds()))}
+
+
+def written(body: Any) -> str:
+    """The text of an answer as the cloud writes it, without spaces: some programs look for text in it."""
+    return json.dumps(body, separators=(",", ":"))
 
 
 def invalid_request(detail: str) -> WireError:

@@ -4,7 +4,8 @@ They send next to nothing right: no Content-Type, a raw password in Authorizatio
 in the body. All of it is taken.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -14,9 +15,11 @@ from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticator, TokenDesk
 from controller.api.wire.authentication.tokens import token_answer
 from controller.api.wire.body import read_body
-from controller.api.wire.results import WireError, invalid_request
+from controller.api.wire.results import WireError, invalid_request, written
 
 _FIELDS = 64
+_BOUNDARY = re.compile(r'boundary="?([^";,\s]+)')
+_NAME = re.compile(rb'name="([^"]*)"')
 _SUCCEEDED = {"resultcode": "0", "resultdesc": "Succeed"}
 
 
@@ -47,7 +50,7 @@ class TokenApi:
         address = self._remote.address(request)
         async with self._authenticator.guarded(address):
             given = await self._tokens.login(self._directory.now, app_key, username, password, address)
-        return web.json_response(token_answer(given))
+        return web.json_response(token_answer(given), dumps=written)
 
     async def refresh(self, request: web.Request) -> web.Response:
         """Give a new token for the refresh token of the one before."""
@@ -62,7 +65,7 @@ class TokenApi:
             given = await self._tokens.refresh(
                 self._directory.now, app_key, app_secret, refresh_token, address
             )
-        return web.json_response(token_answer(given))
+        return web.json_response(token_answer(given), dumps=written)
 
     async def logout(self, request: web.Request) -> web.Response:
         """Take a token back."""
@@ -72,7 +75,7 @@ class TokenApi:
             if token is None:
                 raise WireError("1010004")
             await self._tokens.logout(self._directory.now, token, address)
-        return web.json_response(_SUCCEEDED)
+        return web.json_response(_SUCCEEDED, dumps=written)
 
     async def refresh_key(self, request: web.Request) -> web.Response:
         """Old clients renew a key of the cloud's object storage; there is none here to renew."""
@@ -82,16 +85,27 @@ class TokenApi:
             if token is None:
                 raise WireError("1010004")
             await self._tokens.authenticate(self._directory.now, token, address)
-        return web.json_response(_SUCCEEDED)
+        return web.json_response(_SUCCEEDED, dumps=written)
 
 
 async def _form(request: web.Request) -> dict[str, str]:
     """The parameters in the body, whatever its Content-Type says."""
     raw = await read_body(request)
+    boundary = _BOUNDARY.search(request.headers.get("Content-Type", ""))
+    if boundary is not None:
+        return dict(_parts(raw, boundary[1].encode("utf-8", "surrogateescape")))
     try:
         return dict(parse_qsl(raw.decode("utf-8", "replace"), max_num_fields=_FIELDS))
     except ValueError:
         raise invalid_request("The body has too many parameters.") from None
+
+
+def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[str, str]]:
+    """The fields of a form in parts: what PHP makes of an array."""
+    for part in raw.split(b"--" + boundary, _FIELDS):
+        head, _, value = part.partition(b"\r\n\r\n")
+        if name := _NAME.search(head):
+            yield name[1].decode("utf-8", "replace"), value.removesuffix(b"\r\n").decode("utf-8", "replace")
 
 
 def access_token(request: web.Request) -> str | None:

@@ -198,3 +198,26 @@ async def test_given_waiting_requests_when_their_senders_leave_then_the_next_is_
 
         assert answer.startswith(b"HTTP/1.1 200")
         assert not it.gate.held
+
+
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize("settings", [None, TRUSTED])
+async def test_A4_5_given_a_header_line_without_a_colon_when_asked_then_it_is_passed_over_and_the_body_is_not(
+    settings: HttpSettings | None,
+) -> None:
+    body = b"good\r\nand bad\r\n\r\n"
+    async with house(settings) as it:
+        address = urlsplit(it.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(
+            b"POST /call HTTP/1.1\r\nHost: x\r\napplication/json; charset=UTF-8\r\n"
+            + f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        async with asyncio.timeout(8):
+            answer = await reader.read()
+        writer.close()
+
+    # The handler has seen the last line of the body.
+    assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    assert answer.endswith(b'{"resultcode":"1010002","resultdesc":"Invalid request.bad"}')

@@ -1,10 +1,12 @@
 """Says who sent a request, whichever of the three ways it goes about it.
 
 Digests are compared in constant time; `Created` may be in one of several zones, all written with Z; a nonce
-is taken once. The nonce of a request that starts a call is kept in the database with that call, so that
-neither a restart nor a second controller lets it through again.
+is taken once with the same `Created`: programs draw it from few enough that it comes again some day. Those of
+a request that starts a call are kept in the database with that call, so that neither a restart nor a second
+controller lets it through again.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -98,7 +100,7 @@ class Authenticator:
             raise WireError("1010008") from AppInactive()
         # The last moment at which one of the zones would still let this request through.
         expires_at = created + self._tolerance - min(self._zones)
-        nonce = NonceUse(application.key, given.nonce, expires_at)
+        nonce = NonceUse(application.key, _used_up(given), expires_at)
         if not self._nonces.use(nonce, now):
             raise replayed_nonce()
         return Authenticated(application, nonce)
@@ -144,6 +146,11 @@ def _expected(given: Credentials, secret: str) -> tuple[str, ...]:
     if given.scheme is AKSK:
         return (aksk_digest(secret, given.nonce, given.created),)
     return wsse_digests(secret, given.nonce, given.created)
+
+
+def _used_up(given: Credentials) -> str:
+    """What a request uses up; neither the scheme nor the encoding of its digest makes another of it."""
+    return hashlib.sha256(f"{given.nonce}{given.created}".encode()).hexdigest()
 
 
 def replayed_nonce() -> WireError:

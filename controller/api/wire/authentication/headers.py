@@ -8,7 +8,8 @@ from controller.api.wire.results import WireError
 
 # Tried only where a word begins: else a long one would be tried from each of its letters on.
 _ATTRIBUTE = re.compile(r'(?<![A-Za-z])([A-Za-z]+)\s*=\s*"([^"]*)"')
-_NONCE = re.compile(r"[A-Za-z0-9]{1,128}")
+# Letters and digits by the document; programs send Base64 and dashes of UUIDs too.
+_NONCE = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def parse_headers(headers: Mapping[str, str]) -> Credentials:
         if not attributes.get(name):
             raise WireError(code)
     if not _NONCE.fullmatch(attributes["nonce"]):
-        raise WireError("1023006", "Nonce must be 1 to 128 letters and digits.")
+        raise WireError("1023006", "Nonce must be 1 to 128 letters, digits and + / = _ -")
     return Credentials(
         scheme,
         attributes["username"],

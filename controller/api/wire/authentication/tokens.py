@@ -134,7 +134,7 @@ def token_answer(given: Tokens) -> Mapping[str, str]:
     return {
         "access_token": given.access,
         "refresh_token": given.refresh,
-        "expires_in": str(given.lifetime),
         "resultcode": "0",
+        "expires_in": str(given.lifetime),
         "resultdesc": "Succeed",
     }
