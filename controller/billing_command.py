@@ -21,6 +21,7 @@ from controller.billing.errors import BillingError
 from controller.billing.kill_switch import resume_calls, stop_calls
 from controller.billing.overview import standings
 from controller.billing.prices import OwnTariff, read_prices, set_price
+from controller.billing.rent import charge_rents
 from controller.billing.settlement import Settled, Settling
 from controller.billing.statements import rated_calls_csv, statement_csv, statement_of
 from controller.clock import SystemClock
@@ -277,19 +278,22 @@ def alarms(
 
 @app.command()
 def settle(config: ConfigOption = None) -> None:
-    """Rate and charge calls now; a running controller does so every hour."""
+    """Rate and charge calls and rents now; a running controller does so every hour."""
     settings = read_settings(config)
     book = read_database(settings, read_prices)
     if book.is_empty:
         raise failure("there are no prices yet: start the controller once")
-    done = asyncio.run(_settle(settings))
-    typer.echo(f"{done.calls} calls rated, {done.accounts} accounts charged")
+    rents, done = asyncio.run(_settle(settings))
+    typer.echo(f"{done.calls} calls rated, {done.accounts} accounts charged; rent of {rents} numbers charged")
 
 
-async def _settle(settings: Settings) -> Settled:
-    minute = timedelta(seconds=settings.calls.minute)
+async def _settle(settings: Settings) -> tuple[int, Settled]:
+    """Numbers that were charged, and what became of calls."""
+    minute, billing, clock = timedelta(seconds=settings.calls.minute), settings.billing, SystemClock()
+    calendar, low = Calendar(billing.zone_info), billing.low_balance
     async with Database.of(settings) as database:
-        return await Settling(database, SystemClock(), settings.billing, _is_free(settings), minute).settle()
+        rents = await database.write(lambda session: charge_rents(session, clock.now(), calendar, low))
+        return rents, await Settling(database, clock, billing, _is_free(settings), minute).settle()
 
 
 ScopeOption = Annotated[str | None, typer.Option("--account", help="Only of this account; else everybody's.")]

@@ -20,14 +20,16 @@ from controller.accounts.people_declaration import PeopleDeclaration, declared_u
 from controller.accounts.rules import check_windows
 from controller.asterisk.configuration import write_private
 from controller.billing import ledger
+from controller.billing.calendar import Calendar
 from controller.billing.prices import OwnTariff, read_prices, set_price
+from controller.billing.rent import charge_rents
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_database, read_settings
 from controller.management.passwords import Passwords
 from controller.management.proof import weakness
 from controller.prompts import wav
 from controller.prompts.library import PromptLibrary
-from controller.settings import Settings
+from controller.settings import BillingSettings, Settings
 from controller.store import people
 from controller.store.audit import Deed, append, is_secret
 from controller.store.database import Database
@@ -84,7 +86,7 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
     def work(session: Session) -> list[Change]:
         those = PeopleDeclaration(session, documents, hashes, now)
         changes = apply(session, declared, sounds, those, known=faults, left_out=reading.left_out)
-        changes += _apply_money(session, declared, now)
+        changes += _apply_money(session, declared, now, settings.billing)
         if dry_run:
             raise _Foreseen(changes)
         _record(session, changes, now)
@@ -179,9 +181,12 @@ def _record(session: Session, changes: list[Change], now: datetime) -> None:
             )
 
 
-def _apply_money(session: Session, declared: Declaration, now: datetime) -> list[Change]:
-    """Have declared prices begin now, and freeze and thaw accounts that became prepaid or are no more."""
+def _apply_money(
+    session: Session, declared: Declaration, now: datetime, billing: BillingSettings
+) -> list[Change]:
+    """Declared prices begin now, new numbers are charged, accounts that became prepaid frozen or thawed."""
     changes: list[Change] = []
+    calendar = Calendar(billing.zone_info)
     for account in declared.accounts:
         before = read_prices(session).own(account.id, now)
         tariff = OwnTariff(account.minute_price, account.number_price)
@@ -191,6 +196,7 @@ def _apply_money(session: Session, declared: Declaration, now: datetime) -> list
                 "number_price": (before.number_month, tariff.number_month),
             }
             changes.append(Change("price", account.id, "changed", columns, account.id))
+        charge_rents(session, now, calendar, billing.low_balance, account.id)
         ledger.review(session, account.id, now)
     return changes
 

@@ -11,6 +11,8 @@ NUMBER_START = r"^\+[0-9]{0,30}$"
 PHONE = r"^[0-9+() -]{0,32}$"
 """A number as people write it."""
 LOGIN = r"^[A-Za-z0-9._@+-]{1,64}$"
+SOMETHING = r"\S"
+MONTH = r"^[0-9]{4}-[0-9]{2}$"
 TRUNK_NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
 EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?$"
 
@@ -22,6 +24,8 @@ _PATTERNS = {
     NUMBER_START: "must be the start of a number, such as +86",
     PHONE: "must have only digits, spaces and + - ( ), and at most 32 of them",
     LOGIN: "must be 1 to 64 letters, digits and . _ @ + -",
+    SOMETHING: "must say something",
+    MONTH: "must be a month such as 2026-11",
     TRUNK_NAME: "must be 1 to 31 lower-case letters, digits and -",
     EMAIL: "must be a mail address such as li.wei@example.com",
 }

@@ -1,9 +1,9 @@
 """What is known of a contact of an account, and what can't be."""
 
-from typing import Annotated, Self
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from controller.accounts.webhook_secret import webhook_key
 from controller.faults import EMAIL
@@ -43,18 +43,25 @@ class ContactDetails(BaseModel):
     """Who it is."""
     email: Email | None = None
     """Where mail goes."""
-    webhook_url: WebhookUrl | None = None
+    webhook_url: WebhookUrl | None = Field(None, validate_default=True)
     """Where webhooks go; where pushes may go."""
     webhook_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
     """What signs webhooks (Standard Webhooks): whsec_ and 24 to 64 bytes in Base64."""
 
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if self.email is None and self.webhook_url is None:
-            raise ValueError("a contact needs email or webhook_url")
-        if self.webhook_secret is not None and self.webhook_url is None:
-            raise ValueError("webhook_secret needs webhook_url")
-        return self
+    @field_validator("webhook_url")
+    @classmethod
+    def _reachable(cls, url: str | None, those: ValidationInfo) -> str | None:
+        # An email that is no address is not among those before it, and is told.
+        if url is None and those.data.get("email", "wrong") is None:
+            raise ValueError("is missing: a contact needs email or webhook_url")
+        return url
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _of_webhooks(cls, secret: SecretStr | None, those: ValidationInfo) -> SecretStr | None:
+        if secret is not None and those.data.get("webhook_url", "wrong") is None:
+            raise ValueError("signs webhooks, and needs webhook_url")
+        return secret
 
 
 def describe(row: Contact, details: ContactDetails) -> None:

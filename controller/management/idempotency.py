@@ -4,6 +4,7 @@ They may hold secrets that are shown once. So they are sealed with the key itsel
 kept: whoever reads the database reads no answer.
 """
 
+import asyncio
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlmodel import Session
@@ -23,6 +25,9 @@ HEADER: Final = "Idempotency-Key"
 KEPT: Final = timedelta(hours=24)
 PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,255}$"
 _NONCE = 12
+
+_under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+"""Of the attempts that are made now."""
 
 
 class Repeated(Exception):
@@ -50,6 +55,10 @@ class Attempt:
         return cls(
             _hex(name), hashlib.sha256(raw).hexdigest(), hashlib.sha256(b"seal\n" + name.encode()).digest()
         )
+
+    def alone(self) -> asyncio.Lock:
+        """Keeps the same request from being made twice at a time: not every handler does so itself."""
+        return _under_way.setdefault(self.id, asyncio.Lock())
 
     def check(self, session: Session, now: datetime) -> None:
         """Raises Repeated if such a request was answered before, KeyReused if another one has the key."""

@@ -89,10 +89,16 @@ async def perform(context: Context, arguments: dict[str, Any]) -> Any:
     operation, attempt = context.operation, context.attempt
     if operation.locked and context.if_match is None:
         raise VersionMissing
-    if attempt is not None:
+    if attempt is None:
+        return await _done(context, arguments)
+    async with attempt.alone():
         now = context.services.clock.now()
         await context.read(lambda session: attempt.check(session, now))
-    result = await operation.handler(context, **arguments)
+        return await _done(context, arguments)
+
+
+async def _done(context: Context, arguments: dict[str, Any]) -> Any:
+    result = await context.operation.handler(context, **arguments)
     await _settle(context, result)
     return result
 

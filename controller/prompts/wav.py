@@ -20,6 +20,8 @@ TAG_ALAW: Final = 6
 BYTES_PER_SECOND: Final = 8000
 MAX_BYTES: Final = 2 * 1024 * 1024
 HEADER_BYTES: Final = 58
+_SHORT_HEADER_BYTES: Final = 44
+"""Of the shortest header that is accepted."""
 MAX_NAME_CHARACTERS: Final = 128
 
 _TAG_EXTENSIBLE: Final = 0xFFFE
@@ -69,18 +71,21 @@ class WavFile:
 
 
 def write(alaw: bytes) -> bytes:
-    """A WAV file around A-law bytes.
+    """A WAV file around A-law bytes: around those of every file that `check` takes.
 
     :raises SoundFileError: the file would be larger than 2 MB.
     """
     pad = len(alaw) % 2
-    size = HEADER_BYTES + len(alaw) + pad
+    is_full = HEADER_BYTES + len(alaw) + pad > MAX_BYTES
+    size = (_SHORT_HEADER_BYTES if is_full else HEADER_BYTES) + len(alaw) + pad
     if size > MAX_BYTES:
         raise _too_large(size)
     header = struct.pack("<4sI4s", b"RIFF", size - 8, b"WAVE")
-    form = struct.pack("<4sIHHIIHHH", b"fmt ", 18, TAG_ALAW, CHANNELS, RATE, BYTES_PER_SECOND, 1, 8, 0)
-    fact = struct.pack("<4sII", b"fact", 4, len(alaw))
-    return header + form + fact + struct.pack("<4sI", b"data", len(alaw)) + alaw + bytes(pad)
+    form = struct.pack("<HHIIHH", TAG_ALAW, CHANNELS, RATE, BYTES_PER_SECOND, 1, 8)
+    # A file with the short header may have some more sound, and is written as it came.
+    more = b"" if is_full else struct.pack("<H4sII", 0, b"fact", 4, len(alaw))
+    form = struct.pack("<4sI", b"fmt ", 16 if is_full else 18) + form + more
+    return header + form + struct.pack("<4sI", b"data", len(alaw)) + alaw + bytes(pad)
 
 
 def read(file: bytes) -> bytes:

@@ -32,7 +32,7 @@ PIECE = 500
 _PIECE_BITS = 8
 
 LAYOUT = Layout(
-    5,
+    6,
     (
         """
     CREATE TABLE entry (

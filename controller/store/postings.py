@@ -1,8 +1,8 @@
 """Which calls of a block have a word: made from the texts of the block, and intersected.
 
-A word is three or four characters of a text, or a value as a whole; it is an integer, which perhaps stands
-for another word as well. Its posting says at which places of the block it is: as bits where it is at many,
-else as numbers.
+A word is some characters of a text, or a value as a whole; it is an integer, which perhaps stands for another
+word as well, as all of six characters do. Its posting says at which places of the block it is: as bits where
+it is at many, else as numbers.
 """
 
 import zlib
@@ -38,9 +38,24 @@ class Field(IntEnum):
     CALLEE = 6
 
 
+_WITH_LONG = (Field.CALLER, Field.CALLEE)
+
 _GRAMS = (3, 4)
 """How long words of a text are: numbers begin alike, and ids have dates, so that three characters tell them
 apart too little."""
+
+_LONG = 6
+"""Characters of long words, of numbers alone. A part that repeats itself, as 613861386, has all of its short
+words in a number such as +8613861386, and that in many others."""
+
+_LONG_BITS = 12
+"""Bits of their codes: few, as each posting costs some bytes however short it is. A long word has one in some
+hundred calls at random with it, so that it is asked for with short ones, never alone."""
+
+_LONG_MARK = 1 << 31
+"""In no code of a short word."""
+
+_MOST_LONG = 3
 
 WORD_BITS = 35
 """Bits of a word: its field and its code."""
@@ -55,18 +70,33 @@ def part_words(field: Field, part: str) -> list[int]:
     """Words that a text has if it has this part of ASCII, of three characters or more."""
     letters = part.encode("ascii")
     length = max(length for length in _GRAMS if length <= len(letters))
+    codes = [_code(gram) for gram in _evenly(letters, length, _MOST_GRAMS)]
+    if field in _WITH_LONG and len(letters) >= _LONG:
+        longs = [_code(gram) for gram in _evenly(letters, _LONG, _MOST_LONG)]
+        codes += _long_codes(np.array(longs, np.int64)).tolist()
+    return [field << _CODE_BITS | code for code in codes]
+
+
+def _evenly(letters: bytes, length: int, most: int) -> Iterator[bytes]:
+    """Some words of this length, with those at both ends."""
     last = len(letters) - length
-    count = min(last + 1, _MOST_GRAMS)
-    # Evenly, with both ends.
+    count = min(last + 1, most)
     begins = {round(number * last / max(count - 1, 1)) for number in range(count)}
-    return [_gram(field, letters[begin : begin + length]) for begin in sorted(begins)]
+    return (letters[begin : begin + length] for begin in sorted(begins))
 
 
-def _gram(field: Field, letters: bytes) -> int:
+def _code(letters: bytes) -> int:
     code = 0
     for letter in letters:
         code = code << 7 | letter
-    return field << _CODE_BITS | code
+    return code
+
+
+def _long_codes(codes: Places) -> Places:
+    """Codes of long words from those of their characters."""
+    # The upper bits of a product with Knuth's constant depend on all characters.
+    mixed = codes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - _LONG_BITS)
+    return mixed.astype(np.int64) | _LONG_MARK
 
 
 def value_postings(field: Field, values: Sequence[str]) -> Iterator[tuple[int, bytes]]:
@@ -82,14 +112,15 @@ def part_postings(field: Field, texts: Sequence[str]) -> Iterator[tuple[int, byt
     encoded = [text.encode("ascii", "replace") + b"\0" for text in texts]
     places = np.repeat(np.arange(len(texts)), [len(text) for text in encoded])
     letters = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int64)
-    for length in _GRAMS:
+    for length in (*_GRAMS, _LONG) if field in _WITH_LONG else _GRAMS:
         codes = np.zeros(max(len(letters) - length + 1, 0), np.int64)
         whole = np.ones(len(codes), np.bool_)
         for offset in range(length):
             each = letters[offset : offset + len(codes)]
             codes = codes << 7 | each
             whole &= each != 0
-        yield from _postings(field, codes[whole], places[: len(codes)][whole], len(texts))
+        codes = _long_codes(codes[whole]) if length == _LONG else codes[whole]
+        yield from _postings(field, codes, places[: len(whole)][whole], len(texts))
 
 
 def _postings(field: Field, codes: Places, places: Places, size: int) -> Iterator[tuple[int, bytes]]:

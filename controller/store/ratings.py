@@ -167,14 +167,16 @@ def prepaid_accounts(session: Session) -> list[str]:
     return list(session.execute(select(col(Account.id)).where(col(Account.prepaid))).scalars())
 
 
-def rented_numbers(session: Session) -> list[tuple[str, str]]:
-    """(account, number) of the numbers that prepaid accounts have."""
+def rented_numbers(session: Session, account_id: str | None = None) -> list[tuple[str, str]]:
+    """(account, number) of the numbers that prepaid accounts have, or this one if it is prepaid."""
     wanted = (
         select(col(Number.account_id), col(Number.number))
         .join(Account, col(Account.id) == col(Number.account_id))
         .where(col(Account.prepaid), col(Number.state).in_(ALLOTTED))
         .order_by(col(Number.account_id), col(Number.number))
     )
+    if account_id is not None:
+        wanted = wanted.where(col(Number.account_id) == account_id)
     return [(account, number) for account, number in session.execute(wanted)]
 
 

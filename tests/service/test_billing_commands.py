@@ -60,8 +60,8 @@ def test_C8_given_a_payment_when_posted_settled_and_corrected_then_tables_and_js
         "billing", "top-up", ACCOUNT, "10", "--reference", "INV-1"
     )
     assert "was posted before" in run("billing", "top-up", ACCOUNT, "10", "--reference", "INV-1")
-    assert run("billing", "settle") == "1 calls rated, 1 accounts charged\n"
-    assert run("billing", "settle") == "0 calls rated, 0 accounts charged\n"
+    assert run("billing", "settle") == "1 calls rated, 1 accounts charged; rent of 0 numbers charged\n"
+    assert run("billing", "settle") == "0 calls rated, 0 accounts charged; rent of 0 numbers charged\n"
     assert "9.74" in run("billing", "correct", ACCOUNT, "--text", "a gift", "--", "0.1")
     assert "9.24" in run("billing", "correct", ACCOUNT, "--text", "an error", "--", "-0.5")
 
@@ -85,6 +85,23 @@ def test_C8_given_an_account_that_is_used_up_when_looked_at_then_holds_and_alarm
     assert [alarm["alarm"] for alarm in json.loads(run("billing", "alarms", "--json"))] == ["frozen"]
     run("billing", "top-up", ACCOUNT, "1")
     assert run("billing", "holds") == "nothing\n"
+
+
+def test_C8_given_a_declared_number_when_applied_or_settled_then_its_rent_is_charged_once(
+    run: Run, tmp_path: Path
+) -> None:
+    run("billing", "set-price", ACCOUNT, "--number", "25")
+    declared = f'[[accounts]]\nid = "{ACCOUNT}"\nprepaid = true\nnumber_price = "25"\n'
+    (tmp_path / "numbers.toml").write_text(declared + 'numbers = ["+8657126880077"]\n')
+
+    run("apply", "numbers.toml")
+    assert "rent of 0 numbers charged" in run("billing", "settle")
+    run("apply", "numbers.toml")
+
+    entries = json.loads(run("billing", "entries", ACCOUNT, "--json"))
+    assert [(entry["kind"], entry["amount"]) for entry in entries if entry["kind"] == "rent"] == [
+        ("rent", "25.00")
+    ]
 
 
 def test_C8_given_the_kill_switch_when_pulled_and_taken_back_then_the_database_has_it(run: Run) -> None:

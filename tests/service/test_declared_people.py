@@ -303,7 +303,7 @@ trunk = "right"
 FAULTS = [
     "accounts.0.max_calls must be at least 0",
     "accounts.0.apps.0.secret must have at least 8 characters",
-    "accounts.0.contacts.0 a contact needs email or webhook_url",
+    "accounts.0.contacts.0.webhook_url is missing: a contact needs email or webhook_url",
     "trunks.1.port must be an integer",
     "lines is not known here",
     "template broken of account acme",

@@ -16,6 +16,7 @@ from controller.accounts.qualification import (
     missing_of,
     told_of,
 )
+from controller.faults import SOMETHING
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Input, Moment, OwnAccount, Page, Query, View
 from controller.management.operations import Download, Kind, Operations, Owner, Upload
@@ -119,7 +120,7 @@ class EnterpriseEdit(_Qualification, Edit):
 class Rejection(Input):
     """Why not."""
 
-    reason: str = Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")
+    reason: str = Field(min_length=1, max_length=MAX_REASON, pattern=SOMETHING)
     """What must be changed, for those who submitted it and for the account's contacts."""
 
 

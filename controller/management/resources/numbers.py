@@ -6,6 +6,7 @@ from sqlmodel import Session, col
 
 from controller.accounts.declaration import reserved_clashes
 from controller.accounts.number_rules import NumberRuleBroken, check_numbers
+from controller.billing.rent import charge_rents
 from controller.faults import E164
 from controller.management.context import Change, Context
 from controller.management.models import AccountQuery, Edit, Identifier, Input, OwnAccount, Page, View
@@ -149,7 +150,10 @@ async def edit_number(ctx: Context, body: NumberEdit) -> NumberView:
     "/numbers/{number}/allot", status=200, needs=Role.OPERATOR, scope=Scope.OPERATOR, kinds=[NUMBER]
 )
 async def allot_number(ctx: Context) -> NumberView:
-    """Allot an ordered number: from now on calls of its account can show it."""
+    """Allot an ordered number: from now on calls of its account can show it.
+
+    A prepaid account is charged the rent of its first month at once.
+    """
     return await _move(ctx, (NumberState.ORDERED,), NumberState.ACTIVE)
 
 
@@ -193,7 +197,12 @@ async def _move(ctx: Context, sources: tuple[NumberState, ...], target: NumberSt
             _check_unused(change.session, row.number)
             row.app_keys = row.max_calls = None
         row.state = target
-        return _changed(change, row, before)
+        moved = _changed(change, row, before)
+        if before.state is NumberState.ORDERED and target is NumberState.ACTIVE:
+            services = ctx.services
+            low = services.settings.billing.low_balance
+            charge_rents(change.session, services.clock.now(), services.calendar, low, row.account_id)
+        return moved
 
     return await ctx.change(move)
 

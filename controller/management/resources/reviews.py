@@ -4,6 +4,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from controller.faults import SOMETHING
 from controller.management.context import Context
 from controller.management.models import AccountQuery, Input, Moment, Page, View
 from controller.management.operations import Kind, Operations, Owner
@@ -79,7 +80,7 @@ class ReviewQuery(AccountQuery):
 class Rejection(Input):
     """Why."""
 
-    reason: str = Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")
+    reason: str = Field(min_length=1, max_length=MAX_REASON, pattern=SOMETHING)
     """What the account is told."""
 
 

@@ -9,6 +9,7 @@ from sqlmodel import Session, col
 
 from controller.billing import errors as billing
 from controller.billing.statements import Statement, rated_calls_csv, statement_csv, statement_of
+from controller.faults import MONTH
 from controller.management.context import Context
 from controller.management.models import Identifier, Moment, Money, Page, PageQuery, Query, View
 from controller.management.operations import Download, Operations, Pieces
@@ -71,7 +72,7 @@ class StatementView(View):
 class MonthQuery(Query):
     """Which month."""
 
-    month: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$")
+    month: str = Field(pattern=MONTH)
     """As 2026-11."""
 
 

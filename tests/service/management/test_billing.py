@@ -58,6 +58,30 @@ async def test_C8_given_a_prepaid_account_when_payments_are_posted_then_it_is_th
     assert (after["balance"], after["frozen"]) == ("90.4995", False)
 
 
+async def test_C8_given_a_number_of_a_prepaid_account_when_allotted_then_its_rent_is_charged_at_once_and_once(
+    here: World,
+) -> None:
+    number = "+8657126880077"
+    await here.write(
+        lambda session: set_price(
+            session, None, OwnTariff(from_units(0), from_units(300_000)), here.clock.now()
+        )
+    )
+    await make_prepaid(here)
+    await ok(await top_up(here, "100"), 201)
+    await ok(await here.ask("POST", "/numbers", {"account_id": ALPHA, "number": number}), 201)
+    ordered = await ok(await here.ask("GET", f"{ALPHAS}/balance"))
+
+    for step in ("allot", "suspend", "resume", "release"):
+        await ok(await here.ask("POST", f"/numbers/{number}/{step}"))
+
+    left = await ok(await here.ask("GET", f"{ALPHAS}/balance"))
+    assert (ordered["balance"], left["balance"]) == ("100.00", "70.00")
+    [rent, _payment] = (await ok(await here.ask("GET", f"{ALPHAS}/ledger")))["items"]
+    assert (rent["kind"], rent["amount"]) == ("rent", "30.00")
+    assert rent["text"].startswith(number)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [

@@ -333,7 +333,11 @@ async def test_C7_given_contacts_when_kept_and_told_then_only_their_account_sees
     wrong = await here.ask("POST", "/contacts", {"email": "nobody"}, **who)
     assert (wrong.status, wrong.fields) == (422, ["email"])
     nothing = await here.ask("POST", "/contacts", {"name": "nobody"}, **who)
+    assert nothing.fields == ["webhook_url"]
     assert "needs email or webhook_url" in nothing.body["detail"]
+    secret = {"email": "dora@example.com", "webhook_secret": "whsec_" + "a" * 32}
+    unsigned = await here.ask("POST", "/contacts", secret, **who)
+    assert (unsigned.status, unsigned.fields) == (422, ["webhook_secret"])
 
     secret = "whsec_" + "a" * 32
     body = {"email": "dora@example.com", "webhook_url": "https://a.example/", "webhook_secret": secret}

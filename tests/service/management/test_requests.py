@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from service.management.world import ALPHA, BETA, World
@@ -136,6 +137,25 @@ async def test_C9_given_a_key_when_used_at_once_many_times_then_one_is_created(h
 
     assert {reply.status for reply in replies} == {201}
     assert len((await here.ask("GET", "/audit?action=create_account")).body["items"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/contacts", {"name": "Dora", "email": "dora@example.com"}),
+        ("/templates", {"name": "A parcel", "text": "Your parcel has come."}),
+    ],
+)
+async def test_C9_given_a_key_when_used_at_once_for_what_another_room_creates_then_there_is_one(
+    here: World, path: str, body: dict[str, str]
+) -> None:
+    ask = partial(here.ask, "POST", path, body, headers={"Idempotency-Key": "k-1"}, of=ALPHA)
+
+    replies = await asyncio.gather(*(ask() for _ in range(8)))
+
+    assert {(reply.status, reply.body["id"]) for reply in replies} == {(201, replies[0].body["id"])}
+    listed = await here.ask("GET", path, of=ALPHA)
+    assert [item["id"] for item in listed.body["items"]] == [replies[0].body["id"]]
 
 
 async def test_C9_given_a_key_when_used_with_another_body_then_422(here: World) -> None:
