@@ -133,6 +133,8 @@ class Context:
     kept: Any = None
     """The answer that was kept for a repeated request."""
     recorded: bool = False
+    claimed: str = ""
+    """The login of a user whom somebody says they are, who hasn't shown it."""
 
     @property
     def user(self) -> Actor:
@@ -242,7 +244,7 @@ class Context:
             at=self.services.clock.now(),
             request_id=self.request_id,
             actor=self.actor.user_id if self.actor else None,
-            login=self.actor.login if self.actor else "",
+            login=self.actor.login if self.actor else self.claimed,
             address=self.address,
             action=action or self.operation.name,
             kind=kind,

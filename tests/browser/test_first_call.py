@@ -143,3 +143,33 @@ async def test_given_no_phone_when_a_call_to_it_is_asked_for_then_the_fault_stan
     await visitor.page.fill("[name=calleeNbr]", "139")
     await visitor.page.click("#send")
     assert "E.164" in await visitor.page.inner_text("[data-fault=calleeNbr]")
+
+
+@pytest.mark.requirement("C9")
+async def test_given_a_request_that_the_api_refuses_when_sent_then_it_says_so_at_the_field(
+    site: Site,
+) -> None:
+    visitor = await _prepared(site)
+    page = visitor.page
+    await page.select_option("[data-callee=calleeNbr]", label="Simulated: busy")
+    await page.fill("[name=collectInd]", "99")
+    await page.click("#send")
+    fault = page.locator("#field-collectInd-fault")
+    await expect(fault).to_contain_text("Refused with 1010002")
+    assert await page.evaluate("document.activeElement.name") == "collectInd"
+    assert await page.get_attribute("[name=collectInd]", "aria-describedby") is not None
+    await visitor.shoot("first-call-refused")
+    assert await visitor.accessibility() == []
+
+    # A number in a country that may not be called: the text names no parameter.
+    await page.fill("[name=collectInd]", "1")
+    await page.select_option("[data-callee=calleeNbr]", value="")
+    await page.fill("[name=calleeNbr]", "+85221234567")
+    await page.click("#send")
+    await expect(fault).to_be_hidden()
+    await expect(page.locator("#field-calleeNbr-fault")).to_contain_text("Refused with 1013112")
+
+    await page.select_option("[data-callee=calleeNbr]", label="Simulated: busy")
+    await page.click("#send")
+    await page.wait_for_selector("#live [data-over=yes]", timeout=20 * SECONDS)
+    await expect(page.locator("#call-form .fault:visible")).to_have_count(0)

@@ -152,3 +152,24 @@ async def test_given_the_keyboard_alone_when_used_then_pages_and_search_are_reac
     await its.focus()
     await page.keyboard.press("Enter")
     assert await page.evaluate("navigator.clipboard.readText()") == await its.inner_text()
+
+
+@pytest.mark.requirement("C9")
+async def test_given_a_page_without_a_clipboard_when_an_id_is_clicked_then_it_is_copied_and_said(
+    site: Site,
+) -> None:
+    """As pages have none that came without TLS from another machine."""
+    visitor = await site.visitor()
+    page = visitor.page
+    await page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', {value: undefined})")
+    await visitor.log_in()
+    await visitor.go(f"/applications/{APP_KEY}")
+    its = page.locator("main code.id").first
+    for press in (its.click, lambda: its.press(" ")):
+        await press()
+        await expect(page.locator("#copied")).to_have_text("Copied")
+        await expect(page.locator("#copied")).to_be_empty()
+    await visitor.go("/calls")
+    await page.focus("[data-search]")
+    await page.keyboard.press("Control+V")
+    await expect(page.locator("[data-search]")).to_have_value(APP_KEY)

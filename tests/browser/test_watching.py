@@ -91,3 +91,23 @@ async def test_C9_given_filters_when_chips_are_taken_away_then_the_list_widens(s
     await expect(page.locator(".chip")).to_have_count(1)
     await expect(page.locator("tr[data-open]")).to_have_count(1)
     await visitor.shoot("calls-filtered")
+
+
+@pytest.mark.requirement("C9")
+async def test_C9_given_a_list_when_t_or_a_time_is_pressed_then_its_times_are_exact_there_and_afterwards(
+    site: Site,
+) -> None:
+    visitor = await site.visitor()
+    await visitor.log_in()
+    page = visitor.page
+    await visitor.go("/me/sessions")
+    times = page.locator("main time[data-ago]")
+    exact = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$")
+    await expect(times.first).to_have_text("just now")
+    await page.keyboard.press("t")
+    await expect(times.first).to_have_text(exact)
+    await visitor.go("/users")
+    await expect(times.first).to_have_text(exact)
+    # A finger has no key and no hover.
+    await times.first.click()
+    await expect(times.first).to_have_text("just now")

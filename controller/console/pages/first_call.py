@@ -9,9 +9,11 @@ from aiohttp import web
 
 from controller.console.forms import Field, Form
 from controller.console.pages import starting_set
+from controller.console.pages.call_terms import failure
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
 from controller.console.words import N_
+from controller.details.picture import is_accepted
 from controller.management.resources.applications import ApplicationView, list_applications
 from controller.management.resources.calls import get_call
 from controller.management.resources.numbers import list_numbers
@@ -149,7 +151,7 @@ async def what_happens(visit: Visit) -> web.StreamResponse:
     async def values() -> Mapping[str, Any]:
         call = await visit.run(get_call, query={"view": "debug"})
         messages = await visit.run(list_call_messages)
-        return {"call": call, "messages": messages.items}
+        return {"call": call, "messages": messages.items, "is_accepted": is_accepted, "failure": failure}
 
     # Whether there is such a call at all is answered before anything streams.
     await values()

@@ -19,6 +19,7 @@ from controller.details.picture import is_accepted, timeline_svg
 from controller.details.report import CallReport, PushReport
 from controller.management.operations import Download
 from controller.management.problems import Conflict, NotFound, Problem
+from controller.management.resources.applications import get_application
 from controller.management.resources.calls import (
     CallDetail,
     CallView,
@@ -191,6 +192,7 @@ async def _values(visit: Visit, call: CallDetail) -> dict[str, Any]:
         "report": report,
         "state": _state(call),
         "service": SERVICES[call.service],
+        "app_name": await _app_name(visit, call),
         "picture": timeline_svg(report, visit.text, titled=False),
         "ladder_head": head,
         "ladder_body": body,
@@ -230,6 +232,14 @@ def _state(call: CallView) -> tuple[str, str]:
     if call.state_code is None:
         return ("progress", N_("goes on"))
     return ("success", N_("ended normally")) if call.state_code == 0 else ("fail", N_("failed"))
+
+
+async def _app_name(visit: Visit, call: CallView) -> str | None:
+    """None: the application is gone."""
+    try:
+        return (await visit.run(get_application, {"app_key": call.app_key})).name
+    except NotFound:
+        return None
 
 
 async def _similar(visit: Visit, call: CallDetail) -> list[CallView]:

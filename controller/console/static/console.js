@@ -7,9 +7,28 @@ document.addEventListener("htmx:config:request", (event) => {
 
 // Copying: anything with data-copy.
 async function copy(element) {
-  await navigator.clipboard.writeText(element.dataset.copy);
+  if (navigator.clipboard) await navigator.clipboard.writeText(element.dataset.copy);
+  else copySelected(element.dataset.copy);
+  const told = document.getElementById("copied");
+  if (told) told.textContent = told.dataset.text;
   element.classList.add("copied");
-  setTimeout(() => element.classList.remove("copied"), 1500);
+  setTimeout(() => {
+    element.classList.remove("copied");
+    if (told) told.textContent = "";
+  }, 1500);
+}
+
+// Browsers keep the clipboard from pages that came without TLS from another machine: there a selection is copied.
+function copySelected(text) {
+  const focused = document.activeElement;
+  const field = document.createElement("textarea");
+  field.className = "hidden";
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+  focused?.focus();
 }
 
 document.addEventListener("click", (event) => {
@@ -101,7 +120,10 @@ function step(by) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (event.key === "Enter" && event.target.matches("[data-copy]")) copy(event.target);
+  if ((event.key === "Enter" || event.key === " ") && event.target.matches('[data-copy][role="button"]')) {
+    event.preventDefault();
+    copy(event.target);
+  }
   if (typing(event.target)) return;
   const chosen = document.querySelector("main tr[data-chosen]");
   const tab = event.target.closest('[role="tab"]');
@@ -127,6 +149,8 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape" && chosen) {
     chosen.removeAttribute("data-chosen");
     showHeld();
+  } else if (event.key === "t") {
+    switchTimes();
   } else if (event.key === "?") {
     document.getElementById("keys")?.showModal();
   }
@@ -167,8 +191,21 @@ function noteHeld() {
 
 document.addEventListener("pointerout", () => held.size && setTimeout(showHeld));
 
+// Times of lists are told as how long ago, or exactly since somebody pressed one: on every page from then on.
+const areExact = () => localStorage.getItem("times") === "exact";
+
+function switchTimes() {
+  localStorage.setItem("times", areExact() ? "ago" : "exact");
+  dress(document);
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.matches("time[data-ago]") && !event.target.closest("a")) switchTimes();
+});
+
 // The first fault gets the eye; times say on hover what they are here.
 function dress(root) {
+  for (const time of root.querySelectorAll("time[data-ago]")) time.textContent = areExact() ? time.dataset.exact : time.dataset.ago;
   for (const time of root.querySelectorAll("time[data-time]")) {
     const local = new Date(time.dateTime);
     if (!Number.isNaN(local.valueOf())) time.title = `${time.title.split(" · ")[0]} · ${new Date(local - local.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace("T", " ")}`;

@@ -3,6 +3,23 @@
 
 const E164 = /^\+[1-9][0-9]{2,29}$/;
 
+// What a refusal is about whose text names no parameter.
+const ABOUT = {
+  1010022: "verifyCode",
+  1010023: "displayNbr",
+  1010024: "callerNbr",
+  1012002: "templateId",
+  1012003: "templateId",
+  1012004: "templateParas",
+  1012012: "recordFlag",
+  1013003: "displayNbr",
+  1013004: "calleeNbr",
+  1013010: "callerNbr",
+  1013011: "calleeNbr",
+  1013112: "calleeNbr",
+  1013117: "calleeNbr",
+};
+
 class FirstCall {
   constructor(place) {
     this.place = place;
@@ -26,7 +43,7 @@ class FirstCall {
 
   text(name, values = {}) {
     let said = this.place.getAttribute(`data-text-${name}`);
-    for (const [key, value] of Object.entries(values)) said = said.replace(`{${key}}`, value);
+    for (const [key, value] of Object.entries(values)) said = said.replace(`{${key}}`, () => value);
     return said;
   }
 
@@ -125,6 +142,36 @@ class FirstCall {
     return !first;
   }
 
+  // At the field that the text names or the code is about; else at the button.
+  refused({ resultcode, resultdesc }) {
+    const said = this.text("refused", { code: resultcode, text: resultdesc });
+    const words = new Set(resultdesc.replace(/\b(status|fee)Url\b/, "pushUrl").match(/\w+/g));
+    const named = [...this.form.elements].find(({ name }) => name && name !== "app" && words.has(name));
+    const field = named || this.form.elements[ABOUT[resultcode]];
+    if (!field) return this.fault(said);
+    this.mark(field, said);
+    (field.offsetParent ? field : field.closest(".field")?.querySelector("select"))?.focus();
+  }
+
+  mark(field, said) {
+    const box = field.closest(".field");
+    let fault = box.querySelector(".fault");
+    if (!fault) {
+      fault = document.createElement("p");
+      fault.className = "fault";
+      fault.id = `${field.id}-fault`;
+      field.setAttribute("aria-describedby", `${field.getAttribute("aria-describedby") || ""} ${fault.id}`.trim());
+      const help = box.querySelector(".help");
+      if (help) help.before(fault);
+      else box.append(fault);
+    }
+    fault.textContent = said;
+    fault.hidden = !said;
+    box.classList.toggle("wrong", Boolean(said));
+    if (said) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+
   fault(said) {
     const place = document.getElementById("send-fault");
     place.textContent = said;
@@ -151,15 +198,18 @@ class FirstCall {
 
   async send() {
     this.fault("");
+    for (const field of this.form.querySelectorAll("[aria-invalid]")) this.mark(field, "");
     if (!this.check()) return;
     const button = document.getElementById("send");
     button.disabled = true;
+    this.leave();
     try {
       const { status, told, took } = await this.ask(this.place.dataset.path, this.body());
       document.getElementById("took").textContent = this.text("took", { status, took });
       document.getElementById("answer").textContent = JSON.stringify(told, null, 2);
       document.getElementById("answer-box").hidden = false;
       if (told.resultcode === "0") this.follow(told.sessionId);
+      else this.refused(told);
     } catch (error) {
       this.fault(error instanceof TypeError ? this.text("unreachable", { reason: error.message }) : error.message);
     } finally {
@@ -167,11 +217,18 @@ class FirstCall {
     }
   }
 
+  // What the page tells is of the request before.
+  leave() {
+    if (this.stream) this.stream.close();
+    document.getElementById("live").textContent = "";
+    document.getElementById("answer-box").hidden = true;
+    document.getElementById("took").textContent = "";
+    this.showStop(false);
+  }
+
   follow(session) {
     this.session = session;
-    if (this.stream) this.stream.close();
     const live = document.getElementById("live");
-    live.textContent = "";
     this.showStop(true);
     this.stream = new EventSource(`/console/first-call/calls/${encodeURIComponent(session)}`);
     this.stream.addEventListener("logged-out", () => location.reload());

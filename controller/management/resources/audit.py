@@ -27,7 +27,7 @@ class AuditView(View):
     actor: str | None
     """The user; null: nobody who is known."""
     login: str
-    """The user's login at the time."""
+    """The user's login at the time; of a refused login, whose it was tried with."""
     address: str
     """Where the request came from."""
     request_id: str

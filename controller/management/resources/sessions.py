@@ -10,7 +10,7 @@ from controller.management.operations import Operations
 from controller.management.passwords import csrf_token, digest, new_session
 from controller.management.problems import NotAuthenticated, TooManyAttempts
 from controller.management.proof import check_new_password, check_pace, prove, step_shown
-from controller.management.roles import Role, Scope
+from controller.management.roles import Actor, Role, Scope
 from controller.management.second_factor import CODE, is_demanded
 from controller.rules.roles import LONGEST_PASSWORD, SHORTEST_PASSWORD
 from controller.store import people
@@ -87,8 +87,11 @@ async def log_in(ctx: Context, body: Login) -> SessionView:
         # Which of them is wrong is not told: a password that is right is worth a lot.
         services.throttle.failed(ctx.address, body.login)
         if user is not None:
+            ctx.claimed = user.login
             await ctx.note("user", user.id, account_id=user.account_id, outcome="refused")
         raise NotAuthenticated(_WRONG)
+    # The trail says that it was them.
+    ctx.actor = Actor(user.id, user.login, Role(user.role), user.account_id)
     token, now = new_session(), services.clock.now()
     row = LoginSession(
         digest=digest(token),

@@ -16,7 +16,7 @@ from unit.capture.messages import SDP, answer, received, report, request, sent
 from controller.calls.timeline import Kind
 from controller.management.roles import Role
 from controller.store.calls import add_entries
-from controller.store.tables import CdrPush, PushAttempt, Recording
+from controller.store.tables import App, CdrPush, PushAttempt, Recording
 from testbed.push_receiver import PushReceiver, Reply
 
 pytestmark = [pytest.mark.requirement("B4"), pytest.mark.requirement("C9")]
@@ -99,6 +99,21 @@ async def test_C9_given_a_call_that_failed_when_its_page_is_shown_then_the_verdi
     assert f"/console/calls/{unlike}" not in shown.text
     assert "style=" not in shown.text
     assert "platform to phone" in shown.text
+
+
+async def test_C9_given_an_application_with_a_name_when_its_call_is_shown_then_by_its_name(
+    here: World, admin: Browser
+) -> None:
+    call = await made(here, 1, state_code=0)
+
+    def rename(session: Session) -> None:
+        session.get_one(App, f"app-{ALPHA}").name = "Parcels"
+
+    await here.write(rename)
+    shown = await admin.get(f"/calls/{call}@host.example")
+
+    assert f'<a href="/console/applications/app-{ALPHA}">Parcels</a>' in shown.text
+    assert f'data-copy="app-{ALPHA}"' in shown.text
 
 
 async def test_C9_given_chinese_when_the_page_is_shown_then_verdict_steps_and_causes_are_chinese(

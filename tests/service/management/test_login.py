@@ -98,6 +98,24 @@ async def test_C1_given_an_unknown_name_when_logged_in_then_as_much_is_worked_ou
     assert len(set(compared)) == 1, "the same algorithm at the same costs"
 
 
+async def test_C1_given_a_wrong_then_a_right_password_when_logged_in_then_the_trail_says_who(
+    home: World,
+) -> None:
+    await log_in(home, password="wrong")
+    await log_in(home)
+
+    entered, refused = (await home.ask("GET", "/audit?action=log_in")).body["items"]
+
+    its = user_id(Role.DEVELOPER, ALPHA)
+    assert [entered[name] for name in ("actor", "login", "target", "outcome")] == [its, LOGIN, its, "done"]
+    assert [refused[name] for name in ("actor", "login", "target", "outcome")] == [
+        None,
+        LOGIN,
+        its,
+        "refused",
+    ]
+
+
 async def test_C1_given_a_session_when_something_is_changed_without_its_token_then_403(home: World) -> None:
     reply = await log_in(home)
     body = {"name": "t", "role": "viewer"}
