@@ -98,13 +98,16 @@ record-replays: setup ## Make those calls anew and keep what was said; with ONLY
 	@PYTHONPATH=tests $(BIN)/python -m replay.record $(ONLY)
 
 crash: setup ## Every fault at every stage of every service, and some at random: nothing is lost
+	@scripts/setup postgresql
 	@$(BIN)/pytest tests/crash -n 4 -m "not long"
 
 crash-long: setup ## The same with the rows and runs that take longer
+	@scripts/setup postgresql
 	@$(BIN)/pytest tests/crash -n 4
 
-crash-random: setup ## Faults at random under load: SEED=1, FAULTS=100
-	@$(BIN)/python -m tests.crash --seed $(or $(SEED),1) --faults $(or $(FAULTS),100)
+crash-random: setup ## Faults at random under load: SEED=1, FAULTS=100, ENGINE=sqlite
+	@$(if $(filter postgresql,$(ENGINE)),scripts/setup postgresql)
+	@$(BIN)/python -m tests.crash --seed $(or $(SEED),1) --faults $(or $(FAULTS),100) --engine $(or $(ENGINE),sqlite)
 
 soak: setup ## MINUTES=30 at half capacity: does anything grow? One JSON line, and the curve in OUT=var/soak
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) --out $(or $(OUT),var/soak)

@@ -23,7 +23,7 @@ from benchmarks.fake_nodes import FakeHouse, fake_house
 from benchmarks.load import run, saturate
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
-from benchmarks.usage import Usage, children
+from benchmarks.usage import Usage
 from controller.settings import CallSettings, DatabaseSettings
 from testbed.postgresql import RunningPostgresql, running_postgresql
 
@@ -99,7 +99,7 @@ def _urls(folder: Path, server: RunningPostgresql | None) -> dict[str, str]:
 
 
 async def _block(name: str, house: FakeHouse, cost: Cost, server: RunningPostgresql | None) -> None:
-    database = {"database": [] if server is None else database_processes(server)}
+    database = {"database": [] if server is None else server.processes()}
     before = Usage.now(database)
     trial = await run(house.side, _RATE, _SECONDS)
     used = Usage.now(database).since(before).roles["database"]
@@ -110,12 +110,6 @@ async def _block(name: str, house: FakeHouse, cost: Cost, server: RunningPostgre
         cost.faults |= {f"{name}: {what}": much for what, much in faults.items()}
     print(f"{name:6}{trial}; database {1000 * used / trial.calls:.2f}", file=sys.stderr)
     print(f"{name:6}{busy}", file=sys.stderr, flush=True)
-
-
-def database_processes(server: RunningPostgresql) -> list[int]:
-    """The ids of the server's processes, now."""
-    postmaster = int((server.directory / "data" / "postmaster.pid").read_text().split()[0])
-    return [postmaster, *children(postmaster)]
 
 
 def main() -> None:

@@ -25,7 +25,6 @@ from benchmarks.fake_nodes import FakeHouse, fake_house
 from benchmarks.load import run
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
-from benchmarks.stored import database_processes
 from benchmarks.usage import Usage
 from controller.settings import CallSettings, DatabaseSettings
 from testbed.postgresql import RunningPostgresql, running_postgresql
@@ -86,7 +85,7 @@ async def measure(server: RunningPostgresql) -> dict[str, object]:
 
 
 async def _block(houses: Sequence[FakeHouse], blocks: Blocks, server: RunningPostgresql) -> None:
-    database = {"database": database_processes(server)}
+    database = {"database": server.processes()}
     before = Usage.now(database)
     trials = await asyncio.gather(*(run(house.side, _RATE, _SECONDS) for house in houses))
     used = Usage.now(database).since(before).roles["database"]

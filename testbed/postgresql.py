@@ -7,6 +7,7 @@ makes. For tests nothing in it survives a power failure; for benchmarks it write
 does in earnest.
 """
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -15,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +48,42 @@ class PostgresqlMissing(Exception):
 
 @dataclass
 class RunningPostgresql:
-    """A cluster that takes connections at the socket in `directory`."""
+    """A cluster that takes connections at the socket in `directory`; it may be killed and started again."""
 
     directory: Path
+    command: Sequence[str | Path]
+    who: Mapping[str, Any]
+    """As whom it runs, as `subprocess` has it."""
+    server: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Run the server, which does not run now, until it takes connections. Raises PostgresqlMissing."""
+        with (self.directory / "log").open("ab") as log:
+            self.server = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                preexec_fn=_prepare_child, **self.who,
+            )  # fmt: skip
+        _wait_until_ready(self, self.server)
+
+    def kill(self) -> None:
+        """End it as a crash would, with all the processes that serve connections."""
+        self.send(signal.SIGKILL)
+        assert self.server is not None
+        self.server.wait(_START_TIMEOUT)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the server and to all that serve its connections."""
+        for pid in self.processes():
+            # One that served a connection may have ended by itself.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def processes(self) -> list[int]:
+        """The ids of its processes, now; the server's is the first."""
+        assert self.server is not None
+        pid = self.server.pid
+        return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())]
 
     def url(self, database: str) -> str:
         """SQLAlchemy's address of one of its databases."""
@@ -111,20 +145,16 @@ def running_postgresql(*, durable: bool = False, kept: Path | None = None) -> It
             _make(programs, data, who)
         settings = _SETTINGS | ({} if durable else _CARELESS)
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
-        with (directory / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", directory, *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, preexec_fn=_prepare_child,
-                **who,
-            )  # fmt: skip
+        command: list[str | Path] = [programs / "postgres", "-D", data, "-k", directory, *options]
+        running = RunningPostgresql(directory, command, who)
         try:
-            running = RunningPostgresql(directory)
-            _wait_until_ready(running, server)
+            running.start()
             yield running
         finally:
-            # At once, if nobody needs what is in it.
-            server.send_signal(signal.SIGQUIT if kept is None else signal.SIGINT)
-            server.wait(_START_TIMEOUT)
+            if running.server is not None:
+                # At once, if nobody needs what is in it.
+                running.server.send_signal(signal.SIGQUIT if kept is None else signal.SIGINT)
+                running.server.wait(_START_TIMEOUT)
     finally:
         if kept is None:
             shutil.rmtree(directory, ignore_errors=True)

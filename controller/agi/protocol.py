@@ -15,6 +15,8 @@ from panoramisk.fast_agi import Request as Commands
 
 from controller.agi.errors import AgiError
 
+_ARGUMENT = "agi_arg_"
+"""What the dialplan's own arguments are called; they come after all that the caller has a say in."""
 _MOST_ARGUMENTS = 8
 _ANONYMOUS = {"", "unknown"}
 
@@ -39,7 +41,7 @@ class AgiRequest:
         if "agi_network_script" not in values:
             raise AgiError("the request names no script")
         arguments: list[str] = []
-        while (argument := values.get(f"agi_arg_{len(arguments) + 1}")) is not None:
+        while (argument := values.get(f"{_ARGUMENT}{len(arguments) + 1}")) is not None:
             arguments.append(argument)
         if len(arguments) > _MOST_ARGUMENTS:
             raise AgiError(f"the request has more than {_MOST_ARGUMENTS} arguments")
@@ -59,6 +61,7 @@ def _values(opening: bytes) -> Mapping[str, str]:
     except UnicodeDecodeError:
         raise AgiError("the request is not UTF-8") from None
     values: dict[str, str] = {}
+    is_argument = False
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name.startswith("agi_"):
@@ -66,6 +69,9 @@ def _values(opening: bytes) -> Mapping[str, str]:
         # A number or name with a line break in it, which a caller can send, would be lines of its own.
         if name in values:
             raise AgiError(f"the request has {name} twice")
+        if is_argument and not name.startswith(_ARGUMENT):
+            raise AgiError("the request has an argument that is not at its end")
+        is_argument = name.startswith(_ARGUMENT)
         values[name] = value.strip()
     return values
 

@@ -1,12 +1,13 @@
 """A connection until it is known whether, and when, it is worth reading.
 
-Whoever was locked out for guessing, or is refused all the time, may send thousands of requests: each gets an
-answer that costs next to nothing, or waits unread.
+Whoever was locked out for guessing, is refused all the time, or asks all the time for what anybody gets, may
+send thousands of requests: each gets an answer that costs next to nothing, or waits unread.
 """
 
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final, cast
@@ -22,6 +23,8 @@ from controller.clock import Clock
 CONTENT_TYPE: Final = "application/json;charset=UTF-8"
 PROVEN: Final = web.RequestKey("proven", str)
 """Key under which a request keeps the app that it has proved to be from."""
+OPEN: Final = web.RequestKey("open", bool)
+"""Key under which a request notes that anybody is answered so, who need not prove anything."""
 
 _LOCKED_PATIENCE = 2.0
 """Seconds in which the request of a locked address must come."""
@@ -34,9 +37,19 @@ _LONGEST_HANDLER = 0.0005
 _END = b"\r\n\r\n"
 _FORWARDED = re.compile(rb"^X-Forwarded-For:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _CLAIM = re.compile(rb'^X-(?:AKSK|WSSE):[^\r\n]*?Username\s*=\s*"([^"\r\n]*)"', re.IGNORECASE | re.MULTILINE)
-_HEALTH = re.compile(rb"GET /(?:healthz|readyz)[ ?]")
+_HEALTH = re.compile(rb"GET (/healthz|/readyz)[ ?]")
+HEALTH_LASTS: Final = 1.0
+"""Seconds for which whoever asks all the time is told the same."""
 _LOCKABLE = re.compile(rb"POST (?!/api/)")
 """Calls are asked for with POST; health checks, the documentation and the management API stay."""
+
+
+@dataclass
+class _Health:
+    """An answer, and when there was last a look."""
+
+    answer: bytes
+    looked_at: float
 
 
 class Gate:
@@ -58,6 +71,7 @@ class Gate:
         self._remote = remote
         self._clock = clock
         self.pacer = pacer
+        self._health: dict[bytes, _Health] = {}
         self.held: set[Entrance] = set()
         """Connections that are looked at or have to wait."""
 
@@ -93,16 +107,33 @@ class Gate:
                 return told()
         return _TURNED_AWAY
 
+    def health(self, path: bytes) -> bytes | None:
+        """What was answered there just now; None: it is time to look again."""
+        known, now = self._health.get(path), asyncio.get_running_loop().time()
+        if known is None or now - known.looked_at > HEALTH_LASTS:
+            if known is not None:
+                known.looked_at = now
+            return None
+        return known.answer
+
+    def remember_health(self, path: str, status: HTTPStatus, body: Mapping[str, object]) -> None:
+        """Somebody was told how it is."""
+        told = answer_bytes(status, CONTENT_TYPE, json.dumps(body).encode(), {})
+        self._health[path.encode()] = _Health(told, asyncio.get_running_loop().time())
+
     def answered(
         self,
-        request: web.BaseRequest,
+        request: web.Request,
         turn: Turn | None,
         status: int,
         app: str | None,
         seconds: float,
     ) -> None:
-        """A request was answered; `app` is whose it is, if that was proved. Our own faults refuse nobody."""
-        if 400 <= status < 500:
+        """A request was answered; `app` is whose it is, if that was proved. Our own faults refuse nobody.
+
+        What anybody is answered is paced like a refusal: a flood of either holds up calls.
+        """
+        if 400 <= status < 500 or request.get(OPEN, False):
             cost = _CONNECTION_COSTS + min(seconds, _LONGEST_HANDLER)
             self.pacer.refused(self._remote.address(request), app, cost, turn)
         elif app is not None:
@@ -153,16 +184,25 @@ class Entrance(asyncio.Protocol):
         address = self._gate.address(self._peer, head)
         if self._gate.is_locked(address):
             self._refuse_locked()
-        elif _HEALTH.match(head):
-            self._let_in()
         else:
             self._turn = self._gate.enter(address, head)
-            if self._turn is None:
+            health = _HEALTH.match(head)
+            if health and (self._turn is None or self._turn.delay):
+                self._tell_health(health[1])
+            elif self._turn is None:
                 self._answer(self._gate.refusal(head))
             elif self._turn.delay:
                 self._wait(self._turn.delay)
             else:
                 self._let_in()
+
+    def _tell_health(self, path: bytes) -> None:
+        """Whoever watches us is answered, however often somebody at their address asks."""
+        told = self._gate.health(path)
+        if told is None:
+            self._let_in()
+        else:
+            self._answer(told)
 
     def _refuse_locked(self) -> None:
         if _LOCKABLE.match(self._received):

@@ -4,11 +4,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
-from controller.api.entrance import CONTENT_TYPE, PROVEN, Gate
+from controller.api.entrance import CONTENT_TYPE, OPEN, PROVEN, Gate
 from controller.api.listener import arrived, turn_of
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request, written
@@ -73,15 +74,20 @@ def make_app(
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body)
     app.add_routes(_patient(route) for route in routes)
 
-    async def live(_request: web.Request) -> web.Response:
-        return web.json_response({"live": True})
+    def health(request: web.Request, status: HTTPStatus, told: Mapping[str, object]) -> web.Response:
+        request[OPEN] = True
+        gate.remember_health(request.path, status, told)
+        return web.json_response(told, status=status)
+
+    async def live(request: web.Request) -> web.Response:
+        return health(request, HTTPStatus.OK, {"live": True})
 
     async def readiness(request: web.Request) -> web.Response:
         state = await ready()
         told: dict[str, object] = {"ready": state.is_ready}
         if "verbose" in request.query:
             told["parts"] = dict(state.parts)
-        return web.json_response(told, status=200 if state.is_ready else 503)
+        return health(request, HTTPStatus.OK if state.is_ready else HTTPStatus.SERVICE_UNAVAILABLE, told)
 
     app.add_routes([web.get("/healthz", live), web.get("/readyz", readiness)])
     return app

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from controller.api.entrance import OPEN
 from controller.console.libraries import bundled
 
 _OURS: Final = Path(__file__).parent / "static"
@@ -45,6 +46,7 @@ class Assets:
 
     async def serve(self, request: web.Request) -> web.Response:
         """The file that a path names."""
+        request[OPEN] = True
         found = self._assets.get(request.match_info["name"])
         if found is None or found.digest != request.match_info["digest"]:
             return web.Response(status=404, text="There is no such file")

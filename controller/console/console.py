@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
+from controller.api.entrance import OPEN
 from controller.api.listener import arrived
 from controller.api.remote import Remote
 from controller.console.arriving import arriving
@@ -70,6 +71,7 @@ class Console:
     def _handler(self, page: Page) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             visit = await self._visit(request)
+            request[OPEN] = visit.actor is None
             try:
                 if visit.actor is None and not page.is_open:
                     raise NotAuthenticated
@@ -99,6 +101,7 @@ class Console:
                 log.exception("A page failed", extra={"path": page.path})
                 answer = visit.render("problem.html", problem=Problem(), status=500)
             if visit.new_session is not None:
+                request[OPEN] = False
                 lifetime = timedelta(hours=visit.services.settings.management.session_hours)
                 self._identity.set_cookie(answer, request, visit.new_session, lifetime)
             if not answer.prepared:

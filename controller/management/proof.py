@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from controller.management.context import Context
+from controller.management.passwords import TooManyAtOnce
 from controller.management.problems import Problem, TooManyAttempts, wrong_field
 from controller.management.second_factor import step_of
 from controller.rules.passwords import fault_of
 from controller.settings import ManagementSettings
 from controller.store.management_tables import User
+
+_BUSY = 5
+"""Seconds after which somebody who was not listened to may try again."""
 
 
 def check_pace(ctx: Context, login: str) -> None:
@@ -17,12 +21,23 @@ def check_pace(ctx: Context, login: str) -> None:
         raise TooManyAttempts(retry_after=wait)
 
 
+async def is_right(ctx: Context, login: str, kept: str | None, password: str) -> bool:
+    """Whether it is the login's password, of which `kept` is kept; None: nobody has that login.
+
+    Who asks counts a wrong one before anything else is awaited. Raises TooManyAttempts.
+    """
+    check_pace(ctx, login)
+    try:
+        return await ctx.services.passwords.matches(kept, password, lambda: check_pace(ctx, login))
+    except TooManyAtOnce:
+        raise TooManyAttempts("Too many log in at this moment", retry_after=_BUSY) from None
+
+
 async def prove(ctx: Context, password: str, field: str = "password") -> User:
     """Who asks, if that is their password. Raises TooManyAttempts, or Invalid for the field."""
     me, services = ctx.user, ctx.services
-    check_pace(ctx, me.login)
     user = await ctx.read(lambda session: session.get_one(User, me.user_id))
-    if not await services.passwords.matches(user.password_hash, password):
+    if not await is_right(ctx, me.login, user.password_hash, password):
         services.throttle.failed(ctx.address, me.login)
         raise wrong_field(field, "is wrong")
     return user

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from controller.api.entrance import OPEN
 from controller.api.remote import Remote
 from controller.observability.metrics import CONTENT_TYPE
 from controller.observability.room import Observability
@@ -20,6 +21,7 @@ def metrics_routes(
     async def scrape(request: web.Request) -> web.Response:
         if not is_within(remote.address(request), tuple(settings.allowed_networks)):
             raise web.HTTPNotFound
+        request[OPEN] = True
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     return [web.get("/metrics", scrape)]

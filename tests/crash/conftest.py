@@ -9,6 +9,7 @@ import pytest
 
 from controller.settings import DatabaseSettings, PushSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
+from testbed.postgresql import running_postgresql
 from tests.crash.faults import Names
 from tests.crash.mounts import have_own_mounts, small_disk
 from tests.crash.world import World, opened_world
@@ -30,13 +31,16 @@ def own_mounts() -> bool:
 
 @pytest.fixture
 async def world(tmp_path: Path, program: AsteriskProgram, own_mounts: bool) -> AsyncIterator[StartWorld]:
-    """`await world(needs)`: one that needs a "disk" or "names" of its own, "few attempts", or nothing."""
+    """`await world(needs)`: with a "disk", "names" or "postgresql" of its own, "few attempts", or nothing."""
     async with AsyncExitStack() as stack:
 
         async def start(needs: str = "", **changes: Any) -> World:
             if needs in ("disk", "names") and not own_mounts:
                 pytest.skip("a file system or names of its own: only root can have mounts of its own")
-            names, sections = None, dict(changes.pop("sections", {}))
+            names, postgresql, sections = None, None, dict(changes.pop("sections", {}))
+            if needs == "postgresql":
+                # It is to lose nothing that it said it had: this one writes as in earnest.
+                postgresql = stack.enter_context(running_postgresql(durable=True))
             if needs == "disk":
                 stack.enter_context(small_disk(tmp_path / "disk", _DISK))
                 sections["database"] = DatabaseSettings(url=f"sqlite:///{tmp_path}/disk/voicecall.db")
@@ -46,7 +50,9 @@ async def world(tmp_path: Path, program: AsteriskProgram, own_mounts: bool) -> A
                 names = Names(tmp_path)
                 await stack.enter_async_context(names.in_force())
             return await stack.enter_async_context(
-                opened_world(tmp_path, program, names=names, sections=sections, **changes)
+                opened_world(
+                    tmp_path, program, names=names, postgresql=postgresql, sections=sections, **changes
+                )
             )
 
         yield start

@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import psycopg
+
+from controller.store.database import WRITERS_TURN
+from testbed.postgresql import RunningPostgresql
 from testbed.push_receiver import CloseConnection, Hang, Reply
 from tests.crash.invariants import database_files
 from tests.crash.mounts import replaced
@@ -75,6 +79,52 @@ async def database_unwritable(world: World, seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+async def postgresql_killed(world: World, seconds: float) -> None:
+    """SIGKILL to the server and all that serve its connections; it comes back and replays its log."""
+    server = _server(world)
+    await asyncio.to_thread(server.kill)
+    try:
+        world.link.release()
+        await asyncio.sleep(seconds)
+    finally:
+        await asyncio.to_thread(server.start)
+
+
+async def database_and_controller_killed(world: World) -> None:
+    """A machine with both of them is gone, and comes back."""
+    server = _server(world)
+    await asyncio.to_thread(server.kill)
+    await world.kill_controller()
+    world.link.release()
+    await asyncio.to_thread(server.start)
+    await world.start_controller()
+
+
+async def postgresql_stopped(world: World, seconds: float) -> None:
+    """SIGSTOP to all of its processes: connections stay, and nothing comes of them."""
+    server = _server(world)
+    server.send(signal.SIGSTOP)
+    try:
+        world.link.release()
+        await asyncio.sleep(seconds)
+    finally:
+        server.send(signal.SIGCONT)
+
+
+async def postgresql_locked(world: World, seconds: float) -> None:
+    """Somebody else has the turn to write."""
+    address = world.home.settings.database_url.replace("+psycopg", "")
+    async with await psycopg.AsyncConnection.connect(address) as other:
+        await other.execute("SELECT pg_advisory_xact_lock(%s)", [WRITERS_TURN])
+        world.link.release()
+        await asyncio.sleep(seconds)
+
+
+def _server(world: World) -> RunningPostgresql:
+    assert world.postgresql is not None
+    return world.postgresql
 
 
 async def disk_full(world: World, seconds: float) -> None:

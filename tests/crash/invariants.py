@@ -43,7 +43,7 @@ def faults(world: World) -> list[str]:
     rows = world.sql("select session_id, id, ended_at, state_code from call")
     cdrs = defaultdict(list)
     for call, record in world.sql("select call_id, record from cdr"):
-        cdrs[call].append(json.loads(record))
+        cdrs[call].append(record if isinstance(record, dict) else json.loads(record))
     entries = defaultdict(list)
     for call, sequence, kind, leg in world.sql("select call_id, sequence, kind, leg from timeline_entry"):
         entries[call].append((sequence, kind, leg))

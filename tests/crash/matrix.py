@@ -29,7 +29,7 @@ class Row:
     outlives: frozenset[str]
     soon: bool = True
     needs: str = ""
-    """A disk or names of its own, or that CDRs are filed after a few attempts."""
+    """A disk, names or a PostgreSQL of its own, or that CDRs are filed after a few attempts."""
 
     def __str__(self) -> str:
         return self.name
@@ -53,6 +53,18 @@ ROWS = (
     Row("the database is locked for 4 s", _for(faults.database_locked, 4), ALL),
     Row("the database can't be written for 3 s", _for(faults.database_unwritable, 3), ALL),
     Row("the disk is full for 3 s", _for(faults.disk_full, 3), ALL, needs="disk"),
+    Row("PostgreSQL is killed for 1 s", _for(faults.postgresql_killed, 1), ALL, needs="postgresql"),
+    Row("PostgreSQL is killed for 8 s", _for(faults.postgresql_killed, 8), ALL, needs="postgresql"),
+    Row(
+        "PostgreSQL and the controller are killed",
+        faults.database_and_controller_killed,
+        TALKS,
+        needs="postgresql",
+    ),
+    Row("PostgreSQL is stopped for 4 s", _for(faults.postgresql_stopped, 4), ALL, needs="postgresql"),
+    Row(
+        "PostgreSQL is locked for 4 s", _for(faults.postgresql_locked, 4), ALL, soon=False, needs="postgresql"
+    ),
     Row("the receiver is dead for 3 s", _for(faults.receiver_dead, 3), ALL),
     Row("the receiver hangs for 3 s", _for(faults.receiver_hangs, 3), ALL, soon=False),
     Row("the receiver is dead for hours", faults.receiver_given_up, ALL, needs="few attempts"),

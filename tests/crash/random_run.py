@@ -39,19 +39,27 @@ async def _terminated(world: World, _random: Random) -> None:
     await world.start_controller()
 
 
-FAULTS: tuple[tuple[str, int, Fault], ...] = (
+_EVERYWHERE: tuple[tuple[str, int, Fault], ...] = (
     ("controller killed", 3, _plain(faults.controller_killed)),
     ("controller terminated", 1, _terminated),
     ("Asterisk killed", 2, _plain(faults.asterisk_killed)),
     ("both killed", 1, _plain(faults.both_killed)),
     ("link silent", 3, _lasting(faults.link_silent, 0.2, 4.0)),
     ("Asterisk stopped", 3, _lasting(faults.asterisk_stopped, 0.2, 4.0)),
-    ("database locked", 2, _lasting(faults.database_locked, 0.2, 2.0)),
-    ("database unwritable", 2, _lasting(faults.database_unwritable, 0.2, 2.0)),
     ("receiver dead", 2, _lasting(faults.receiver_dead, 0.2, 2.0)),
     ("receiver hangs", 2, _lasting(faults.receiver_hangs, 0.2, 2.0)),
 )
 """Name, weight, what it does."""
+_ON_SQLITE: tuple[tuple[str, int, Fault], ...] = (
+    ("database locked", 2, _lasting(faults.database_locked, 0.2, 2.0)),
+    ("database unwritable", 2, _lasting(faults.database_unwritable, 0.2, 2.0)),
+)
+_ON_POSTGRESQL: tuple[tuple[str, int, Fault], ...] = (
+    ("database killed", 3, _lasting(faults.postgresql_killed, 0.2, 4.0)),
+    ("database stopped", 2, _lasting(faults.postgresql_stopped, 0.2, 4.0)),
+    ("database locked", 2, _lasting(faults.postgresql_locked, 0.2, 2.0)),
+    ("database and controller killed", 1, _plain(faults.database_and_controller_killed)),
+)
 
 
 @dataclass
@@ -80,12 +88,13 @@ async def run(
 ) -> Result:
     """`number` faults. Its schedule is the seed's; how the processes meet it is theirs."""
     random, result = Random(seed), Result(seed)
+    known = _EVERYWHERE + (_ON_SQLITE if world.postgresql is None else _ON_POSTGRESQL)
     while not result.wrong and (left := number - result.faults.total()) > 0:
         load = asyncio.create_task(_load(world, Random(random.random()), result))
         try:
             for _ in range(min(left, _CHECKED_EVERY)):
                 await asyncio.sleep(random.uniform(0.1, 1.5))
-                ((name, _weight, strike),) = random.choices(FAULTS, [weight for _, weight, _ in FAULTS])
+                ((name, _weight, strike),) = random.choices(known, [weight for _, weight, _ in known])
                 then(name)
                 await strike(world, random)
                 result.faults[name] += 1

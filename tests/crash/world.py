@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import psycopg
 
-from controller.settings import CallSettings, PushSettings
+from controller.settings import CallSettings, DatabaseSettings, PushSettings
 from testbed.asterisk import AsteriskProgram, start_asterisk
 from testbed.client import (
     CALLNOTIFY,
@@ -24,6 +25,7 @@ from testbed.client import (
 )
 from testbed.controller_process import ControllerProcess, controller_process
 from testbed.platform import Platform, platform
+from testbed.postgresql import RunningPostgresql
 from testbed.push_receiver import PushReceiver
 from testbed.sounds import distinct_prompt
 from testbed.speech_server import SpeechServer
@@ -84,6 +86,8 @@ class World:
     link: Link
     names: "Names | None" = None
     """By which the receiver is known; None: by its address."""
+    postgresql: RunningPostgresql | None = None
+    """Where the database is; None: in a file."""
     controller: ControllerProcess | None = None
     accepted: dict[str, str] = field(default_factory=dict)
     """Session id -> what was asked for, of every request that was answered with success."""
@@ -181,6 +185,11 @@ class World:
 
     def sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of the controller's database, whoever else has it."""
+        if self.postgresql is not None:
+            with psycopg.connect(
+                self.home.settings.database_url.replace("+psycopg", ""), autocommit=True
+            ) as connection:
+                return connection.execute(query.replace("?", "%s").encode(), values).fetchall()
         path = self.home.settings.database_url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
             return database.execute(query, values).fetchall()
@@ -188,7 +197,7 @@ class World:
     async def until(self, session: str, kind: str, leg: str | None, timeout: float = 40) -> None:
         """Wait until a call has come so far as its timeline tells."""
         wanted = (session.partition("@")[0], kind, leg)
-        query = "select 1 from timeline_entry where call_id = ? and kind = ? and leg is ?"
+        query = "select 1 from timeline_entry where call_id = ? and kind = ? and leg is not distinct from ?"
         async with asyncio.timeout(timeout):
             while not self.sql(query, *wanted):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
@@ -234,10 +243,15 @@ async def opened_world(
     program: AsteriskProgram,
     *,
     names: "Names | None" = None,
+    postgresql: RunningPostgresql | None = None,
     sections: Mapping[str, Any] | None = None,
     node: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[World]:
     """A world whose controller runs. A silent connection is dead after 1.5 s in it, a command after 2 s."""
+    database = {}
+    if postgresql is not None:
+        await asyncio.to_thread(postgresql.create, "crash")
+        database = {"database": DatabaseSettings(url=postgresql.url("crash"))}
     async with AsyncExitStack() as stack:
         speech = await stack.enter_async_context(SpeechServer.start())
         receiver = await stack.enter_async_context(PushReceiver.start())
@@ -249,6 +263,7 @@ async def opened_world(
                     "calls": CALLS,
                     "speech": speech.settings,
                     "pushes": PushSettings(timeout=1, cdr_attempts=500, cdr_interval=1),
+                    **database,
                     **(sections or {}),
                 },
                 {"heartbeat": 1.0, "command_timeout": 2.0, **(node or {})},
@@ -263,7 +278,7 @@ async def opened_world(
         )
         asterisk = home.settings.asterisk.model_copy(update={"ari_url": f"http://127.0.0.1:{link.port}"})
         home.settings = home.settings.model_copy(update={"asterisk": asterisk})
-        world = World(home, receiver, speech, link, names)
+        world = World(home, receiver, speech, link, names, postgresql)
         stack.push_async_callback(lambda: world.home.asterisk.stop())
         stack.push_async_callback(world.stop_controller)
         await world.start_controller()

@@ -176,6 +176,24 @@ async def test_E1_given_a_called_number_with_line_breaks_when_called_then_it_smu
     ] == [True]
 
 
+@pytest.mark.requirement("A4.3", "E1")
+async def test_A4_3_given_a_caller_s_number_with_line_breaks_when_called_then_it_names_nobody_else_to_call(
+    trunk: StartTrunk, caplog: pytest.LogCaptureFixture
+) -> None:
+    controller = Controller()
+    t = await trunk(controller, "voicecall-notify")
+    port = t.asterisk.configuration.sip_port
+
+    # The notification's third argument, which the dialplan leaves out, is the number to call.
+    call = await t.phone.dial(f"sip:s@127.0.0.1:{port}", caller=f"{CALLER}%0Aagi_arg_3%3A%20%2B8613900002222")
+    await call.ended(timeout=15)
+
+    assert controller.asked == []
+    assert [str(vars(record).get("error")) for record in caplog.records if "script" in record.msg] == [
+        "the request has an argument that is not at its end"
+    ]
+
+
 async def test_given_the_example_of_a_route_when_a_number_is_dialled_then_it_goes_where_the_controller_says(
     trunk: StartTrunk,
 ) -> None:

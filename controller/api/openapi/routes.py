@@ -7,6 +7,7 @@ from functools import cache
 
 from aiohttp import web
 
+from controller.api.entrance import OPEN
 from controller.api.openapi.page import page
 from controller.api.openapi.schemas import Json
 
@@ -27,10 +28,12 @@ def documentation_routes(document: Callable[[], Json], prefix: str = "") -> list
     def html() -> str:
         return page(document())
 
-    async def for_programs(_request: web.Request) -> web.Response:
+    async def for_programs(request: web.Request) -> web.Response:
+        request[OPEN] = True
         return web.Response(text=await asyncio.to_thread(text), content_type="application/json")
 
-    async def for_people(_request: web.Request) -> web.Response:
+    async def for_people(request: web.Request) -> web.Response:
+        request[OPEN] = True
         made = await asyncio.to_thread(html)
         return web.Response(text=made, content_type="text/html", headers=_HEADERS)
 

@@ -9,7 +9,7 @@ from controller.management.models import Input, View
 from controller.management.operations import Operations
 from controller.management.passwords import csrf_token, digest, new_session
 from controller.management.problems import NotAuthenticated, TooManyAttempts
-from controller.management.proof import check_new_password, check_pace, prove, step_shown
+from controller.management.proof import check_new_password, is_right, prove, step_shown
 from controller.management.roles import Actor, Role, Scope
 from controller.management.second_factor import CODE, is_demanded
 from controller.rules.roles import LONGEST_PASSWORD, SHORTEST_PASSWORD
@@ -78,10 +78,9 @@ async def log_in(ctx: Context, body: Login) -> SessionView:
     a while.
     """
     services, settings = ctx.services, ctx.services.settings.management
-    check_pace(ctx, body.login)
     user = await ctx.read(lambda session: people.user_with_login(session, body.login))
     kept = user.password_hash if user is not None and user.active else None
-    right = await services.passwords.matches(kept, body.password)
+    right = await is_right(ctx, body.login, kept, body.password)
     step = step_shown(ctx, user, body.code) if user is not None and user.has_second_factor else 0
     if user is None or not right or step is None:
         # Which of them is wrong is not told: a password that is right is worth a lot.

@@ -1,11 +1,16 @@
 """Logging in: passwords, sessions, tokens, and what guessing leads to."""
 
+import asyncio
+import os
+import threading
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from http.cookies import Morsel
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from service.management.world import ALPHA, BETA, OPERATOR, Reply, World, user_id
 
 from controller.management.passwords import Passwords
@@ -158,6 +163,40 @@ async def test_C1_given_too_many_wrong_passwords_when_the_right_one_comes_then_4
 
     assert (locked.status, locked.headers["Retry-After"]) == (429, "900")
     assert later.status == 201
+
+
+async def test_C1_given_guesses_made_at_once_when_too_many_were_wrong_then_the_rest_is_not_looked_at(
+    home: World,
+) -> None:
+    tried = await asyncio.gather(*(log_in(home, password=f"guess {number}") for number in range(30)))
+    right = await log_in(home)
+
+    # Two are looked at at a time: the second may have begun before the last of ten was wrong.
+    assert Counter(reply.status for reply in tried)[401] in (10, 11)
+    assert {reply.status for reply in tried} == {401, 429}
+    assert right.status == 429
+
+
+async def test_C1_given_more_logins_at_once_than_can_be_looked_at_when_one_comes_then_it_is_to_come_later(
+    home: World,
+) -> None:
+    replies = await asyncio.gather(*(log_in(home) for _ in range(80)))
+
+    refused = [reply for reply in replies if reply.status != 201]
+    assert 0 < len(refused) < len(replies)
+    assert {(reply.status, reply.headers["Retry-After"]) for reply in refused} == {(429, "5")}
+    assert (await log_in(home)).status == 201
+
+
+async def test_C1_given_passwords_when_looked_at_then_in_threads_that_let_calls_go_first() -> None:
+    class Hasher(PasswordHasher):
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            return str(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+
+    assert int(await Passwords(Hasher()).hash("x")) == min(before + 10, 19)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 async def test_C1_given_a_token_when_its_user_loses_the_role_then_the_token_does_too(here: World) -> None:

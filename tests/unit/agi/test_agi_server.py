@@ -63,6 +63,13 @@ class Client:
             self.send(f"200 result=1 ({nonce})\n" if "GET FULL" in command else "200 result=1\n")
         return found[1:]
 
+    async def refused(self) -> bool:
+        """The server has closed the connection and set nothing, though its commands were answered."""
+        try:
+            return await self.commands() == []
+        except ConnectionError:
+            return True
+
     async def closed(self) -> bool:
         """The server has closed the connection, after at most one command."""
         async with asyncio.timeout(5):
@@ -126,6 +133,9 @@ GARBAGE: dict[str, bytes] = {
         "extension: 100", "extension: 1\nagi_network_script: notify"
     ).encode(),
     "an_argument_given_twice": OPENING.replace("callerid:", "callerid: x\nagi_arg_1: +1234\nagi_y:").encode(),
+    "an_argument_among_the_headers": OPENING.replace(
+        "callerid: ", f"callerid: x\nagi_arg_2: {NUMBER}\nagi_calleridname: "
+    ).encode(),
     "too_many_arguments": OPENING.replace(
         "\n\n", "".join(f"\nagi_arg_{n}: x" for n in range(2, 12)) + "\n\n"
     ).encode(),
@@ -138,7 +148,7 @@ async def test_given_garbage_when_it_arrives_then_it_is_cut_off_and_others_are_s
 ) -> None:
     async with visit(door) as client:
         client.send(GARBAGE[what])
-        assert await client.closed()
+        assert await client.refused()
 
     assert len(await ask(door)) == 2
 
@@ -168,6 +178,29 @@ async def test_given_a_request_with_a_smuggled_end_when_it_arrives_then_nothing_
         assert await client.closed()
 
     assert asked == []
+
+
+async def test_given_a_caller_who_smuggles_in_the_number_to_call_when_it_arrives_then_nobody_is_called() -> (
+    None
+):
+    called: list[str] = []
+
+    async def noted(number: PhoneNumber, app_key: str, sound: str) -> str:
+        called.append(number.e164)
+        return "session-1"
+
+    plain = OPENING.replace("script: route", "script: notify").replace(
+        f"agi_arg_1: {NUMBER}", "agi_arg_1: app\nagi_arg_2: sound"
+    )
+    smuggled = plain.replace("agi_callingpres", "agi_arg_3: +8613900002222\nagi_callingpres")
+    async with agi_server(Abilities(inbound, route, noted), limits=QUICK) as url:
+        async with visit(url) as client:
+            client.send(smuggled)
+            assert await client.refused()
+        assert called == []
+        await ask(url, plain)
+
+    assert called == [NUMBER]
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from controller.api import pacing
-from controller.api.entrance import PROVEN, Gate
+from controller.api import entrance, pacing
+from controller.api.entrance import OPEN, PROVEN, Gate
 from controller.api.listener import listening
 from controller.api.pacing import Pacer
 from controller.api.remote import Remote
-from controller.api.server import always_ready, make_app
+from controller.api.server import Readiness, make_app
 from controller.api.wire.authentication import Lockout
 from controller.api.wire.results import WireError
 from controller.clock import SystemClock
@@ -37,6 +37,8 @@ class House:
             self.lockout, self.pacer, Remote(settings.trusted_proxies), self.clock, settings.read_timeout
         )
         self.url = ""
+        self.works = True
+        self.shown = self.looked = 0
 
     async def handle(self, request: web.Request) -> web.Response:
         """Apps are who they say they are; "bad" in the body is refused."""
@@ -46,6 +48,16 @@ class House:
         if b"bad" in await request.read():
             raise WireError("1010002", "bad")
         return web.json_response({"resultcode": "0"})
+
+    async def show(self, request: web.Request) -> web.Response:
+        """A page for anybody."""
+        request[OPEN] = True
+        self.shown += 1
+        return web.Response(text="page")
+
+    async def how_it_is(self) -> Readiness:
+        self.looked += 1
+        return Readiness({"database": self.works})
 
     async def ask(
         self,
@@ -84,7 +96,8 @@ class House:
 async def house(settings: HttpSettings | None = None) -> AsyncIterator[House]:
     settings = settings or HttpSettings(port=0, read_timeout=5)
     made = House(settings)
-    app = make_app([web.post("/call", made.handle)], always_ready, settings, made.gate)
+    routes = [web.post("/call", made.handle), web.get("/page", made.show)]
+    app = make_app(routes, made.how_it_is, settings, made.gate)
     async with listening(app, settings, made.gate) as listener:
         made.url = listener.url
         yield made
@@ -94,6 +107,7 @@ async def house(settings: HttpSettings | None = None) -> AsyncIterator[House]:
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some twenty refusals fill a bucket, so that tests are quick."""
     monkeypatch.setattr(pacing, "BURST", 0.01)
+    monkeypatch.setattr(entrance, "HEALTH_LASTS", 0.2)
 
 
 @pytest.mark.requirement("A4.5")
@@ -163,6 +177,58 @@ async def test_given_a_source_that_is_turned_away_when_health_is_asked_for_then_
 
     assert call.startswith(b"HTTP/1.1 429")
     assert health.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.requirement("A4.5")
+async def test_A4_5_given_a_page_for_anybody_when_it_is_flooded_then_only_who_floods_is_turned_away() -> None:
+    async with house(TRUSTED) as it:
+        answers = await it.flood("", forwarded="192.0.2.1", first="GET /page")
+        other = await it.ask(forwarded="192.0.2.2", app="good")
+
+    turned_away = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429")]
+    assert it.shown == len(answers) - len(turned_away)
+    assert turned_away
+    assert other.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.requirement("A4.5")
+async def test_A4_5_given_an_app_whose_requests_are_done_when_it_asks_all_the_time_then_it_never_waits() -> (
+    None
+):
+    async with house() as it:
+        answers = await it.flood("good", app="good")
+
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_given_somebody_who_floods_health_when_asked_for_then_each_is_told_and_few_looks_are_taken(
+    path: str,
+) -> None:
+    async with house() as it:
+        it.works = False
+        wanted = b"HTTP/1.1 200" if path == "/healthz" else b"HTTP/1.1 503"
+        for _ in range(60):
+            first = await it.ask("", first=f"GET {path}")
+        looked = it.looked
+        answers = await it.flood("", first=f"GET {path}")
+
+    assert all(answer.startswith(wanted) for answer in answers)
+    assert {answer.partition(b"\r\n\r\n")[2] for answer in answers} == {first.partition(b"\r\n\r\n")[2]}
+    assert it.looked - looked < len(answers) / 5
+
+
+async def test_given_somebody_who_floods_readiness_when_it_changes_then_they_are_told() -> None:
+    async with house() as it:
+        await it.ask("", first="GET /readyz")
+        it.pacer.refused("127.0.0.1", None, 1.0, None)
+        before = await it.ask("", first="GET /readyz")
+        it.works = False
+        async with asyncio.timeout(3):
+            while b"true" in await it.ask("", first="GET /readyz"):
+                it.pacer.refused("127.0.0.1", None, 0.001, None)
+
+    assert b"true" in before
 
 
 async def test_given_a_source_with_refusals_when_its_request_comes_in_pieces_then_it_is_read_whole() -> None:
