@@ -23,6 +23,8 @@ from controller.clock import Clock
 CONTENT_TYPE: Final = "application/json;charset=UTF-8"
 PROVEN: Final = web.RequestKey("proven", str)
 """Key under which a request keeps the app that it has proved to be from."""
+STARTED: Final = web.RequestKey("started", str)
+"""Key under which a request keeps the session of the call that it started."""
 
 _LOCKED_PATIENCE = 2.0
 """Seconds in which the request of a locked address must come."""
