@@ -62,8 +62,9 @@ demo-compose: setup ## Three calls on the bench of docker-compose.yml, which mus
 demo-compose-wide: setup ## Three calls on the bench of docker-compose.wide.yml, then again without one controller and one node
 	@$(BIN)/python -m testbed.demo.compose_wide
 
-alerts: setup ## The alert rules and the board, as Prometheus reads them
+alerts: setup ## The alert rules and the board, as Prometheus reads them and Grafana types them
 	@scripts/setup-promtool
+	@scripts/setup-grafana-types
 	@$(BIN)/pytest tests/unit/observability/test_alerts.py
 
 browser: setup ## The console in a real browser, as people use it
