@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose demo-compose-wide alerts conformance listening run check
 .PHONY: crash crash-long crash-random soak
-.PHONY: replay record-replays pictures service-postgres integration-postgres bench bench-wide bench-stored requirements result-codes migration format
+.PHONY: replay record-replays pictures service-postgres integration-postgres bench bench-wide bench-stored requirements result-codes migration pins format
 
 BIN := .venv/bin
 
@@ -62,8 +62,9 @@ demo-compose: setup ## Three calls on the bench of docker-compose.yml, which mus
 demo-compose-wide: setup ## Three calls on the bench of docker-compose.wide.yml, then again without one controller and one node
 	@$(BIN)/python -m testbed.demo.compose_wide
 
-alerts: setup ## The alert rules and the board, as Prometheus reads them
+alerts: setup ## The alert rules and the board, as Prometheus reads them and Grafana types them
 	@scripts/setup-promtool
+	@scripts/setup-grafana-types
 	@$(BIN)/pytest tests/unit/observability/test_alerts.py
 
 browser: setup ## The console in a real browser, as people use it
@@ -130,6 +131,9 @@ check: setup ## Format, lint, strict types, import rules, vulnerable packages, d
 		|| { echo "docs/reference/openapi.json is out of date"; exit 1; }
 	@$(BIN)/voicecall reference management-openapi | diff docs/reference/management-openapi.json - \
 		|| { echo "docs/reference/management-openapi.json is out of date"; exit 1; }
+
+pins: setup ## The versions that the controller's image has: the newest that pyproject.toml admits
+	@$(BIN)/python scripts/pins.py
 
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix --select I .

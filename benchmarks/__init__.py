@@ -7,5 +7,6 @@ what is wide; `fake_nodes` gives them controllers without Asterisk.
 - What is measured: `services`, one description each. Who is under load: `bare`, `product`.
 - How: `load` is a trial, what it must be to count, and the search for the highest rate; `usage` tells who
   used the processor.
-- Around it: `far_ends` are the phones, `customer` asks over HTTP, `sink` takes the pushes, `listener` hears.
+- Around it: `stored_calls` are those of two months, `far_ends` the phones, `customer` asks over HTTP, `sink`
+  takes the pushes, `listener` hears.
 """

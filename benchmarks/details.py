@@ -9,22 +9,16 @@ import argparse
 import asyncio
 import contextlib
 import json
-import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from pathlib import Path
-from random import Random
 from statistics import median
 from typing import Any
 
-import psycopg
 import uvloop
-from psycopg import sql
 from sqlmodel import Session
 
+from benchmarks import stored_calls
+from benchmarks.stored_calls import APPS, DAYS, NEWEST, NOT_ANSWERED, StoredCalls
 from controller.clock import SystemClock
 from controller.details.archive import CallArchive
 from controller.details.index import CallIndex, opened_index
@@ -33,156 +27,17 @@ from controller.store.call_filter import CallFilter
 from controller.store.calls import accept_call, end_call
 from controller.store.database import Database
 from controller.store.limits import Limits
-from controller.store.schema import migrate
 from controller.store.tables import Service
-from testbed.postgresql import RunningPostgresql, running_postgresql
 
-CALLS = 1_000_000
-_DAYS = 62
-_APPS = 40
 _ROUNDS = 150
-_NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
-_MOBILE = ("138", "139", "150", "177", "186")
-_RESULTS = (0, 8101, 8102, 8103, 8008, 8001)
-_SHARES = (60, 15, 10, 8, 5, 2)
-_CHUNK = 20_000
 _BLOCKS, _BLOCK_SECONDS, _WORKERS = 8, 4.0, 16
 _RATE = 100.0
-
-_ANSWERED = {"dialled": None, "ringing": None, "answered": "2026-11-01T00:00:00Z"}
-_NOT = {**_ANSWERED, "answered": None}
-
-
-def _account(app: int) -> str:
-    return f"account{app // 4}"
-
-
-def _service(app: int) -> str:
-    return ("notification", "verification", "callback")[app % 3]
-
-
-_CALL_COLUMNS = (
-    "id, session_id, account_id, app_key, service, display_number, callee, addressee, accepted_at, ended_at, "
-    "state_code, controller, node, push_profile"
-)
-
-
-def generate_in_postgresql(server: RunningPostgresql, calls: int) -> str:
-    """The same calls as `generate` makes, unless they are there; returns the database's address."""
-    if server.has("bench"):
-        return server.url("bench")
-    server.drop("making")
-    server.create("making")
-    migrate(server.url("making"))
-    with psycopg.connect(host=str(server.directory), dbname="making", user="voicecall") as connection:
-        for app in range(_APPS):
-            connection.execute(
-                "INSERT INTO account (id, name, active) VALUES (%s, '', true) ON CONFLICT DO NOTHING",
-                (_account(app),),
-            )
-            connection.execute(
-                "INSERT INTO app (key, account_id, name, service, secret, active, recording, max_calls, "
-                "push_profile, webhook_secrets, quality_inspection) "
-                "VALUES (%s, %s, '', %s, 'secret', true, false, 100, 'compat', '[]', false)",
-                (f"app{app}", _account(app), _service(app)),
-            )
-        rows = _rows(calls)
-        cursor = connection.cursor()
-        while chunk := list(islice(rows, _CHUNK)):
-            with cursor.copy(f"COPY call ({_CALL_COLUMNS}) FROM STDIN") as copy:
-                for row in chunk:
-                    copy.write_row((*row, "host", "node1", "compat"))
-            with cursor.copy("COPY timeline_entry (call_id, sequence, at, kind, leg) FROM STDIN") as copy:
-                for row in chunk:
-                    for sequence, kind in enumerate(("accepted", "callout", "alerting", "disconnect")):
-                        copy.write_row((row[0], sequence, row[8], kind, "a"))
-            with cursor.copy("COPY cdr (call_id, app_key, ended_at, record) FROM STDIN") as copy:
-                for row in chunk:
-                    copy.write_row((row[0], row[3], row[9], _record(row)))
-        connection.commit()
-        connection.autocommit = True
-        connection.execute("VACUUM ANALYZE")
-    server.execute(sql.SQL("ALTER DATABASE making RENAME TO bench").format())
-    return server.url("bench")
-
-
-def generate(file: Path, calls: int) -> None:
-    """Calls of two months with four timeline entries and a CDR each; a few apps have most of them."""
-    url = f"sqlite:///{file}"
-    migrate(url)
-    with sqlite3.connect(file, isolation_level=None) as database:
-        database.execute("PRAGMA synchronous = OFF")
-        for app in range(_APPS):
-            database.execute(
-                "INSERT OR IGNORE INTO account (id, name, active) VALUES (?, '', 1)", (_account(app),)
-            )
-            database.execute(
-                "INSERT INTO app (key, account_id, name, service, secret, active, recording, max_calls, "
-                "push_profile, webhook_secrets) VALUES (?, ?, '', ?, 'secret', 1, 0, 100, 'compat', '[]')",
-                (f"app{app}", _account(app), _service(app)),
-            )
-        rows = _rows(calls)
-        while chunk := list(islice(rows, _CHUNK)):
-            database.execute("BEGIN")
-            database.executemany(
-                "INSERT INTO call (id, session_id, account_id, app_key, service, controller, node, "
-                "display_number, callee, addressee, push_profile, accepted_at, ended_at, state_code) "
-                "VALUES (?, ?, ?, ?, ?, 'host', 'node1', ?, ?, ?, 'compat', ?, ?, ?)",
-                chunk,
-            )
-            database.executemany(
-                "INSERT INTO timeline_entry (call_id, sequence, at, kind, leg) VALUES (?, ?, ?, ?, 'a')",
-                [
-                    (row[0], sequence, row[8], kind)
-                    for row in chunk
-                    for sequence, kind in enumerate(("accepted", "callout", "alerting", "disconnect"))
-                ],
-            )
-            database.executemany(
-                "INSERT INTO cdr (call_id, app_key, ended_at, record) VALUES (?, ?, ?, ?)",
-                [(row[0], row[3], row[9], _record(row)) for row in chunk],
-            )
-            database.execute("COMMIT")
-
-
-def _rows(calls: int) -> Iterator[tuple[Any, ...]]:
-    random = Random(5)
-    step = timedelta(days=_DAYS) / calls
-    at = _NEWEST - timedelta(days=_DAYS)
-    for number in range(calls):
-        at += step * random.uniform(0.01, 1.99)
-        app = min(int(random.expovariate(0.15)), _APPS - 1)
-        callee = f"+86{random.choice(_MOBILE)}{random.randrange(10**8):08}"
-        shown = f"+8657126880{app * 5 + random.randrange(5):03}"
-        callback = _service(app) == "callback"
-        first = f"+86{random.choice(_MOBILE)}{random.randrange(10**8):08}" if callback else callee
-        call_id = f"1200_{number % 50_000}_{random.getrandbits(32)}_{at:%Y%m%d%H%M%S}"
-        state_code = random.choices(_RESULTS, _SHARES)[0]
-        ended = at + timedelta(seconds=random.uniform(5, 90))
-        yield (
-            call_id,
-            f"{call_id}@callenabler1.voicecall.example",
-            _account(app),
-            f"app{app}",
-            _service(app),
-            shown,
-            first,
-            callee,
-            f"{at:%Y-%m-%d %H:%M:%S.%f}",
-            f"{ended:%Y-%m-%d %H:%M:%S.%f}",
-            state_code,
-        )
-
-
-def _record(row: tuple[Any, ...]) -> str:
-    leg = _ANSWERED if row[-1] == 0 else _NOT
-    return json.dumps({"first_leg": leg, "second_leg": leg, "callee": row[7], "display_number": row[5]})
 
 
 def filters(newest: datetime) -> dict[str, dict[str, Any]]:
     """Every filter and combinations, with parts that many calls have, few old ones, or none."""
-    old = newest - timedelta(days=_DAYS)
-    app, other, rare = "app0", "app7", f"app{_APPS - 2}"
+    old = newest - timedelta(days=DAYS)
+    app, other, rare = "app0", "app7", f"app{APPS - 2}"
     busy = frozenset({8102})
     return {
         "none": {},
@@ -229,11 +84,11 @@ def filters(newest: datetime) -> dict[str, dict[str, Any]]:
 
 
 async def _search(search: CallSearch) -> dict[str, dict[str, float]]:
-    seconds: dict[str, list[float]] = {name: [] for name in filters(_NEWEST)}
+    seconds: dict[str, list[float]] = {name: [] for name in filters(NEWEST)}
     worked: dict[str, list[float]] = {name: [] for name in seconds}
     # Round by round, so that no filter has a better moment than the others.
     for _ in range(_ROUNDS):
-        for name, conditions in filters(_NEWEST).items():
+        for name, conditions in filters(NEWEST).items():
             began, began_working = time.perf_counter(), time.process_time()
             await search.find(CallFilter(**conditions), of_account=None)
             seconds[name].append(time.perf_counter() - began)
@@ -331,7 +186,7 @@ class Calls:
             ended_at=now,
             state_code=0,
             last_entry=entry,
-            cdr={"first_leg": _NOT, "second_leg": _NOT},
+            cdr={"first_leg": NOT_ANSWERED, "second_leg": NOT_ANSWERED},
             app_key="app0",
             delivery=None,
         )
@@ -372,31 +227,10 @@ async def _archive(database: Database, index: CallIndex) -> Any:
             await task
 
 
-async def _data(folder: Path, calls: int, server: RunningPostgresql | None) -> str:
-    """Make the calls if there are none; returns the database's address."""
-    if server is not None:
-        return await asyncio.to_thread(generate_in_postgresql, server, calls)
-    file = folder / "voicecall.db"
-    if not file.exists():
-        await asyncio.to_thread(generate, file, calls)
-    return f"sqlite:///{file}"
-
-
-async def make(folder: Path, calls: int, server: RunningPostgresql | None) -> None:
-    """What takes long before anything can be measured; begun again, it goes on where it was."""
-    url = await _data(folder, calls, server)
-    async with Database(url) as database, opened_index(database, folder / "call-index.db") as index:
-        await index.catch_up()
-
-
-async def measure(folder: Path, calls: int, server: RunningPostgresql | None = None) -> dict[str, Any]:
+async def measure(stored: StoredCalls) -> dict[str, Any]:
     """Make the data if there is none, then search and write."""
-    file, index_file = folder / "voicecall.db", folder / "call-index.db"
-    url = await _data(folder, calls, server)
-    async with (
-        Database(url) as database,
-        opened_index(database, index_file) as index,
-    ):
+    url = await stored.made()
+    async with Database(url) as database, opened_index(database, stored.index_file) as index:
         began = time.perf_counter()
         taken = await index.catch_up()
         indexing = time.perf_counter() - began
@@ -404,11 +238,11 @@ async def measure(folder: Path, calls: int, server: RunningPostgresql | None = N
         written = await _writes(database, index)
     return {
         "bench": "details",
-        "engine": "sqlite" if server is None else "postgresql",
-        "calls": calls,
+        "engine": stored.engine,
+        "calls": stored.calls,
         "indexed_per_s": round(taken / indexing) if taken else None,
-        "index_mb": round(index_file.stat().st_size / 1e6),
-        "database_mb": round(file.stat().st_size / 1e6) if server is None else None,
+        "index_mb": round(stored.index_file.stat().st_size / 1e6),
+        "database_mb": round(stored.file.stat().st_size / 1e6) if stored.server is None else None,
         "first_page_ms": found,
         **{
             f"worst_{what}_ms": max(its[what] for its in found.values())
@@ -420,24 +254,14 @@ async def measure(folder: Path, calls: int, server: RunningPostgresql | None = N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--calls", type=int, default=CALLS)
-    parser.add_argument("--postgresql", action="store_true")
+    stored_calls.add_arguments(parser)
     parser.add_argument("--make", action="store_true", help="only make the data in the folder, and its index")
     asked = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        folder = asked.folder
-        kept = None if folder is None else folder / "postgresql"
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-details-")))
-        folder.mkdir(parents=True, exist_ok=True)
-        server = None
-        if asked.postgresql:
-            server = stack.enter_context(running_postgresql(durable=True, kept=kept))
+    with stored_calls.opened(asked) as stored:
         if asked.make:
-            asyncio.run(make(folder, asked.calls, server))
-            return
-        print(json.dumps(uvloop.run(measure(folder, asked.calls, server))))
+            asyncio.run(stored.indexed())
+        else:
+            print(json.dumps(uvloop.run(measure(stored))))
 
 
 if __name__ == "__main__":

@@ -18,14 +18,15 @@ from statistics import median
 
 import uvloop
 
-from benchmarks import details
+from benchmarks import stored_calls
 from benchmarks.fake_nodes import FakeHouse, fake_house
 from benchmarks.load import run, saturate
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
+from benchmarks.stored_calls import StoredCalls
 from benchmarks.usage import Usage
 from controller.settings import CallSettings, DatabaseSettings
-from testbed.postgresql import RunningPostgresql, running_postgresql
+from testbed.postgresql import RunningPostgresql
 
 _RATE, _SECONDS = 50.0, 6.0
 _ROUNDS = 5
@@ -43,10 +44,9 @@ class Cost:
     faults: dict[str, float] = field(default_factory=dict)
 
 
-async def measure(folder: Path, calls: int, server: RunningPostgresql | None) -> dict[str, object]:
+async def measure(stored: StoredCalls) -> dict[str, object]:
     """All figures."""
-    await details.make(folder, calls, server)
-    urls = _urls(folder, server)
+    urls = {"empty": _empty(stored), "full": await stored.indexed()}
     costs = {name: Cost() for name in urls}
     with tempfile.TemporaryDirectory(prefix="vc-stored-") as temporary:
         async with contextlib.AsyncExitStack() as stack:
@@ -57,7 +57,7 @@ async def measure(folder: Path, calls: int, server: RunningPostgresql | None) ->
                         Use(NOTIFICATION),
                         {
                             "database": DatabaseSettings(url=url),
-                            "data_dir": folder if name == "full" else Path(temporary) / "data",
+                            "data_dir": stored.folder if name == "full" else Path(temporary) / "data",
                             "calls": CallSettings(drain_timeout=2),
                         },
                     )
@@ -69,12 +69,12 @@ async def measure(folder: Path, calls: int, server: RunningPostgresql | None) ->
             for number in range(_ROUNDS):
                 # Who is second in one round is first in the next.
                 for name in list(houses)[:: 1 if number % 2 else -1]:
-                    await _block(name, houses[name], costs[name], server)
+                    await _block(name, houses[name], costs[name], stored.server)
     empty, full = costs["empty"], costs["full"]
     return {
         "bench": "stored",
-        "engine": "sqlite" if server is None else "postgresql",
-        "stored": calls,
+        "engine": stored.engine,
+        "stored": stored.calls,
         "calls_per_s_empty": round(median(empty.calls_per_s), 1),
         "calls_per_s_full": round(median(full.calls_per_s), 1),
         "ratio": round(median(full.calls_per_s) / median(empty.calls_per_s), 3),
@@ -86,16 +86,16 @@ async def measure(folder: Path, calls: int, server: RunningPostgresql | None) ->
     }
 
 
-def _urls(folder: Path, server: RunningPostgresql | None) -> dict[str, str]:
-    if server is None:
-        # Beside the full one, on the same disk.
-        empty = folder / "empty.db"
-        for file in folder.glob("empty.db*"):
-            file.unlink()
-        return {"empty": f"sqlite:///{empty}", "full": f"sqlite:///{folder / 'voicecall.db'}"}
-    server.drop("empty")
-    server.create("empty")
-    return {"empty": server.url("empty"), "full": server.url("bench")}
+def _empty(stored: StoredCalls) -> str:
+    """The address of a database without calls, beside the full one and on the same disk."""
+    if stored.server is None:
+        file = stored.folder / "empty.db"
+        for old in stored.folder.glob("empty.db*"):
+            old.unlink()
+        return f"sqlite:///{file}"
+    stored.server.drop("empty")
+    stored.server.create("empty")
+    return stored.server.url("empty")
 
 
 async def _block(name: str, house: FakeHouse, cost: Cost, server: RunningPostgresql | None) -> None:
@@ -114,20 +114,9 @@ async def _block(name: str, house: FakeHouse, cost: Cost, server: RunningPostgre
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--calls", type=int, default=details.CALLS)
-    parser.add_argument("--postgresql", action="store_true")
-    asked = parser.parse_args()
-    with contextlib.ExitStack() as stack:
-        folder = asked.folder
-        kept = None if folder is None else folder / "postgresql"
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc-stored-")))
-        folder.mkdir(parents=True, exist_ok=True)
-        server = (
-            stack.enter_context(running_postgresql(durable=True, kept=kept)) if asked.postgresql else None
-        )
-        print(json.dumps(uvloop.run(measure(folder.absolute(), asked.calls, server))))
+    stored_calls.add_arguments(parser)
+    with stored_calls.opened(parser.parse_args()) as stored:
+        print(json.dumps(uvloop.run(measure(stored))))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@ RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
-RUN python3 -m venv /opt/voicecall && /opt/voicecall/bin/pip install --quiet --no-cache-dir "pip>=25.1"
+RUN python3 -m venv /opt/voicecall && /opt/voicecall/bin/pip install --quiet --no-cache-dir "pip==26.3"
+# A layer of its own: changed code doesn't bring them anew.
+COPY containers/requirements.txt ./
+RUN /opt/voicecall/bin/pip install --quiet --no-cache-dir --no-deps -r requirements.txt
 COPY pyproject.toml README.md ./
 COPY asterisk_conf asterisk_conf
 COPY dialplan dialplan
@@ -12,7 +15,8 @@ COPY sounds sounds
 COPY testbed testbed
 COPY controller controller
 RUN /opt/voicecall/bin/python -m controller.console.libraries \
- && /opt/voicecall/bin/pip install --quiet --no-cache-dir '.[speech]' \
+ && /opt/voicecall/bin/pip install --quiet --no-cache-dir --no-deps '.[speech]' \
+ && /opt/voicecall/bin/pip check \
  && /opt/voicecall/bin/voicecall speech fetch --into /opt/voicecall/speech-models
 
 FROM debian:bookworm-slim

@@ -5,6 +5,9 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from controller.asterisk.fleet import Fleet
 from controller.calls.recovery import Recovery
@@ -17,6 +20,9 @@ from controller.store.controllers import Estate
 from controller.store.database import Database
 
 log = logging.getLogger(__name__)
+
+_PAUSE: Final = 1.0
+"""Seconds until the database is asked again."""
 
 
 async def joined(
@@ -47,10 +53,17 @@ def die(reason: str) -> None:
 async def take_over(
     estate: Estate, *, fleet: Fleet, recoveries: Mapping[str, Recovery], pushes: Pushes, clock: Clock
 ) -> None:
-    """Go on with what another controller has left."""
+    """Go on with what another controller has left. It stays ours when the database is away meanwhile."""
     pushes.adopt(estate.behind, clock.now())
     # The dialplan may have been told to ask the other one.
     await fleet.announce()
-    await recoveries[fleet.first.name].close_elsewhere(fleet.names)
     shared = [recovery for name, recovery in recoveries.items() if name in estate.nodes]
-    await asyncio.gather(*(recovery.take_over(estate.application) for recovery in shared))
+    while True:
+        try:
+            await recoveries[fleet.first.name].close_elsewhere(fleet.names)
+            await asyncio.gather(*(recovery.take_over(estate.application) for recovery in shared))
+        except SQLAlchemyError:
+            log.exception("What was taken over can't be read; trying again")
+            await asyncio.sleep(_PAUSE)
+        else:
+            return

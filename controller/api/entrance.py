@@ -25,6 +25,8 @@ PROVEN: Final = web.RequestKey("proven", str)
 """Key under which a request keeps the app that it has proved to be from."""
 OPEN: Final = web.RequestKey("open", bool)
 """Key under which a request notes that anybody is answered so, who need not prove anything."""
+STARTED: Final = web.RequestKey("started", str)
+"""Key under which a request keeps the session of the call that it started."""
 
 _LOCKED_PATIENCE = 2.0
 """Seconds in which the request of a locked address must come."""

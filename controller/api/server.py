@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from controller.api.entrance import CONTENT_TYPE, OPEN, PROVEN, Gate
+from controller.api.entrance import CONTENT_TYPE, OPEN, PROVEN, STARTED, Gate
 from controller.api.listener import arrived, turn_of
 from controller.api.wire.handlers import DOMAIN_ERRORS, wire_error
 from controller.api.wire.results import WireError, invalid_request, written
@@ -17,7 +17,7 @@ from controller.settings import HttpSettings
 
 log = logging.getLogger(__name__)
 
-Observe = Callable[[str, str, int, float], None]
+Observe = Callable[[str, str, int, float, str | None], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def make_app(
 ) -> web.Application:
     """The application that `serve` serves.
 
-    :param observe: is told of every answer: route, method, status, seconds.
+    :param observe: is told of every answer: route, method, status, seconds, and the session of the call
+        that it started.
     """
 
     @web.middleware
@@ -68,7 +69,7 @@ def make_app(
         took = time.perf_counter() - began
         gate.answered(request, turn_of(request), answer.status, request.get(PROVEN), took)
         if observe is not None:
-            observe(_route(request), request.method, answer.status, took)
+            observe(_route(request), request.method, answer.status, took, request.get(STARTED))
         return answer
 
     app = web.Application(middlewares=[answer], client_max_size=settings.max_body)

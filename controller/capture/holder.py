@@ -9,32 +9,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def _file(directory: Path, port: int) -> Path:
-    return directory / f"capture-{port}.lock"
+def _lock(file: Path, port: int) -> Path:
+    return file.with_name(f"{file.stem}-{port}.lock")
 
 
 @contextmanager
-def held_port(directory: Path, port: int) -> Iterator[None]:
-    """Until the end of the block a controller that keeps its files in `directory` listens on this port.
+def held_port(file: Path, port: int) -> Iterator[None]:
+    """Until the end of the block the controller that keeps captures in `file` listens on this port.
 
     Raises OSError if another one does, which must then be on another machine.
     """
-    with _file(directory, port).open("ab") as file:
+    with _lock(file, port).open("ab") as lock:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OSError(
-                f"capture.port: a controller on another machine keeps captures in {directory} already; of "
-                "those that share data_dir one alone can: set capture.enabled = false at the others"
+                f"capture.port: a controller on another machine keeps captures in {file} already: "
+                "controllers that share data_dir each need a name of their own"
             ) from None
         yield
 
 
-def is_held(directory: Path, port: int) -> bool:
+def is_held(file: Path, port: int) -> bool:
     """Whether such a controller listens on it now."""
     try:
-        with _file(directory, port).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _lock(file, port).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

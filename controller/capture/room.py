@@ -145,7 +145,7 @@ async def opened_captures(settings: CaptureSettings, path: Path, clock: Clock) -
         await file.write(call_captures.LAYOUT.create)
         captures = Captures(settings, file, clock)
         async with listening(settings.address, settings.port, captures.hear) as captures.listener:
-            with held_port(path.parent, captures.listener.address[1]):
+            with held_port(path, captures.listener.address[1]):
                 yield captures
         await captures.close()
 

@@ -44,7 +44,7 @@ async def _capture_port(settings: Settings) -> Finding:
         return ok("capture port", "SIP and RTCP of calls are not kept")
 
     async def is_ours() -> bool:
-        return is_held(settings.capture_file.parent, number)
+        return is_held(settings.capture_file, number)
 
     return await _port("capture", address, number, is_ours, kind=socket.SOCK_DGRAM)
 

@@ -72,6 +72,8 @@ class Membership:
         self._beat_at = float("-inf")
         self._seen: dict[str, _Seen] = {}
         self._looked_at = float("-inf")
+        self._unsure: tuple[Pulse, Estate] | None = None
+        """A takeover of which it was not heard whether it was committed."""
 
     @property
     def certain(self) -> bool:
@@ -146,6 +148,7 @@ class Membership:
         """Take over what others leave, until cancelled; `on_estate` is awaited for each."""
         while True:
             try:
+                await self._make_sure(on_estate)
                 for gone in await self._silent():
                     await self._take_over(gone, on_estate)
             except Exception:
@@ -174,10 +177,21 @@ class Membership:
         return [pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & near]
 
     async def _take_over(self, gone: Pulse, on_estate: OnEstate) -> None:
-        estate = await self._database.write(
-            lambda session: controllers.take_over(session, gone, self.name, self._clock.now())
-        )
-        if estate is None:
+        def take(session: Session) -> None:
+            estate = controllers.take_over(session, gone, self.name, self._clock.now())
+            self._unsure = None if estate is None else (gone, estate)
+
+        await self._database.write(take)
+        await self._make_sure(on_estate)
+
+    async def _make_sure(self, on_estate: OnEstate) -> None:
+        """Go on with what was taken over, if that was committed: the connection may have gone just then."""
+        if self._unsure is None:
+            return
+        gone, estate = self._unsure
+        has_it = await self._database.read(partial(controllers.has_taken_over, seen=gone, name=self.name))
+        self._unsure = None
+        if not has_it:
             return
         log.warning(
             "A controller is gone and is taken over",

@@ -37,10 +37,14 @@ class Observability:
         """A teller that tells the customer, and us."""
         return _Tellers((statuses, *self._watchers))
 
-    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+    def answered(
+        self, route: str, method: str, status: int, seconds: float, session_id: str | None = None
+    ) -> None:
+        """A request was answered, and perhaps started a call."""
         if self.metrics is not None:
             self.metrics.answered(route, method, status, seconds)
+        if self.tracing is not None and session_id is not None:
+            self.tracing.answered(session_id, route, method, status, seconds)
 
     async def run(self) -> None:
         """What has to be measured all the time, until cancelled."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
+from controller.clock import Clock, SystemClock
 from controller.observability.trace_ids import span_id, trace_id
 from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
@@ -32,9 +33,16 @@ class TracingUnavailable(Exception):
 class Tracing:
     """Sends spans to a collector, in a thread of the exporter's own."""
 
-    def __init__(self, processor: "SpanProcessor", host_name: str, sample: float = 1.0) -> None:
+    def __init__(
+        self,
+        processor: "SpanProcessor",
+        host_name: str,
+        sample: float = 1.0,
+        clock: Clock = SystemClock(),  # noqa: B008  # has no state
+    ) -> None:
         from controller.observability.spans import SpanMaker
 
+        self._clock = clock
         self._processor = processor
         self._sample = sample
         self._span = SpanMaker(host_name).span
@@ -46,6 +54,20 @@ class Tracing:
             return {}
         span = span_id(call_id, _push_part(push))
         return {_HEADER: f"00-{trace_id(call_id):032x}-{span:016x}-01"}
+
+    def answered(self, session_id: str, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered that started a call: its trace begins here."""
+        call_id = session_id.partition("@")[0]
+        if self._is_sampled(call_id):
+            now = self._clock.now()
+            attributes = {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": status,
+            }
+            began = now - timedelta(seconds=seconds)
+            name = f"{method} {route}"
+            self._processor.on_end(self._span(call_id, "request", name, began, now, attributes))
 
     def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Future[None] | None" = None) -> None:
         """Something happened; at the end of a call its spans are sent."""
@@ -63,7 +85,7 @@ class Tracing:
                 "voice.push.event": push.event_type,
                 "voice.push.attempt": push.attempt,
                 "http.request.method": "POST",
-                "server.address": push.endpoint.url,
+                "url.full": push.endpoint.url,
             }
             if delivery.status is not None:
                 attributes["http.response.status_code"] = delivery.status

@@ -163,12 +163,12 @@ class Settings(BaseSettings):
     @property
     def call_index(self) -> Path:
         """What call details are searched by; made anew when it is missing."""
-        return self.data_dir.absolute() / (f"call-index-{self.name}.db" if self.name else "call-index.db")
+        return self._own("call-index")
 
     @property
     def capture_file(self) -> Path:
         """SIP and RTCP of calls; begun anew when it is missing."""
-        return self.data_dir.absolute() / "capture.db"
+        return self._own("capture")
 
     @property
     def recording_key(self) -> Path:
@@ -179,6 +179,10 @@ class Settings(BaseSettings):
     def cdr_file_dir(self) -> Path:
         """CDRs that could not be pushed."""
         return self.data_dir.absolute() / "cdr"
+
+    def _own(self, what: str) -> Path:
+        """A file of this controller's alone in the folder that several may have."""
+        return self.data_dir.absolute() / (f"{what}-{self.name}.db" if self.name else f"{what}.db")
 
     def _placed(self, text: str) -> str:
         return text.replace("{data_dir}", str(self.data_dir.absolute()))

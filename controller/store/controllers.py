@@ -184,6 +184,12 @@ def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate
     return estate
 
 
+def has_taken_over(session: Session, seen: Pulse, name: str) -> bool:
+    """Whether `name` has what the other controller had when it was seen, and that one is not back."""
+    row = session.get(Controller, seen.name)
+    return row is not None and (row.epoch, row.taken_by) == (seen.epoch + 1, name)
+
+
 def wish_stop(session: Session, session_id: str, app_key: str, now: datetime) -> bool:
     """Have whoever has it end a call of an app; False if the app has no such call that goes on."""
     found = session.execute(

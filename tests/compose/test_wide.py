@@ -1,18 +1,30 @@
 """docker-compose.wide.yml as its users have it: calls, also while a controller and a node are away."""
 
 import asyncio
+import json
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
+import aiohttp
 import pytest
 from compose.conftest import PROJECT, Engine, check_locked_up, check_sizes
 from docker.models.containers import Container
 
+from testbed.client import CALLNOTIFY, CALLVERIFY, ApiClient
+from testbed.demo.compose import PHONE_A, PHONE_B, SECRET, SHOWN, URL
 from testbed.demo.compose_wide import CONTROLLERS, NODES, SERVICES, WideBench, settled
+from testbed.softphone import PhoneError, Registration, Softphone
 
 CLOSED = {*NODES, *CONTROLLERS, "database", "http-balancer", "sip-balancer"}
 OTHERS = {"phone-a", "phone-b", "receiver"}
 LARGEST = {"voicecall-haproxy": 300_000_000, "voicecall-kamailio": 380_000_000}
 """Bytes; Kamailio's package asks for a Python."""
+REGISTRAR = "172.28.0.60:5060"
+SIP_PASSWORD = "bench-sip-password"
+OWN_NUMBER = "+8613900003333"
+HERE = "172.28.0.1"
+"""This machine in the bench's network."""
 
 pytestmark = pytest.mark.requirement("E2")
 
@@ -69,5 +81,141 @@ def test_E2_given_the_wide_bench_when_its_volumes_are_compared_then_nodes_share_
     assert first & second == first & controllers == second & controllers == set()
 
 
+def test_E2_given_a_login_through_the_balancer_when_audited_then_the_clients_address_stands_there(
+    bench: WideBench,
+) -> None:
+    password = bench.run("controller-a", ["cat", "/var/lib/voicecall/administrator-password"]).strip()
+
+    async def log_in() -> int:
+        # A client can't say that it is somebody else.
+        headers = {"X-Forwarded-For": "192.0.2.99"}
+        body = {"login": "admin", "password": password}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{URL}/api/v1/session", json=body, headers=headers) as answer,
+        ):
+            return answer.status
+
+    assert asyncio.run(log_in()) in (200, 201)
+    trail = [
+        json.loads(line) for line in bench.run("controller-b", ["voicecall", "audit", "export"]).splitlines()
+    ]
+    assert HERE in {entry.get("address") for entry in trail}
+    assert not {"192.0.2.99", "172.28.0.50"} & {entry.get("address") for entry in trail}
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/prompts/x.alaw"])
+def test_E2_given_what_is_for_the_inside_when_asked_for_through_the_balancer_then_it_is_not_there(
+    bench: WideBench, path: str
+) -> None:
+    async def ask() -> int:
+        async with aiohttp.ClientSession() as session, session.get(f"{URL}{path}") as answer:
+            return answer.status
+
+    assert asyncio.run(ask()) == 404
+
+
+def test_E2_given_a_controller_that_is_ending_when_requests_come_then_the_other_gets_them_and_its_calls_go_on(
+    wide: Engine, bench: WideBench
+) -> None:
+    async def scenario() -> None:
+        async with ApiClient.open(URL, "bench-verification", SECRET) as client:
+            sessions = [
+                (await client.post(CALLVERIFY, _code(phone))).session_id for phone in (PHONE_A, PHONE_B)
+            ]
+            # In turn: each controller has one of them.
+            ending = next(name for name in CONTROLLERS if bench.live_calls(name))
+            staying = next(name for name in CONTROLLERS if name != ending)
+            bench.containers[ending].kill("SIGTERM")
+            await bench.until(lambda: not bench.controllers_in_balance()[ending], "it is left out")
+            assert bench.is_running(ending), "it ended before its call did"
+            before = bench.requests_taken()
+            async with ApiClient.open(URL, "bench-notification", SECRET) as other:
+                for _ in range(4):
+                    assert (await other.post(CALLNOTIFY, {"displayNbr": SHOWN})).status < 500
+            after = bench.requests_taken()
+            assert after[staying] - before[staying] >= 4
+            for session_id in sessions:
+                await bench.until(partial(_has_ended, bench, session_id), f"{session_id} ended")
+            await bench.until(lambda: not bench.is_running(ending), f"{ending} has ended")
+        bench.containers[ending].start()
+        await settled(bench)
+
+    asyncio.run(scenario())
+
+
+def test_E2_given_a_softphone_of_ones_own_when_registered_at_the_balancer_then_it_is_called(
+    bench: WideBench, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        own = Registration(REGISTRAR, OWN_NUMBER, SIP_PASSWORD)
+        async with Softphone.start(directory=tmp_path, address=HERE, register=own) as phone:
+            async with ApiClient.open(URL, "bench-verification", SECRET) as client:
+                answer = await client.post(CALLVERIFY, _code(OWN_NUMBER, times=1))
+            assert answer.code == "0", answer.text
+            call = await phone.next_call(timeout=20)
+            await call.answered(timeout=10)
+            await call.ended(timeout=40)
+            assert (await call.recorded()).stat().st_size > 16_000
+
+    asyncio.run(scenario())
+
+
+def test_E2_given_a_phone_with_a_wrong_password_when_it_registers_then_it_is_refused(
+    bench: WideBench, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        wrong = Registration(REGISTRAR, OWN_NUMBER, "not-the-password")
+        async with Softphone.start(directory=tmp_path, address=HERE, register=wrong):
+            pass
+
+    with pytest.raises(PhoneError, match="was not registered"):
+        asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("away", [None, *NODES])
+def test_E2_given_a_node_away_or_none_when_a_phone_calls_in_then_a_node_that_lives_answers_for_the_number(
+    bench: WideBench, tmp_path: Path, away: str | None
+) -> None:
+    async def scenario() -> None:
+        own = Registration(REGISTRAR, OWN_NUMBER, SIP_PASSWORD)
+        async with Softphone.start(directory=tmp_path, address=HERE, register=own) as phone:
+            if away is not None:
+                bench.containers[away].kill()
+            try:
+                # Before the balancer has noticed; nodes come in turn, so one of the calls meets the dead one.
+                ends = [
+                    await (await phone.dial(f"sip:{SHOWN}@{REGISTRAR}")).ended(timeout=40) for _ in range(2)
+                ]
+            finally:
+                if away is not None:
+                    bench.containers[away].start()
+        # Not 503: nobody calls back, but the platform knows the number as its own.
+        assert [end.status for end in ends] == [403, 403], ends
+
+    asyncio.run(scenario())
+
+
 def _volumes(container: Container) -> set[str]:
     return {mount["Name"] for mount in container.attrs["Mounts"] if mount["Type"] == "volume"}
+
+
+def _code(phone: str, times: int = 3) -> dict[str, object]:
+    return {
+        "displayNbr": SHOWN,
+        "calleeNbr": phone,
+        "languageType": 2,
+        "preTone": "code_intro.wav",
+        "verifyCode": "308615",
+        "times": times,
+    }
+
+
+def _has_ended(bench: WideBench, session_id: str) -> bool:
+    codes = [
+        push["statusInfo"]["stateCode"]
+        for push in bench.pushes(session_id)
+        if push["eventType"] == "disconnect"
+    ]
+    assert codes in ([], [0]), codes
+    return codes == [0]

@@ -63,10 +63,12 @@ async def test_E3_given_a_call_when_it_is_over_then_metrics_and_one_trace_tell_o
     assert {int.from_bytes(span.trace_id, "big") for span in spans} == {trace_id(call_id)}
     names = sorted(span.name for span in spans)
     assert names == sorted(
-        ["call notification", "dial a", "talk a", "prompt"]
+        ["POST /rest/httpsessions/callnotify/v2.0", "call notification", "dial a", "talk a", "prompt"]
         + [f"push {status.event_type}" for status in statuses]
         + ["push fee"]
     )
+    assert min(spans, key=lambda span: span.start_time_unix_nano).name.startswith("POST ")
+    assert max(spans, key=lambda span: span.end_time_unix_nano).name.startswith("push ")
     ids = {span.span_id.hex() for span in spans}
     for status in statuses:
         parent = status.push.header("traceparent")

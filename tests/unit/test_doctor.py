@@ -15,7 +15,7 @@ from controller.doctor.asterisk import version
 from controller.doctor.clock import KernelClock, agreement, kept_clock, kernel_clock, outside
 from controller.doctor.finding import Level
 from controller.doctor.machine import host_name, tls
-from controller.settings import HttpSettings
+from controller.settings import HttpSettings, Settings
 
 pytestmark = pytest.mark.requirement("E3")
 
@@ -120,20 +120,26 @@ async def test_given_no_web_server_when_its_time_is_asked_then_a_warning_says_so
 
 
 def test_given_a_controller_that_holds_its_capture_port_when_it_ends_then_nobody_does(tmp_path: Path) -> None:
-    assert not is_held(tmp_path, 9060)
-    with held_port(tmp_path, 9060):
-        assert is_held(tmp_path, 9060)
-        assert not is_held(tmp_path, 9061)
-    assert not is_held(tmp_path, 9060)
+    file = tmp_path / "capture.db"
+    assert not is_held(file, 9060)
+    with held_port(file, 9060):
+        assert is_held(file, 9060)
+        assert not is_held(file, 9061)
+    assert not is_held(file, 9060)
 
 
-def test_given_a_shared_folder_when_a_second_machine_would_keep_captures_in_it_then_it_says_what_to_set(
+@pytest.mark.requirement("E2")
+def test_E2_given_a_shared_folder_when_controllers_on_two_machines_keep_captures_then_each_needs_a_name(
     tmp_path: Path,
 ) -> None:
+    first, second = (Settings(name=name, data_dir=tmp_path).capture_file for name in ("a", "b"))
+    with held_port(first, 9060), held_port(second, 9060):
+        assert is_held(first, 9060) and is_held(second, 9060)
+    nameless = Settings(data_dir=tmp_path).capture_file
     with (
-        held_port(tmp_path, 9060),
-        pytest.raises(OSError, match=r"set capture.enabled = false at the others"),
-        held_port(tmp_path, 9060),
+        held_port(nameless, 9060),
+        pytest.raises(OSError, match="each need a name of their own"),
+        held_port(nameless, 9060),
     ):
         pass
 

@@ -29,7 +29,7 @@ from controller.accounts.errors import (
     TemplateNotApproved,
     WrongService,
 )
-from controller.api.entrance import PROVEN
+from controller.api.entrance import PROVEN, STARTED
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Authenticated, Authenticator, replayed_nonce
 from controller.api.wire.body import WireModel, parse_body, read_body
@@ -243,14 +243,14 @@ class WireApi:
         header = request.headers.get(HEADER)
         if header is None:
             planned = plan(directory, who.application, body)
-            return _answer(body, await self._start(directory, who, *planned))
+            return _answer(body, await self._start(request, directory, who, *planned))
         key = self._started.key(header, who.application.key, request.path, raw)
         async with self._started.alone(key):
             if (before := await self._started.find(key)) is not None:
                 return _answer(body, before, REPLAYED)
             try:
                 planned = plan(directory, who.application, body)
-                return _answer(body, await self._start(directory, who, *planned, key=key))
+                return _answer(body, await self._start(request, directory, who, *planned, key=key))
             except AskedBefore:
                 # Another controller was asked too, or the first request's client did not wait.
                 if (before := await self._started.find(key)) is None:
@@ -277,6 +277,7 @@ class WireApi:
 
     async def _start(
         self,
+        request: web.Request,
         directory: Directory,
         who: Authenticated,
         body: StartRequest,
@@ -299,9 +300,11 @@ class WireApi:
         )
         limits = self._admission.admit(directory, application, call.caller, call.addressee, call.shown)
         try:
-            return await self._calls.start(call, who.nonce, limits, key)
+            accepted = await self._calls.start(call, who.nonce, limits, key)
         except NoRoute as error:
             raise invalid_request(f"{_named(body, error.number)} can't be reached from here") from error
+        request[STARTED] = accepted.session_id
+        return accepted
 
 
 def _answer(body: StartRequest, accepted: Accepted, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,7 @@ from engine import copy_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 from unit.calls.support import ACCOUNT, APP
 
@@ -208,6 +210,60 @@ async def test_E2_given_a_controller_that_ends_by_itself_when_others_look_then_t
     await asyncio.wait_for(b.watch().wait(), GONE - BEAT)
 
     assert await b.database.read(owners) == {"over": "b"}
+
+
+async def test_E2_given_a_connection_that_breaks_when_a_takeover_is_committed_then_it_is_gone_on_with(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    await a.database.write(lambda session: call(session, "live", "a"))
+    await a.membership.leave()
+    write, read, broken, committed = b.database.write, b.database.read, [2], asyncio.Event()
+
+    async def unheard(work: Any, **more: Any) -> Any:
+        await write(work, **more)
+        monkeypatch.setattr(b.database, "read", away)
+        committed.set()
+        raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+
+    async def away(work: Any) -> Any:
+        if broken[0]:
+            broken[0] -= 1
+            raise OperationalError("SELECT", None, Exception("the server is starting up"))
+        return await read(work)
+
+    monkeypatch.setattr(b.database, "write", unheard)
+    came = b.watch()
+    await asyncio.wait_for(committed.wait(), GONE)
+    monkeypatch.setattr(b.database, "write", write)
+    await asyncio.wait_for(came.wait(), 15)
+
+    assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
+
+
+async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_there_is_one_estate(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    await a.database.write(lambda session: call(session, "live", "a"))
+    await a.membership.leave()
+    write, broken = b.database.write, [1]
+
+    async def lost(work: Any, **more: Any) -> Any:
+        def undone(session: Session) -> None:
+            work(session)
+            raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+
+        if broken[0]:
+            broken[0] -= 1
+            return await write(undone, **more)
+        return await write(work, **more)
+
+    monkeypatch.setattr(b.database, "write", lost)
+    await asyncio.wait_for(b.watch().wait(), 15)
+
+    assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
+    assert broken == [0]
 
 
 async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_writes_then_it_soon_can(

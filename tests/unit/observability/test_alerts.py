@@ -1,15 +1,17 @@
-"""The shipped alert rules and board, as Prometheus itself reads them."""
+"""The shipped alert rules and board, as Prometheus itself reads them and Grafana types them."""
 
 import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "docs/observability/alerts.yml"
 BOARD = ROOT / "docs/observability/grafana-dashboard.json"
+GRAFANA = Path(__file__).parent / "grafana"
 _UNPACKED = ROOT / ".cache/promtool/promtool"
 
 pytestmark = pytest.mark.requirement("E3")
@@ -45,6 +47,51 @@ def test_given_the_shipped_board_when_prometheus_reads_its_queries_then_it_takes
     file = tmp_path / "board.yml"
     file.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}), "utf-8")
     assert f"{len(queries)} rules found" in _judged(promtool, "check", "rules", str(file))
+
+
+@pytest.fixture
+def tsc() -> str:
+    found = GRAFANA / "node_modules/.bin/tsc"
+    if not found.exists():
+        pytest.skip("Grafana's types are not here: scripts/setup-grafana-types installs them")
+    return str(found)
+
+
+def _typed(tsc: str, directory: Path, board: dict[str, Any]) -> str:
+    """What TypeScript has against a board; nothing if Grafana's types take it."""
+    file = directory / "board.ts"
+    file.write_text(
+        (GRAFANA / "board.ts").read_text("utf-8").replace("= BOARD;", f"= {json.dumps(board)};"), "utf-8"
+    )
+    (directory / "node_modules").symlink_to(GRAFANA / "node_modules")
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
+    done = subprocess.run(
+        [tsc, *options, str(file)], capture_output=True, text=True, check=False, timeout=120
+    )
+    return done.stdout
+
+
+def test_given_the_shipped_board_when_grafanas_own_types_judge_it_then_they_take_it(
+    tsc: str, tmp_path: Path
+) -> None:
+    assert _typed(tsc, tmp_path, json.loads(BOARD.read_text("utf-8"))) == ""
+
+
+def test_given_a_board_with_faults_when_grafanas_own_types_judge_it_then_they_name_each(
+    tsc: str, tmp_path: Path
+) -> None:
+    faults: list[tuple[str, object]] = [
+        ("fieldConfig", {"defaults": {"units": "s"}, "overrides": []}),
+        ("gridPos", {"x": "0", "y": 0, "w": 12, "h": 8}),
+        ("datasource", "prometheus"),
+        ("targets", [{"expr": "up", "legendFormat": ""}]),
+        ("kind", "stat"),
+    ]
+    board = json.loads(BOARD.read_text("utf-8"))
+    for panel, (place, wrong) in zip(board["panels"], faults, strict=False):
+        panel[place] = wrong
+    told = _typed(tsc, tmp_path, board)
+    assert told.count("error TS") == len(faults), told
 
 
 def test_given_the_shipped_board_when_laid_out_then_no_two_panels_have_one_id_or_place() -> None:

@@ -62,6 +62,19 @@ def test_given_a_call_when_it_is_over_then_its_spans_hang_under_one_root() -> No
 
 
 @pytest.mark.requirement("E3")
+def test_given_a_request_that_started_a_call_when_answered_then_the_trace_begins_with_it() -> None:
+    kept = Kept()
+    tracing = Tracing(kept, "host", clock=SteadyClock())
+    call = _call(tracing)
+    tracing.answered(call.session_id, "/rest/httpsessions/callnotify/v2.0", "POST", 200, 0.25)
+    root, *_, asked = kept.spans
+    assert asked.name == "POST /rest/httpsessions/callnotify/v2.0"
+    assert asked.context.trace_id == root.context.trace_id
+    assert asked.parent is not None and asked.parent.span_id == root.context.span_id
+    assert (asked.end_time or 0) - (asked.start_time or 0) == 250_000_000
+
+
+@pytest.mark.requirement("E3")
 def test_given_spans_when_looked_at_then_no_number_digit_or_text_is_in_them() -> None:
     kept = Kept()
     call = _call(Tracing(kept, "host"))
