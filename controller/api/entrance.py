@@ -120,7 +120,7 @@ class Gate:
 
     def remember_health(self, path: str, status: HTTPStatus, body: Mapping[str, object]) -> None:
         """Somebody was told how it is."""
-        told = answer_bytes(status, CONTENT_TYPE, json.dumps(body).encode(), {})
+        told = answer_bytes(status, CONTENT_TYPE, written(body).encode(), {})
         self._health[path.encode()] = _Health(told, asyncio.get_running_loop().time())
 
     def answered(
