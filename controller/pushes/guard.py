@@ -143,14 +143,20 @@ class AddressGuard:
                 return True
         return False
 
+    def check_info(self, info: AddressInfo) -> tuple[str, int]:
+        """Address and port to connect to next. Raises AddressRefused."""
+        text, port = info[4][:2]
+        self.check(ip_address(text), port)
+        return text, port
+
     def socket(self, info: AddressInfo) -> socket.socket:
         """A socket for this very address, to be connected to it next. Raises AddressRefused.
 
         Made for aiohappyeyeballs' `start_connection(socket_factory=...)`, which asks for each address right
         before it connects there, names with several and literal addresses included.
         """
-        family, kind, protocol, _, place = info
-        self.check(ip_address(place[0]), place[1])
+        family, kind, protocol, _, _ = info
+        self.check_info(info)
         return socket.socket(family, kind, protocol)
 
 

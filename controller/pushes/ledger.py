@@ -230,5 +230,7 @@ def _write(
     session: Session, attempts: list[Mapping[str, Any]], troubles: Mapping[Endpoint, Trouble | None]
 ) -> None:
     rows.add_attempts(session, attempts)
-    for endpoint, trouble in troubles.items():
-        rows.keep_trouble(session, *endpoint, None if trouble is None else vars(trouble))
+    rows.keep_troubles(
+        session,
+        {endpoint: None if trouble is None else vars(trouble) for endpoint, trouble in troubles.items()},
+    )

@@ -110,6 +110,8 @@ class Outbound:
         except (OSError, UnicodeError) as error:
             raise NoName(f"{place.host}: {error}") from error
         try:
+            if len(addresses) == 1 and not place.is_https:
+                return await self._connect_plainly(addresses[0])
             connected = await start_connection(
                 addresses, happy_eyeballs_delay=_NEXT_ADDRESS, socket_factory=self._guard.socket
             )
@@ -126,6 +128,15 @@ class Outbound:
             )
         except OSError as error:
             raise NoHandshake(str(error) or "the connection ended during the handshake") from error
+        return exchange
+
+    async def _connect_plainly(self, info: AddrInfoType) -> Exchange:
+        """To the only address there is, by the loop's own means: that costs less than half."""
+        address, port = self._guard.check_info(info)
+        # The flag keeps the loop from asking anybody what this text means.
+        _, exchange = await asyncio.get_running_loop().create_connection(
+            Exchange, address, port, flags=socket.AI_NUMERICHOST
+        )
         return exchange
 
     async def _addresses(self, host: str, port: int) -> Sequence[AddrInfoType]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from controller.store.notices import tell_contacts
@@ -16,6 +17,19 @@ DISABLED = "endpoint.disabled"
 
 _ATTEMPT = cast(Any, PushAttempt).__table__
 _INSERT_ATTEMPT = Prepared(_ATTEMPT.insert(), [column.name for column in _ATTEMPT.c if column.name != "id"])
+
+_ENDPOINT = cast(Any, PushEndpoint).__table__
+
+
+def _keep_trouble(insert: Any) -> Prepared:
+    values = {column.name: insert.excluded[column.name] for column in _ENDPOINT.c if not column.primary_key}
+    return Prepared(insert.on_conflict_do_update(index_elements=list(_ENDPOINT.primary_key), set_=values))
+
+
+_KEEP_TROUBLE = {
+    "sqlite": _keep_trouble(sqlite.insert(_ENDPOINT)),
+    "postgresql": _keep_trouble(postgresql.insert(_ENDPOINT)),
+}
 
 _PURGED_AT_ONCE = 5000
 
@@ -59,17 +73,26 @@ def troubled_endpoints(session: Session) -> list[PushEndpoint]:
     return list(found.scalars())
 
 
-def keep_trouble(session: Session, app_key: str, url: str, trouble: Mapping[str, Any] | None) -> None:
-    """Write down how an endpoint is; None: well. Whose app it is is told when it becomes disabled."""
-    if trouble is None:
-        enable_endpoint(session, app_key, url)
-        return
+def keep_troubles(session: Session, troubles: Mapping[tuple[str, str], Mapping[str, Any] | None]) -> None:
+    """Write down how endpoints (app, address) are; None: well. When one becomes disabled its account is told.
+
+    While a receiver hangs this runs several times a second beside the loop, which has to wait for it.
+    """
+    rows = []
+    for (app_key, url), trouble in troubles.items():
+        if trouble is None:
+            enable_endpoint(session, app_key, url)
+            continue
+        if trouble["disabled_at"] is not None and not _is_disabled(session, app_key, url):
+            _tell_disabled(session, app_key, url, trouble)
+        rows.append({"app_key": app_key, "url": url, **trouble})
+    if rows:
+        _KEEP_TROUBLE[session.connection().dialect.name].run_many(session, rows)
+
+
+def _is_disabled(session: Session, app_key: str, url: str) -> bool:
     before = session.get(PushEndpoint, (app_key, url))
-    was_disabled = before is not None and before.disabled_at is not None
-    session.merge(PushEndpoint(app_key=app_key, url=url, **trouble))
-    session.flush()
-    if trouble["disabled_at"] is not None and not was_disabled:
-        _tell_disabled(session, app_key, url, trouble)
+    return before is not None and before.disabled_at is not None
 
 
 def _tell_disabled(session: Session, app_key: str, url: str, trouble: Mapping[str, Any]) -> None:

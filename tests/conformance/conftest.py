@@ -44,8 +44,22 @@ async def customer(deployment: Deployment) -> AsyncIterator[Customer]:
         yield made
 
 
+@pytest.fixture(params=["concatenated", "off"])
+async def other_signing(request: pytest.FixtureRequest) -> AsyncIterator[Customer]:
+    """A platform that signs pushes in a form other than the shipped one."""
+    if "VOICECALL_URL" in os.environ:
+        pytest.skip("the deployment that VOICECALL_URL names has one form: CONFORMANCE_SIGNING")
+    directory = Path(tempfile.mkdtemp(prefix="vc-conformance-"))
+    try:
+        with _platform(directory, VOICECALL_PUSHES__SIGNING=request.param) as url:
+            async with Customer.of(Deployment(url, signing=request.param)) as made:
+                yield made
+    finally:
+        shutil.rmtree(directory)
+
+
 @contextmanager
-def _platform(directory: Path) -> Iterator[str]:
+def _platform(directory: Path, **settings: str) -> Iterator[str]:
     """What `make run` runs, in a directory and on ports of its own, with what the suite needs declared."""
     command = [sys.executable, "-m", "controller"]
     log = directory / "platform.log"
@@ -58,6 +72,7 @@ def _platform(directory: Path) -> Iterator[str]:
             "VOICECALL_AGI__PORT": str(agi),
             "VOICECALL_CAPTURE__PORT": str(capture),
             "VOICECALL_SPEECH__MODEL_DIR": str(SPEECH_MODEL),
+            **settings,
         }
         for words in (["init"], ["apply", str(_DECLARATION)]):
             subprocess.run(

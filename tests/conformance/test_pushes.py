@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from conformance.confidence import Findings, inferred
 from conformance.deployment import Customer, check_push
+from conformance.signatures import check_aksk, check_webhook
 
 from testbed.push_receiver import Reply, StatusPush
 
@@ -60,6 +61,12 @@ async def over(customer: Customer, session_id: str) -> tuple[list[StatusPush], d
         assert status.push.method == "POST"
         is_recent(status.info["timestamp"])
     check_push("fee", {"eventType": "fee", "feeLst": [cdr]})
+    at, receiver = customer.at, customer.receiver
+    secrets = at.webhook_secrets.split() if cdr["appKey"] == at.notification_key else []
+    for push in receiver.pushes:
+        if session_id.encode() in push.body:
+            check_aksk(push, at.signing, cdr["appKey"], at.secret, receiver.url(push.path))
+            check_webhook(push, secrets)
     is_recent(cdr["callEndTime"])
     return statuses, cdr
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 
 import pytest
-from integration.support import QUICK, SECRET, Bench, StartBench
+from integration.support import APP_KEY, QUICK, SECRET, VERIFY_KEY, Bench, StartBench
 from standardwebhooks import Webhook
 
 from controller.calls.recovery import UNWRITTEN
@@ -129,6 +129,36 @@ async def test_B1_given_a_durable_app_when_killed_while_a_push_hangs_then_the_ne
     last = 2 + UNWRITTEN
     assert sorted(set(numbers)) == [0, 1, last]
     assert numbers[-2:] == [1, last]
+
+
+@pytest.mark.requirement("B2")
+async def test_B2_given_calls_of_two_apps_that_end_together_when_told_then_cdrs_travel_in_batches_each_once(
+    bench: StartBench,
+) -> None:
+    """All ring when their Asterisk dies. A batch is of one app and one second."""
+    b = await bench(
+        app={"max_calls": 60}, sections={"calls": QUICK.model_copy(update={"ring_timeout": 60.0})}, phones={}
+    )
+    rings = QUICK.simulated_prefix + "01999000"
+    own = [await b.notify(callee=f"{rings}{number}") for number in range(60)]
+    anothers = [await b.verify("4711", calleeNbr=f"{rings}{number}") for number in range(60, 63)]
+    for session in (*own, *anothers):
+        await b.receiver.wait_status(session, "alerting", timeout=30)
+
+    await b.home.asterisk.kill()
+    for session in (*own, *anothers):
+        await b.over(session, timeout=30)
+
+    batches = [push.json["feeLst"] for push in b.receiver.pushes if push.path == "/fee"]
+    together = [{(cdr["appKey"], cdr["callEndTime"]) for cdr in batch} for batch in batches]
+    by_app = {
+        key: [len(batch) for batch in batches if batch[0]["appKey"] == key] for key in (APP_KEY, VERIFY_KEY)
+    }
+    assert sorted(cdr["sessionId"] for batch in batches for cdr in batch) == sorted((*own, *anothers))
+    assert all(len(of_one_kind) == 1 for of_one_kind in together)
+    assert (sum(by_app[APP_KEY]), sum(by_app[VERIFY_KEY])) == (60, 3)
+    assert 2 <= len(by_app[APP_KEY]) < 20
+    assert max(by_app[APP_KEY]) <= 50
 
 
 @pytest.mark.requirement("B2")

@@ -14,7 +14,8 @@ import trustme
 from aiohappyeyeballs import AddrInfoType
 from unit.pushes.support import OK, http_sender, keep_saying_ok, raw_server, read_request
 
-from controller.pushes.outbound import TLS_1_2_SUITES, tls_context
+from controller.pushes.exchange import Answer, Exchange
+from controller.pushes.outbound import TLS_1_2_SUITES, Outbound, Place, tls_context
 from controller.pushes.receiver import Delivery, Failure
 
 pytestmark = pytest.mark.both_loops
@@ -104,6 +105,35 @@ async def test_given_a_name_that_flips_inside_when_pushed_again_then_the_new_add
     assert asked_while_alive == 1
     assert names.asked == 2
     assert flipped.failure is Failure.ADDRESS
+
+
+@pytest.mark.requirement("B1")
+async def test_B1_given_pushes_of_one_moment_when_one_needs_a_connection_then_the_others_go_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A receiver that hangs needs one for each push; nobody else's waits until it is made."""
+    done: list[str] = []
+    connect, ask = Outbound.connect, Exchange.ask
+
+    async def connecting(self: Outbound, place: Place) -> Exchange:
+        done.append(f"connects to {place.host}")
+        return await connect(self, place)
+
+    async def asking(self: Exchange, request: bytes, until: float) -> Answer:
+        done.append(f"asks {request.split(b' ')[1].decode()}")
+        return await ask(self, request, until)
+
+    monkeypatch.setattr(Outbound, "connect", connecting)
+    monkeypatch.setattr(Exchange, "ask", asking)
+    async with raw_server(keep_saying_ok) as port, http_sender() as sender:
+        await sender.send(f"http://localhost:{port}/kept", b"{}", {})
+        done.clear()
+        await asyncio.gather(
+            sender.send(f"http://127.0.0.1:{port}/new", b"{}", {}),
+            sender.send(f"http://localhost:{port}/kept", b"{}", {}),
+        )
+
+    assert done == ["asks /kept", "connects to 127.0.0.1", "asks /new"]
 
 
 async def test_given_a_name_nobody_has_when_pushed_then_dns() -> None:
