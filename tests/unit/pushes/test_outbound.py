@@ -148,6 +148,33 @@ async def test_given_nobody_listens_when_pushed_then_connect() -> None:
     assert delivery.failure is Failure.CONNECT
 
 
+async def test_given_an_address_that_takes_no_connection_when_pushed_then_timeout_and_no_socket_is_left() -> (
+    None
+):
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for filling in (first, second):
+            filling.setblocking(False)
+            filling.connect_ex(full.getsockname())
+        async with http_sender(timeout=0.1) as sender:
+            url = f"http://127.0.0.1:{full.getsockname()[1]}/"
+            deliveries = await asyncio.gather(*(sender.send(url, b"{}", {}) for _ in range(5)))
+            await until_sockets_to(full.getsockname()[1], 2)
+
+    assert {delivery.failure for delivery in deliveries} == {Failure.TIMEOUT}
+
+
+async def until_sockets_to(port: int, wanted: int) -> None:
+    """Wait until so many sockets of this machine are connecting there, or are connected."""
+    async with asyncio.timeout(5):
+        while True:
+            lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+            if sum(line.split()[2].endswith(f":{port:04X}") for line in lines) == wanted:
+                return
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://", "http://[::1/"])
 async def test_given_something_that_is_no_address_when_pushed_then_address(url: str) -> None:
     assert (await pushed(url)).failure is Failure.ADDRESS
