@@ -41,14 +41,8 @@ class Exchange(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._parser = HttpResponseParser(self)
-        # As aiohttp takes answers: receivers are of all kinds.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True,
-            lenient_optional_lf_after_cr=True,
-            lenient_optional_cr_before_lf=True,
-            lenient_spaces_after_chunk_size=True,
-        )
+        self._parser: HttpResponseParser
+        """From the beginning to the end of the connection: it holds this object, as this one holds it."""
         self._waiter: asyncio.Future[Answer] | None = None
         self._answer: Answer | None = None
         self._came = 0
@@ -85,6 +79,8 @@ class Exchange(asyncio.Protocol):
             raise
         finally:
             self._waiter = None
+            # It has the fault, whose traceback has this frame: garbage that would have to be searched for.
+            del waiter
             self._rest()
             if not self._whole:
                 self._transport.abort()
@@ -122,6 +118,14 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._parser = HttpResponseParser(self)
+        # As aiohttp takes answers: receivers are of all kinds.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_optional_lf_after_cr=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
@@ -154,6 +158,8 @@ class Exchange(asyncio.Protocol):
         if self._on_lost is not None:
             self._on_lost(self)
             self._on_lost = None
+        self._waiter = None
+        del self._parser
 
     # What the parser says.
 

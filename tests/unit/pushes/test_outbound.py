@@ -1,6 +1,7 @@
 """Real connections: which address is connected to, and whose certificate is believed."""
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -163,6 +164,38 @@ async def test_given_an_address_that_takes_no_connection_when_pushed_then_timeou
             await until_sockets_to(full.getsockname()[1], 2)
 
     assert {delivery.failure for delivery in deliveries} == {Failure.TIMEOUT}
+
+
+async def test_given_pushes_whose_connections_end_when_over_then_they_leave_no_garbage_to_search_for() -> (
+    None
+):
+    """What holds each other stays until everything is searched, which stops the loop for milliseconds."""
+
+    async def hang(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        async with raw_server(hang) as hangs, raw_server(hang_up) as ends, http_sender(timeout=0.1) as sender:
+            urls = [f"http://127.0.0.1:{port}/" for port in (hangs, ends, held.getsockname()[1])]
+            gc.collect()
+            gc.disable()
+            try:
+                deliveries = [await sender.send(url, b"{}", {}) for url in urls]
+                await asyncio.sleep(0)
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                gc.collect()
+                left = [each for each in gc.garbage if isinstance(each, Exchange | OSError)]
+            finally:
+                gc.set_debug(0)
+                gc.garbage.clear()
+                gc.enable()
+
+    assert [it.failure for it in deliveries] == [Failure.TIMEOUT, Failure.CLOSED, Failure.CONNECT]
+    assert left == []
 
 
 async def until_sockets_to(port: int, wanted: int) -> None:
