@@ -127,6 +127,15 @@ async def test_A4_5_given_a_program_that_looks_for_text_in_the_answer_when_it_as
     assert refused.text.startswith('{"resultcode":"1010002","resultdesc":"Invalid request.')
 
 
+@pytest.mark.requirement("A4.5")
+@pytest.mark.parametrize("named", ["UTF-8", "utf8", "identity", ""])
+async def test_A4_5_given_a_program_that_takes_content_encoding_for_the_charset_when_it_asks_then_it_is_taken(
+    customer: Customer, named: str
+) -> None:
+    """As `StringEntity.setContentEncoding` writes it."""
+    await accepted(customer, CALLNOTIFY, {"Content-Encoding": named})
+
+
 def spelt(headers: Mapping[str, str], how: str) -> dict[str, str | None]:
     """The same headers as other programs write them."""
     match how:

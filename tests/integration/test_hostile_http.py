@@ -76,6 +76,7 @@ def hostile() -> dict[str, tuple[bytes, int | None]]:
         "an unknown transfer encoding": (head(Transfer_Encoding="rot13") + b"{}", 400),
         "a gzip body": (request(gzip.compress(b"{}"), Content_Encoding="gzip"), 415),
         "a broken gzip body": (request(b"\x1f\x8b not gzip", Content_Encoding="gzip"), 415),
+        "two codings": (request(b"{}", Content_Encoding="UTF-8, br"), 415),
         "many headers": (head(**{f"X_{number}": "x" for number in range(2_000)}), 400),
         "a long header": (head(X_Long="x" * 100_000), 400),
         "a header of one word": (head(X_AKSK="UsernameToken " + "x" * 7_900), 403),

@@ -6,6 +6,7 @@ absent. Source: wire API document, section 1 ("input tolerance") and 11.
 
 import base64
 import binascii
+import re
 from codecs import BOM_UTF8
 from functools import cache, lru_cache
 from typing import Annotated, Any, TypeVar
@@ -36,6 +37,8 @@ VERIFICATION_CODE = "must be 2 to 8 digits"
 NUMBER_FORMAT = "The number format is incorrect."
 _LARGEST_NUMERAL = 18
 _BAD_REQUEST, _UNSUPPORTED = 400, 415
+_COMPRESSED = re.compile(r"(?:x-)?(?:gzip|compress)|deflate|br|zstd|dcb|dcz", re.IGNORECASE)
+"""Content-Encoding that is one. Others say nothing: Java programs write UTF-8 there."""
 
 
 class WireModel(BaseModel):
@@ -170,7 +173,7 @@ SoundName = Annotated[str, StringConstraints(min_length=1, max_length=128, patte
 
 async def read_body(request: web.Request) -> bytes:
     """The body of a request. Raises WireError when it is no body that can be read."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    if any(_COMPRESSED.fullmatch(coding.strip()) for coding in _codings(request)):
         raise WireError("1010002", "Content-Encoding is not supported", status=_UNSUPPORTED)
     try:
         raw = await request.read()
@@ -178,6 +181,10 @@ async def read_body(request: web.Request) -> bytes:
         raise WireError("1010002", "The body is not valid HTTP.", status=_BAD_REQUEST) from None
     arrived(request)
     return raw
+
+
+def _codings(request: web.Request) -> list[str]:
+    return ",".join(request.headers.getall("Content-Encoding", [])).split(",")
 
 
 def parse_body(raw: bytes, model: type[Model]) -> Model:

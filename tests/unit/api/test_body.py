@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.wire.body import parse_body
+from controller.api.wire.body import parse_body, read_body
 from controller.api.wire.requests import CallNotifyRequest, Click2CallRequest
 from controller.api.wire.results import RESULTS, WireError
 
@@ -221,3 +223,18 @@ def test_given_any_json_in_any_field_when_parsed_then_it_is_taken_or_refused_nev
 def test_given_the_result_table_when_read_then_codes_are_text_and_statuses_are_of_http() -> None:
     assert all(code == result.code and 200 <= result.status < 600 for code, result in RESULTS.items())
     assert RESULTS["0"].text == "Success"
+
+
+@pytest.mark.parametrize("coding", [None, "", "identity", "UTF-8", "utf8", "application/json"])
+async def test_given_no_compression_when_read_then_the_body_is_taken_as_it_is(coding: str | None) -> None:
+    headers = {} if coding is None else {"Content-Encoding": coding}
+
+    assert await read_body(make_mocked_request("POST", "/", headers, payload=EMPTY_PAYLOAD)) == b""
+
+
+@pytest.mark.parametrize("coding", ["gzip", "X-GZIP", "deflate", "br", "zstd", "compress", "UTF-8, gzip"])
+async def test_given_a_compressed_body_when_read_then_415(coding: str) -> None:
+    with pytest.raises(WireError) as refused:
+        await read_body(make_mocked_request("POST", "/", {"Content-Encoding": coding}, payload=EMPTY_PAYLOAD))
+
+    assert (refused.value.status, refused.value.result.code) == (415, "1010002")
