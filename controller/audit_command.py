@@ -15,7 +15,7 @@ from controller.store.database import make_engine
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import check_newest
 
-app = typer.Typer(help="The audit trail: who did what over the management API.", no_args_is_help=True)
+app = typer.Typer(help="The audit trail: who did what, by API or command.", no_args_is_help=True)
 
 
 @app.command()

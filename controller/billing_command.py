@@ -35,6 +35,7 @@ from controller.command import (
     in_utc,
     read_database,
     read_settings,
+    record,
     show,
     with_database,
     write_database,
@@ -46,7 +47,7 @@ from controller.store import ratings
 from controller.store.alarms import alarms_page
 from controller.store.billing_tables import EVERYTHING
 from controller.store.database import Database
-from controller.store.holds import holds
+from controller.store.holds import holds, holds_of
 from controller.store.ledger import transfers_page
 
 app = typer.Typer(help="Prices, balances, payments, statements, usage, alarms.", no_args_is_help=True)
@@ -121,7 +122,7 @@ def top_up(
 ) -> None:
     """Post a payment; an account that was frozen makes calls again."""
     paid = _amount(Payment, "AMOUNT", amount)
-    _post(config, lambda: ledger.top_up(account, paid, text, _user(), reference))
+    _post(config, "create_top_up", lambda: ledger.top_up(account, paid, text, _user(), reference))
 
 
 @app.command()
@@ -134,16 +135,24 @@ def correct(
 ) -> None:
     """Put something right: a line of its own, never a change of another."""
     change = _amount(Amount, "AMOUNT", amount)
-    _post(config, lambda: ledger.correction(account, change, text, _user(), reference))
+    _post(config, "create_correction", lambda: ledger.correction(account, change, text, _user(), reference))
 
 
-def _post(config: Any, make: Callable[[], ledger.Posting]) -> None:
+def _post(config: Any, action: str, make: Callable[[], ledger.Posting]) -> None:
     settings = read_settings(config)
     posting = _done(make)
     low = settings.billing.low_balance
-    posted = _done(
-        lambda: write_database(settings, lambda session: ledger.post(session, posting, _now(), low))
-    )
+
+    def work(session: Session) -> ledger.Posted:
+        posted = ledger.post(session, posting, _now(), low)
+        if posted.is_new:
+            told = posted.transfer.model_dump(include={"kind", "debit", "credit", "text", "reference"})
+            told["amount"] = amount_text(posted.transfer.amount)
+            target = str(posted.transfer.id)
+            record(session, action, "transfer", target, account_id=posting.account_id, after=told)
+        return posted
+
+    posted = _done(lambda: write_database(settings, work))
     said = "posted" if posted.is_new else "was posted before"
     typer.echo(f"{said}; the balance is {amount_text(posted.balance)} {settings.billing.currency}")
 
@@ -184,7 +193,16 @@ def set_account_price(
     )
 
     def work(session: Session) -> bool:
-        return set_price(session, account, tariff, _now(), in_utc(begins))
+        if not set_price(session, account, tariff, _now(), in_utc(begins)):
+            return False
+        made = ratings.newest_price(session, account)
+        told = {
+            "valid_from": made.valid_from,
+            "minute_price": None if made.minute is None else amount_text(made.minute),
+            "number_price": None if made.number_month is None else amount_text(made.number_month),
+        }
+        record(session, "create_price", "price", str(made.id), account_id=account, after=told)
+        return True
 
     changed = _done(lambda: write_database(read_settings(config), work))
     typer.echo("changed" if changed else "unchanged")
@@ -308,22 +326,45 @@ def stop(
     """The kill switch: no new calls from now on, until `resume-calls`."""
     settings = read_settings(config)
     note = text or f"stopped by {_user()}"
-    changed = _done(
-        lambda: write_database(
-            settings, lambda session: stop_calls(session, account, _now(), note, hang_up=hang_up)
-        )
-    )
+
+    def work(session: Session) -> bool:
+        before = _held(session, account)
+        changed = stop_calls(session, account, _now(), note, hang_up=hang_up)
+        if changed:
+            _record_switch(session, "stop", account, before)
+        return changed
+
+    changed = _done(lambda: write_database(settings, work))
     typer.echo(f"{_whose(account)} calls are stopped" if changed else "they are stopped already")
 
 
 def resume(account: ScopeOption = None, config: ConfigOption = None) -> None:
     """Take back `stop-calls`."""
-    changed = _done(
-        lambda: write_database(read_settings(config), lambda session: resume_calls(session, account))
-    )
+
+    def work(session: Session) -> bool:
+        before = _held(session, account)
+        changed = resume_calls(session, account)
+        if changed:
+            _record_switch(session, "resume", account, before)
+        return changed
+
+    changed = _done(lambda: write_database(read_settings(config), work))
     if not changed:
         raise failure(f"{_whose(account)} calls are not stopped")
     typer.echo(f"{_whose(account)} calls are made again")
+
+
+def _held(session: Session, account: str | None) -> dict[str, Any]:
+    found = holds_of(session, EVERYTHING if account is None else account)
+    return {"items": [hold.model_dump(exclude={"scope"}) for hold in found]}
+
+
+def _record_switch(session: Session, what: str, account: str | None, before: dict[str, Any]) -> None:
+    session.flush()
+    action = f"{what}_all_calls" if account is None else f"{what}_account_calls"
+    target = account or "everything"
+    after = _held(session, account)
+    record(session, action, "kill switch", target, account_id=account, before=before, after=after)
 
 
 def _whose(account: str | None) -> str:

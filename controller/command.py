@@ -1,7 +1,9 @@
 """What the commands have in common: the options, the database, tables, and how a command fails."""
 
 import asyncio
+import getpass
 import json
+import secrets
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
@@ -10,10 +12,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 from sqlmodel import Session
 
+from controller.clock import SystemClock
 from controller.faults import in_words
 from controller.settings import Settings, load_settings
+from controller.store.audit import Deed, append
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import check_newest
@@ -77,6 +82,39 @@ def read_database(settings: Settings, work: Callable[[Session], T]) -> T:
 def write_database(settings: Settings, work: Callable[[Session], T]) -> T:
     """Change the database of these settings."""
     return with_database(settings, lambda database: database.write(work))
+
+
+def record(
+    session: Session,
+    action: str,
+    kind: str,
+    target: str,
+    *,
+    account_id: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    by: str | None = None,
+) -> None:
+    """Say in the audit trail what a command does, by the names that the management API has for it.
+
+    `by`: who it is done for; else the user of the machine.
+    """
+    append(
+        session,
+        Deed(
+            at=SystemClock().now(),
+            request_id=secrets.token_hex(8),
+            actor="command",
+            login=by or getpass.getuser(),
+            address="command",
+            action=action,
+            kind=kind,
+            target=target,
+            account_id=account_id,
+            before=None if before is None else to_jsonable_python(before),
+            after=None if after is None else to_jsonable_python(after),
+        ),
+    )
 
 
 def show_table(columns: list[str], lines: list[list[object]]) -> None:

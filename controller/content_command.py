@@ -19,6 +19,7 @@ from controller.command import (
     T,
     failure,
     read_settings,
+    record,
     show,
     with_database,
 )
@@ -45,6 +46,9 @@ IdArgument = Annotated[int, typer.Argument(help="Number of the submission.")]
 ByOption = Annotated[str | None, typer.Option(help="Who does this; else the user of this machine.")]
 
 _PIECE = 1 << 20
+
+Note = Callable[[str, str, Sound | None], Coroutine[Any, Any, None]]
+"""Says in the audit trail: this action, on the sound file of this name, which is so now."""
 
 
 @sound.command()
@@ -88,11 +92,12 @@ def upload(
 ) -> None:
     """Upload a sound file as a draft."""
 
-    async def work(files: SoundFiles) -> Sound:
+    async def work(files: SoundFiles, note: Note) -> Sound:
         made = await files.upload(account, name or file.name, _pieces(file), convert=convert)
-        return await files.submit(account, made.name, _user(by)) if submit else made
+        await note("upload_sound", made.name, made)
+        return await _submitted(files, note, account, made.name, by) if submit else made
 
-    _show([_with_sounds(config, work, account)], as_json=as_json)
+    _show([_with_sounds(config, work, account, by)], as_json=as_json)
 
 
 async def _pieces(file: Path) -> AsyncIterator[bytes]:
@@ -105,7 +110,7 @@ async def _pieces(file: Path) -> AsyncIterator[bytes]:
 def list_sounds(account: AccountArgument, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """The sound files of an account."""
 
-    async def work(files: SoundFiles) -> list[Sound]:
+    async def work(files: SoundFiles, _note: Note) -> list[Sound]:
         found: list[Sound] = []
         while page := await files.page(account, after=found[-1].name if found else "", limit=200):
             found += page
@@ -123,10 +128,16 @@ def submit(
     config: ConfigOption = None,
 ) -> None:
     """Ask for the review of a draft."""
-    _show(
-        [_with_sounds(config, lambda files: files.submit(account, name, _user(by)), account)],
-        as_json=as_json,
+    submitted = _with_sounds(
+        config, lambda files, note: _submitted(files, note, account, name, by), account, by
     )
+    _show([submitted], as_json=as_json)
+
+
+async def _submitted(files: SoundFiles, note: Note, account: str, name: str, by: str | None) -> Sound:
+    made = await files.submit(account, name, _user(by))
+    await note("submit_sound", name, made)
+    return made
 
 
 @sound.command()
@@ -135,12 +146,20 @@ def delete(account: AccountArgument, name: NameArgument, config: ConfigOption = 
 
     Calls that play it go on: its audio stays until none of them can need it any more.
     """
-    _with_sounds(config, lambda files: files.delete(account, name), account)
+
+    async def work(files: SoundFiles, note: Note) -> None:
+        await files.delete(account, name)
+        await note("delete_sound", name, None)
+
+    _with_sounds(config, work, account)
     typer.echo(f"{name} is deleted")
 
 
 def _with_sounds(
-    config: Path | None, work: Callable[[SoundFiles], Coroutine[Any, Any, T]], account: str
+    config: Path | None,
+    work: Callable[[SoundFiles, Note], Coroutine[Any, Any, T]],
+    account: str,
+    by: str | None = None,
 ) -> T:
     settings = read_settings(config)
 
@@ -150,7 +169,17 @@ def _with_sounds(
         # Of calls under way those are known here that outlive their controller.
         playing = await database.read(media_of_live_plans)
         files = sound_files(settings, database, SystemClock(), lambda media: playing.get(media, ()))
-        return await work(files)
+
+        async def note(action: str, name: str, after: Sound | None) -> None:
+            told = None if after is None else {"state": after.state, "source": after.source}
+            target = f"{account}:{name}"
+            await database.write(
+                lambda session: record(
+                    session, action, "sound", target, account_id=account, after=told, by=by
+                )
+            )
+
+        return await work(files, note)
 
     try:
         return with_database(settings, run)
@@ -185,7 +214,11 @@ def list_reviews(
 ) -> None:
     """What waits for a decision, oldest first."""
     state = None if everything else QueueState.PENDING
-    _show_reviews(_with_queue(config, lambda queue: queue.page(state=state, limit=1000)), as_json=as_json)
+
+    async def read(database: Database) -> list[Submission]:
+        return await ReviewQueue(database, SystemClock(), REVIEWED).page(state=state, limit=1000)
+
+    _show_reviews(_with_reviews(config, read), as_json=as_json)
 
 
 @review.command()
@@ -193,7 +226,8 @@ def approve(
     number: IdArgument, by: ByOption = None, as_json: JsonOption = False, config: ConfigOption = None
 ) -> None:
     """Let calls use a thing; the account's contacts are told."""
-    _show_reviews([_with_queue(config, lambda queue: queue.approve(number, _user(by)))], as_json=as_json)
+    decided = _decided(config, "approve_review", lambda queue: queue.approve(number, _user(by)), by)
+    _show_reviews([decided], as_json=as_json)
 
 
 @review.command()
@@ -205,17 +239,31 @@ def reject(
     config: ConfigOption = None,
 ) -> None:
     """Send a thing back."""
-    _show_reviews(
-        [_with_queue(config, lambda queue: queue.reject(number, _user(by), reason))], as_json=as_json
-    )
+    decided = _decided(config, "reject_review", lambda queue: queue.reject(number, _user(by), reason), by)
+    _show_reviews([decided], as_json=as_json)
 
 
-def _with_queue(config: Path | None, work: Callable[[ReviewQueue], Coroutine[Any, Any, T]]) -> T:
-    async def run(database: Database) -> T:
-        return await work(ReviewQueue(database, SystemClock(), REVIEWED))
+def _decided(
+    config: Path | None,
+    action: str,
+    work: Callable[[ReviewQueue], Coroutine[Any, Any, Submission]],
+    by: str | None,
+) -> Submission:
+    async def run(database: Database) -> Submission:
+        made = await work(ReviewQueue(database, SystemClock(), REVIEWED))
+        told = {"kind": made.kind, "subject": made.subject, "state": made.state, "reason": made.reason}
+        target, account = f"rev-{made.id}", made.account_id
+        await database.write(
+            lambda session: record(session, action, "review", target, account_id=account, after=told, by=by)
+        )
+        return made
 
+    return _with_reviews(config, run)
+
+
+def _with_reviews(config: Path | None, work: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
     try:
-        return with_database(read_settings(config), run)
+        return with_database(read_settings(config), work)
     except (ReviewError, ValueError) as error:
         raise failure(str(error)) from None
 

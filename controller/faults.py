@@ -49,6 +49,8 @@ _WORDS = {
     "datetime_type": "must be a date and a time",
     "datetime_parsing": "must be a date and a time",
     "datetime_from_date_parsing": "must be a date and a time",
+    "date_parsing": "must be a day such as 2026-11-30",
+    "date_from_datetime_parsing": "must be a day such as 2026-11-30",
     "timezone_aware": "must have a time zone, such as the Z of 2030-01-01T00:00:00Z",
     "path_type": "must be a path",
     "model_type": "must be {thing}",

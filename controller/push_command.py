@@ -17,6 +17,7 @@ from controller.command import (
     moment,
     read_database,
     read_settings,
+    record,
     show_table,
     write_database,
 )
@@ -24,7 +25,7 @@ from controller.pushes.push import endpoint_url
 from controller.store import outbox
 from controller.store import pushes as rows
 from controller.store.outbox import Undelivered
-from controller.store.tables import PushAttempt, PushEndpoint
+from controller.store.tables import App, PushAttempt, PushEndpoint
 
 pushes = typer.Typer(help="What became of pushes; which endpoints fail.", no_args_is_help=True)
 cdrs = typer.Typer(help="CDRs that customers do not have yet.", no_args_is_help=True)
@@ -75,6 +76,9 @@ def enable(
         ]
         for own in found:
             rows.enable_endpoint(session, app, own)
+        if found:
+            owner = _owner(session, app)
+            record(session, "enable_push_endpoints", "endpoint", app, account_id=owner, after={"urls": found})
         return found
 
     found = write_database(read_settings(config), work)
@@ -148,6 +152,9 @@ def push_cdrs(
         outbox.push_again(session, [row.call_id for row in found], now)
         for app_key, url in {(row.app_key, endpoint_url(row.url)) for row in found}:
             rows.enable_endpoint(session, app_key, url)
+        for app_key in sorted({row.app_key for row in found}):
+            owner, cdrs = _owner(session, app_key), sum(row.app_key == app_key for row in found)
+            record(session, "push_cdrs_again", "cdr", app_key, account_id=owner, after={"cdrs": cdrs})
         return found
 
     found = write_database(read_settings(config), work)
@@ -158,6 +165,11 @@ def _undelivered(
     session: Session, app: str | None, since: datetime | None, call: str | None
 ) -> list[Undelivered]:
     return outbox.undelivered(session, app, in_utc(since), _call_id(call) if call else None)
+
+
+def _owner(session: Session, app_key: str) -> str | None:
+    app = session.get(App, app_key)
+    return None if app is None else app.account_id
 
 
 def _call_id(session_id: str) -> str:

@@ -32,7 +32,8 @@ class Calendar:
         """When a month such as `2026-11` begins, and when the next one does. Raises ValueError."""
         try:
             first = datetime.strptime(month, "%Y-%m").date()
-        except ValueError:
+            following = (first + timedelta(days=31)).replace(day=1)
+            return self.begin_of(first), self.begin_of(following)
+        except (ValueError, OverflowError):
+            # Python's times have a first month and a last one.
             raise ValueError(f"{month!r} is not a month, as in 2026-11") from None
-        following = (first + timedelta(days=31)).replace(day=1)
-        return self.begin_of(first), self.begin_of(following)

@@ -4,19 +4,23 @@ There are over a hundred of them: each gets its validator when it is first neede
 for it.
 """
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    Strict,
     WithJsonSchema,
 )
+from pydantic_core import PydanticKnownError
 
 from controller.faults import IDENTIFIER
 from controller.rules.amounts import amount_text
@@ -98,6 +102,20 @@ Moment = Annotated[
 """A time in UTC."""
 
 
+_NUMBER = re.compile(r"\s*[+-]?[0-9.]+\s*", re.ASCII)
+
+
+def _no_number(kind: Literal["datetime_parsing", "date_parsing"]) -> BeforeValidator:
+    """Refuses what would be taken for seconds since 1970: whoever writes 2026 means the year."""
+
+    def check(given: Any) -> Any:
+        if isinstance(given, int | float) or (isinstance(given, str) and _NUMBER.fullmatch(given)):
+            raise PydanticKnownError(kind, {"error": "a number"})
+        return given
+
+    return BeforeValidator(check)
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -105,8 +123,12 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is no time that there is") from None
 
 
-When = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+# Not strict: what has been looked at is no longer JSON to pydantic, where a time is a text.
+When = Annotated[AwareDatetime, Strict(False), AfterValidator(_in_utc), _no_number("datetime_parsing")]
 """A time that is given with its zone."""
+
+Day = Annotated[date, Strict(False), _no_number("date_parsing")]
+"""A day."""
 
 Money = Annotated[
     Decimal,

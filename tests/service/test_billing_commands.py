@@ -1,11 +1,13 @@
 """`voicecall billing`, `stop-calls` and `resume-calls` on a database of their own."""
 
 import csv
+import getpass
 import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine import copy_database, database_at
@@ -47,6 +49,12 @@ def run(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return call
 
 
+def trail(run: Run) -> list[dict[str, Any]]:
+    """What the audit trail says of commands."""
+    entries = [json.loads(line) for line in run("audit", "export").splitlines()]
+    return [entry for entry in entries if entry["address"] == "command"]
+
+
 def months() -> list[str]:
     """This month and, as the call was an hour ago, perhaps the one before."""
     now = datetime.now(UTC) + timedelta(hours=8)
@@ -85,6 +93,34 @@ def test_C8_given_an_account_that_is_used_up_when_looked_at_then_holds_and_alarm
     assert [alarm["alarm"] for alarm in json.loads(run("billing", "alarms", "--json"))] == ["frozen"]
     run("billing", "top-up", ACCOUNT, "1")
     assert run("billing", "holds") == "nothing\n"
+
+
+def test_C9_given_commands_that_move_money_or_stop_calls_when_given_then_the_audit_trail_has_each(
+    run: Run,
+) -> None:
+    run("billing", "top-up", ACCOUNT, "10", "--reference", "INV-1")
+    run("billing", "top-up", ACCOUNT, "10", "--reference", "INV-1")  # changes nothing
+    run("billing", "correct", ACCOUNT, "--text", "an error", "--", "-0.5")
+    run("billing", "set-price", ACCOUNT, "--minute", "0.15")
+    run("stop-calls", "--account", ACCOUNT, "--text", "stolen")
+    run("resume-calls", "--account", ACCOUNT)
+    run("stop-calls", "--hang-up")
+
+    said = trail(run)
+    assert [(entry["action"], entry["kind"], entry["account_id"]) for entry in said] == [
+        ("create_top_up", "transfer", ACCOUNT),
+        ("create_correction", "transfer", ACCOUNT),
+        ("create_price", "price", ACCOUNT),
+        ("stop_account_calls", "kill switch", ACCOUNT),
+        ("resume_account_calls", "kill switch", ACCOUNT),
+        ("stop_all_calls", "kill switch", None),
+    ]
+    assert (said[0]["after"]["amount"], said[1]["after"]["amount"]) == ("10.00", "0.50")
+    assert said[2]["after"]["minute_price"] == "0.15"
+    assert [hold["note"] for hold in said[4]["before"]["items"] if hold["reason"] == "stopped"] == ["stolen"]
+    assert said[-1]["after"]["items"][0]["ends_calls"] is True
+    assert {entry["login"] for entry in said} == {getpass.getuser()}
+    assert "none changed" in run("audit", "verify")
 
 
 def test_C8_given_a_declared_number_when_applied_or_settled_then_its_rent_is_charged_once(

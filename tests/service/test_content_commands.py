@@ -64,6 +64,21 @@ def test_C9_given_a_converted_upload_when_rejected_and_submitted_again_then_the_
         "no",
         "FLAC, 44100 Hz, 2 channels",
     )
+    run("sound", "delete", ACCOUNT, "offer.wav")
+    said = [json.loads(line) for line in run("audit", "export").splitlines()]
+    assert [(entry["action"], entry["account_id"]) for entry in said] == [
+        (action, ACCOUNT)
+        for action in (
+            "upload_sound",
+            "submit_sound",
+            "reject_review",
+            "submit_sound",
+            "approve_review",
+            "delete_sound",
+        )
+    ]
+    assert [entry["login"] for entry in said[:3]] == ["dora", "dora", "oscar"]
+    assert said[2]["after"]["reason"] == "too loud"
 
 
 @pytest.mark.requirement("C5", "C9")

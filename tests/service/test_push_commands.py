@@ -1,5 +1,6 @@
 """`voicecall pushes` and `voicecall cdr` on a database of their own."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,6 +160,18 @@ def test_given_an_endpoint_without_cdrs_when_enabled_then_nothing_is_held_agains
     assert URL in run("pushes", "enable", "app-2", "--url", f"{URL}?x=1")
     assert run("pushes", "list") == "every endpoint is well\n"
     run("pushes", "enable", APP, status=2)
+
+
+@pytest.mark.requirement("B2", "C9")
+def test_C9_given_cdrs_and_endpoints_when_pushed_and_enabled_then_the_audit_trail_has_it(run: Run) -> None:
+    run("cdr", "push", "--app", "app-2")
+    run("pushes", "enable", APP)
+
+    said = [json.loads(line) for line in run("audit", "export").splitlines()]
+    assert [(entry["action"], entry["target"], entry["account_id"], entry["after"]) for entry in said] == [
+        ("push_cdrs_again", "app-2", ACCOUNT, {"cdrs": 1}),
+        ("enable_push_endpoints", APP, ACCOUNT, {"urls": [URL]}),
+    ]
 
 
 @pytest.mark.requirement("B4")

@@ -1,6 +1,5 @@
 """The audit trail: who did what, when and from where."""
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -8,7 +7,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from controller.management.context import Context
-from controller.management.models import AccountQuery, Moment, Page, View
+from controller.management.models import AccountQuery, Moment, Page, View, When
 from controller.management.operations import Operations
 from controller.management.roles import Role, Scope
 from controller.store import audit
@@ -63,9 +62,9 @@ class AuditQuery(AccountQuery):
     """About things of this kind."""
     target: str | None = Field(None, max_length=128)
     """About this thing."""
-    since: datetime | None = None
+    since: When | None = None
     """From then on."""
-    until: datetime | None = None
+    until: When | None = None
     """Before then."""
 
 

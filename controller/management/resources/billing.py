@@ -1,7 +1,5 @@
 """Money of an account: prices, balance, ledger, payments, what it spends today."""
 
-from datetime import datetime
-
 from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -10,7 +8,7 @@ from controller.billing import errors as billing
 from controller.billing import ledger
 from controller.billing.prices import OwnTariff, read_prices, set_price
 from controller.management.context import Change, Context
-from controller.management.models import AccountQuery, Input, Moment, Money, Page, PageQuery, View
+from controller.management.models import AccountQuery, Input, Moment, Money, Page, PageQuery, View, When
 from controller.management.operations import Operations
 from controller.management.problems import Conflict, NotFound, wrong_field
 from controller.management.resources.accounts import ACCOUNT
@@ -95,7 +93,7 @@ class NewPrice(Input):
     """Of each started minute of each answered leg; null: as the platform charges."""
     number_price: PriceAmount | None = None
     """Of each number and month; null: as the platform charges."""
-    valid_from: datetime | None = None
+    valid_from: When | None = None
     """When it begins; null: now."""
 
 
@@ -245,8 +243,6 @@ async def create_price(ctx: Context, body: NewPrice) -> PriceView:
 
     Calls are rated at the price that was in force when they were answered; no price is changed afterwards.
     """
-    if body.valid_from is not None and body.valid_from.tzinfo is None:
-        raise wrong_field("valid_from", "must have a zone, such as Z")
 
     def create(change: Change) -> PriceView:
         now = ctx.services.clock.now()

@@ -11,7 +11,7 @@ from controller.billing import errors as billing
 from controller.billing.statements import Statement, rated_calls_csv, statement_csv, statement_of
 from controller.faults import MONTH
 from controller.management.context import Context
-from controller.management.models import Identifier, Moment, Money, Page, PageQuery, Query, View
+from controller.management.models import Day, Identifier, Moment, Money, Page, PageQuery, Query, View
 from controller.management.operations import Download, Operations, Pieces
 from controller.management.problems import wrong_field
 from controller.management.resources.accounts import ACCOUNT
@@ -79,9 +79,9 @@ class MonthQuery(Query):
 class UsageQuery(PageQuery):
     """Which days; at most 92."""
 
-    since: date | None = None
+    since: Day | None = None
     """The first day; left out: 30 days before the last."""
-    until: date | None = None
+    until: Day | None = None
     """The last day; left out: today."""
 
 
@@ -113,7 +113,7 @@ class RatedCallQuery(PageQuery):
 
     app_key: Identifier | None = None
     """Only those of this application."""
-    day: date | None = None
+    day: Day | None = None
     """Only those that ended on this day, in the zone of the bills."""
     settlement_id: int | None = Field(None, ge=1, le=2**63 - 1)
     """Only those that this settlement rated: a transaction of the ledger names it."""

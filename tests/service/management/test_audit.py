@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from engine import copy_database, database_at
@@ -139,6 +140,19 @@ async def test_C9_given_the_trail_when_listed_then_an_account_sees_its_own_entri
     assert len(actions(await here.ask("GET", "/audit"))) == 4
     assert actions(await here.ask("GET", "/audit?action=create_token")) == ["create_token"]
     assert actions(await here.ask("GET", "/audit?until=2026-11-24T07:00:00Z")) == []
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-26T00:00:00", "2026", "1795714960"],
+)
+@pytest.mark.parametrize("path", ["/audit", "/calls"])
+async def test_C9_given_a_time_that_is_none_or_means_another_when_a_list_is_asked_for_then_422_names_it(
+    here: World, path: str, when: str
+) -> None:
+    reply = await here.ask("GET", f"{path}?until={quote(when)}")
+
+    assert (reply.status, reply.fields) == (422, ["until"])
 
 
 async def test_C9_given_the_command_when_the_trail_is_exported_and_verified_then_it_can_be_checked_elsewhere(

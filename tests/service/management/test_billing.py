@@ -96,6 +96,9 @@ async def test_C8_given_a_number_of_a_prepaid_account_when_allotted_then_its_ren
         ("prices", {"minute_price": "-1"}, "minute_price"),
         ("prices", {"minute_price": "1", "valid_from": "2020-01-01T00:00:00Z"}, "valid_from"),
         ("prices", {"minute_price": "1", "valid_from": "2030-01-01T00:00:00"}, "valid_from"),
+        ("prices", {"minute_price": "1", "valid_from": "9999-12-31T23:59:59-14:00"}, "valid_from"),
+        ("prices", {"minute_price": "1", "valid_from": "4070908800"}, "valid_from"),
+        ("prices", {"minute_price": "1", "valid_from": 4070908800}, "valid_from"),
     ],
 )
 async def test_C8_given_a_faulty_wish_when_sent_then_422_names_the_field_and_nothing_is_posted(
@@ -206,7 +209,10 @@ async def test_C8_given_usage_and_rated_calls_when_paged_then_each_line_comes_on
     assert [balance["account_id"] for balance in balances] == [ALPHA]
 
 
-@pytest.mark.parametrize("query", ["", "?month=2026", "?month=2026-13", "?month=2026-11&page=2"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "?month=2026", "?month=2026-13", "?month=9999-12", "?month=0001-01", "?month=2026-11&page=2"],
+)
 async def test_C8_given_what_is_no_month_when_a_statement_is_asked_for_then_422(
     here: World, query: str
 ) -> None:
