@@ -11,12 +11,15 @@ from controller.console.visit import Visit, cursor_of
 from controller.console.words import N_
 from controller.management.problems import Problem
 from controller.management.resources.accounts import list_accounts
+from controller.management.resources.applications import list_applications
 
 ACCOUNT = Field("account_id", N_("Account"), "suggest")
 """Of a filter, and of a form for a new thing: asked of the operator's users alone."""
 ANY: Final = N_("any")
 """What a filter says that doesn't narrow."""
 _SUGGESTED = 500
+_NAMED = 200
+"""Applications whose names lists show."""
 
 
 @dataclass
@@ -62,6 +65,11 @@ async def list_page(
     """A page that is a list, made of a template; `values` are what that needs besides."""
     listing = await listed(visit, handler, filters)
     return visit.render(template, status=listing.filters.status, listing=listing, **values)
+
+
+async def application_names(visit: Visit) -> dict[str, str]:
+    """By app_key."""
+    return {app.app_key: app.name for app in await visit.all_of(list_applications, most=_NAMED)}
 
 
 async def for_whom(visit: Visit, form: Form) -> Form:

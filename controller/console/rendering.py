@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context as TemplateContext
@@ -90,6 +90,7 @@ def _environment(language: str) -> Environment:
         etag=etag,
         json=_json,
         seconds=seconds,
+        host=_host,
         money=amount_text,
     )
     made.globals["query"] = _query
@@ -143,6 +144,11 @@ def seconds(value: float | None) -> str:
 def phone(number: str | None) -> str:
     """A number in groups."""
     return grouped(number or "")
+
+
+def _host(url: str) -> str:
+    """Host and port of an address: what there is room for in a list."""
+    return urlsplit(url).netloc.rpartition("@")[2] or url
 
 
 def _json(value: Any) -> str:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Final
 
 from controller.details.report import CallReport, LegReport, PushReport, Span
+from controller.store.tables import Service
 from controller.wording import Say, english
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _BAR = 960, 150, 20, 44, 56, 26
@@ -36,6 +37,7 @@ def timeline_svg(report: CallReport, say: Say = english, *, titled: bool = True)
     end = max([begin, *over]) if over else end
     axis = _Axis(begin, max((end - begin).total_seconds(), 0.001))
     height = _TOP + _ROW * len(report.legs) + 46
+    is_lettered = report.request.service == Service.CALLBACK
     above = 0 if titled else _TOP - 18
     shown = height - above
     parts = [
@@ -44,7 +46,11 @@ def timeline_svg(report: CallReport, say: Say = english, *, titled: bool = True)
         f"<title>{escape(report.verdict)}</title>",
         *([f'<text x="8" y="20" font-size="14">{escape(report.verdict)}</text>'] if titled else ()),
         *_ticks(axis, height - 40),
-        *(line for row, leg in enumerate(report.legs) for line in _leg(leg, axis, _TOP + _ROW * row)),
+        *(
+            line
+            for row, leg in enumerate(report.legs)
+            for line in _leg(leg, axis, _TOP + _ROW * row, is_lettered)
+        ),
         *_steps(report, axis),
         *_pushes(report, axis, height - 24, say),
         "</svg>",
@@ -79,11 +85,14 @@ def _ticks(axis: _Axis, bottom: int) -> list[str]:
     return lines
 
 
-def _leg(leg: LegReport, axis: _Axis, y: int) -> list[str]:
+def _leg(leg: LegReport, axis: _Axis, y: int, is_lettered: bool) -> list[str]:
+    """:param is_lettered: whether there is another leg that it could be taken for."""
+    x = 26 if is_lettered else 8
+    letter = f'<text x="8" y="{y + 16}" font-weight="600">{leg.name.upper()}</text>'
     lines = [
-        f'<text x="8" y="{y + 16}" font-weight="600">{leg.name.upper()}</text>',
-        f'<text x="26" y="{y + 16}">{escape(leg.number)}</text>',
-        f'<text x="26" y="{y + 32}" fill="#66707c" class="dim">{escape(leg.trunk or "")}</text>',
+        *([letter] if is_lettered else []),
+        f'<text x="{x}" y="{y + 16}">{escape(leg.number)}</text>',
+        f'<text x="{x}" y="{y + 32}" fill="#66707c" class="dim">{escape(leg.trunk or "")}</text>',
     ]
     return lines + [line for span in leg.spans for line in _span(span, axis, y)]
 

@@ -8,19 +8,16 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, ANY, listed
+from controller.console.listing import ACCOUNT, ANY, application_names, listed
 from controller.console.pages.call_terms import RESULTS, result
 from controller.console.pages.declared import Pages
 from controller.console.pages.terms import SERVICES
 from controller.console.visit import Visit
 from controller.console.words import N_
-from controller.management.resources.applications import list_applications
 from controller.management.resources.calls import list_calls
 from controller.management.roles import Role
 
 pages = Pages()
-
-_SUGGESTED = 200
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,8 @@ class Chip:
 @pages.get("/calls")
 async def calls(visit: Visit) -> web.StreamResponse:
     """Those that meet the filters in the address, newest first."""
-    applications = await visit.all_of(list_applications, most=_SUGGESTED)
-    offered = FILTERS.offering(app_key=[(app.app_key, app.name) for app in applications])
+    names = await application_names(visit)
+    offered = FILTERS.offering(app_key=list(names.items()))
     listing = await listed(visit, list_calls, offered)
     asked = _query(listing.filters)
     return visit.render(
@@ -89,7 +86,7 @@ async def calls(visit: Visit) -> web.StreamResponse:
         at_once=SHOWN_AT_ONCE,
         lately=_lately(listing.filters),
         services=SERVICES,
-        names={app.app_key: app.name for app in applications},
+        names=names,
         result=result,
         may_call=visit.may(Role.DEVELOPER),
         curl=visit.curl("GET", "/calls", **asked),

@@ -1,11 +1,12 @@
 """Pushes: what became of them, what customers don't have yet, and receivers in trouble."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from aiohttp import web
 
 from controller.console.forms import Field, Form
-from controller.console.listing import ACCOUNT, ANY, list_page
+from controller.console.listing import ACCOUNT, ANY, application_names, list_page
 from controller.console.pages.call_terms import failure
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
@@ -20,7 +21,7 @@ from controller.management.resources.pushes import (
 
 pages = Pages()
 
-_APPLICATION = Field("app_key", N_("Application"))
+_APPLICATION = Field("app_key", N_("Application"), "suggest")
 ATTEMPTS: Final = Form(
     (
         Field(
@@ -41,13 +42,13 @@ RECEIVERS: Final = Form((ACCOUNT,))
 @pages.get("/pushes")
 async def attempts(visit: Visit) -> web.StreamResponse:
     """Every attempt, the newest first."""
-    return await list_page(visit, "push_attempts.html", list_push_attempts, ATTEMPTS, failure=failure)
+    return await _pushes(visit, "push_attempts.html", list_push_attempts, ATTEMPTS, failure=failure)
 
 
 @pages.get("/pushes/undelivered")
 async def undelivered(visit: Visit) -> web.StreamResponse:
     """CDRs that customers don't have, the oldest first."""
-    return await list_page(
+    return await _pushes(
         visit,
         "push_undelivered.html",
         list_undelivered_cdrs,
@@ -70,11 +71,12 @@ async def push_again(visit: Visit) -> web.StreamResponse:
 @pages.get("/pushes/receivers")
 async def receivers(visit: Visit) -> web.StreamResponse:
     """Receivers that failed last, and those that are sent nothing any more."""
-    return await list_page(
+    return await _pushes(
         visit,
         "push_receivers.html",
         list_push_endpoints,
         RECEIVERS,
+        failure=failure,
         may_enable=visit.allows(enable_push_endpoints),
     )
 
@@ -89,3 +91,12 @@ async def enable(visit: Visit) -> web.StreamResponse:
         await visit.run(push_cdrs_again, body=body)
     await visit.run(enable_push_endpoints, body={**body, "url": str(data.get("url", ""))})
     return visit.go("/pushes/receivers", N_("The receiver is sent everything again."))
+
+
+async def _pushes(
+    visit: Visit, template: str, handler: Callable[..., Awaitable[Any]], filters: Form, **values: Any
+) -> web.StreamResponse:
+    """A list that names applications."""
+    names = await application_names(visit)
+    offered = filters.offering(app_key=list(names.items()))
+    return await list_page(visit, template, handler, offered, names=names, **values)

@@ -1,5 +1,6 @@
 """Calls found, recordings heard, pushes made again: as pages."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -7,11 +8,11 @@ import pytest
 from service.console.conftest import Browser, browser
 from service.management.made_calls import made_call
 from service.management.world import ALPHA, BETA, World
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from controller.management.roles import Role
 from controller.pushes.receiver import Failure
-from controller.store.tables import CdrPush, PushAttempt, PushEndpoint, Recording, Service
+from controller.store.tables import App, CdrPush, PushAttempt, PushEndpoint, Recording, Service
 
 pytestmark = pytest.mark.requirement("C9")
 
@@ -206,6 +207,27 @@ async def with_pushes(world: World) -> dict[str, str]:
 
     await world.write(write)
     return calls
+
+
+@pytest.mark.requirement("B2")
+async def test_B2_given_pushes_when_listed_then_applications_by_name_hosts_of_receivers_and_causes_in_words(
+    here: World, admin: Browser
+) -> None:
+    await with_pushes(here)
+
+    def name(session: Session) -> None:
+        session.get_one(App, APP).name = "Parcels"
+        found = session.exec(select(PushEndpoint).where(col(PushEndpoint.disabled_at).is_(None))).one()
+        found.error = f"{Failure.TIMEOUT}: after 5 s"
+
+    await here.write(name)
+    admin.cookies["voicecall-language"] = "zh-CN"
+    for path in ("/pushes", "/pushes/undelivered", "/pushes/receivers"):
+        shown = (await admin.get(path)).text
+        assert re.search(f'data-copy="{APP}"[^>]*>Parcels<', shown), path
+        assert re.search(r'data-copy="https://\w+\.example/fee"[^>]*>\w+\.example<', shown), path
+    assert "接收端应答超时" in shown
+    assert "<code>after 5 s</code>" in shown
 
 
 @pytest.mark.requirement("B2")

@@ -245,3 +245,38 @@ async def test_C9_given_hostile_names_when_watched_then_they_are_text(here: Worl
         shown = (await admin.get(path)).text
         assert evil not in shown
     assert "&lt;script&gt;" in (await admin.get("/dashboard")).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "said"),
+    [
+        ("spending", {"percent": 80, "spent": "160.00", "cap": "200.00"}, "已达 80 %：160.00 / 200.00"),
+        (
+            "neighbours",
+            {"beginning": "+86139", "numbers": 30, "minutes": 10},
+            "10 分钟内呼叫了 30 个以 +86139 开头的号码",
+        ),
+        ("answer rate", {"answered": 2, "calls": 50}, "50 次呼叫中 2 次接通"),
+        ("low balance", {"balance": "9.50"}, "余额 9.50"),
+    ],
+)
+async def test_C9_given_an_alarm_when_shown_then_its_figures_are_a_sentence_in_the_language(
+    here: World, admin: Browser, kind: str, detail: dict[str, object], said: str
+) -> None:
+    raised = Raised(ALPHA, kind, "x", here.clock.now() - timedelta(hours=1), detail)
+    await here.write(lambda session: raise_alarms(session, [raised]) and None)
+    admin.cookies["voicecall-language"] = "zh-CN"
+
+    assert said in (await admin.get("/spending")).text
+    assert said in (await admin.get("/dashboard")).text
+
+
+async def test_C9_given_a_filter_that_is_wrong_when_asked_then_no_list_says_that_nothing_was_found(
+    admin: Browser,
+) -> None:
+    for path in ("/calls?since=yesterday", "/audit?since=yesterday"):
+        shown = await admin.get(path)
+
+        assert shown.status == 422
+        assert "Nothing is looked for: a filter is wrong." in shown.text
+        assert "No call meets" not in shown.text
