@@ -78,7 +78,7 @@ def make_app(
     def health(request: web.Request, status: HTTPStatus, told: Mapping[str, object]) -> web.Response:
         request[OPEN] = True
         gate.remember_health(request.path, status, told)
-        return web.json_response(told, status=status)
+        return web.json_response(told, status=status, dumps=written)
 
     async def live(request: web.Request) -> web.Response:
         return health(request, HTTPStatus.OK, {"live": True})
