@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import resource
+import sys
 from collections.abc import Iterator
 
 _NEW_OBJECTS = 20_000
@@ -34,3 +35,9 @@ def raise_file_limit() -> None:
     """As many files and connections as the system grants: receivers that hang hold hundreds each."""
     _, granted = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (granted, granted))
+
+
+def file_limit() -> int:
+    """How many files and connections this process may have."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if allowed == resource.RLIM_INFINITY else allowed

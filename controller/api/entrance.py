@@ -14,11 +14,13 @@ from typing import Final, cast
 
 from aiohttp import web
 
+from controller.api.crowd import Crowd
 from controller.api.pacing import LONGEST_WAIT, Pacer, Turn
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Lockout
 from controller.api.wire.results import WireError, written
 from controller.clock import Clock
+from controller.process import file_limit
 
 CONTENT_TYPE: Final = "application/json;charset=UTF-8"
 PROVEN: Final = web.RequestKey("proven", str)
@@ -65,6 +67,7 @@ class Gate:
         clock: Clock,
         read_timeout: float,
         refusals: Mapping[bytes, Callable[[], bytes]] | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         """`refusals`: what begins of paths where being turned away is told otherwise, with that answer."""
         self._refusals = refusals or {}
@@ -73,6 +76,8 @@ class Gate:
         self._remote = remote
         self._clock = clock
         self.pacer = pacer
+        # The other half is for Asterisk, the database, and receivers of pushes.
+        self.crowd = crowd or Crowd(file_limit() // 2, remote.is_trusted)
         self._health: dict[bytes, _Health] = {}
         self.held: set[Entrance] = set()
         """Connections that are looked at or have to wait."""
@@ -151,9 +156,12 @@ class Gate:
 class Entrance(asyncio.Protocol):
     """A connection until it is let in or turned away."""
 
-    __slots__ = ("_gate", "_make", "_peer", "_received", "_timer", "_transport", "_turn")
+    __slots__ = ("_entered", "_gate", "_make", "_peer", "_received", "_timer", "_transport", "_turn")
 
-    def __init__(self, gate: Gate, make: Callable[[Turn | None], asyncio.Protocol]) -> None:
+    def __init__(
+        self, gate: Gate, make: Callable[[Turn | None, Callable[[], None]], asyncio.Protocol]
+    ) -> None:
+        """`make` makes who reads a connection that is let in; it calls what it is given when that is over."""
         self._gate = gate
         self._make = make
         self._peer = ""
@@ -161,12 +169,16 @@ class Entrance(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
         self._turn: Turn | None = None
+        self._entered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if peer else ""
-        if self._gate.is_open(self._peer):
+        self._entered = self._gate.crowd.enters(self._peer)
+        if not self._entered:
+            self.close()
+        elif self._gate.is_open(self._peer):
             self._let_in()
         else:
             self._gate.held.add(self)
@@ -227,7 +239,7 @@ class Entrance(asyncio.Protocol):
 
     def _let_in(self) -> None:
         self._leave()
-        protocol = self._make(self._turn)
+        protocol = self._make(self._turn, self._left)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         if self._received:
@@ -238,6 +250,11 @@ class Entrance(asyncio.Protocol):
         del exc
         self._leave()
         self._gate.pacer.release(self._turn)
+        if self._entered:
+            self._left()
+
+    def _left(self) -> None:
+        self._gate.crowd.leaves(self._peer)
 
     def _leave(self) -> None:
         self._stop_timer()

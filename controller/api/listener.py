@@ -35,7 +35,7 @@ _SILENT = _Silent("controller.api.http")
 class Protocol(web.RequestHandler):
     """One connection that was let in."""
 
-    __slots__ = ("_begun", "_patience", "_refused", "turn")
+    __slots__ = ("_begun", "_left", "_patience", "_refused", "turn")
 
     def __init__(
         self,
@@ -44,7 +44,9 @@ class Protocol(web.RequestHandler):
         settings: HttpSettings,
         refused: Callable[[web.BaseRequest], None],
         turn: Turn | None,
+        left: Callable[[], None],
     ) -> None:
+        """`left` is called when the connection is gone."""
         super().__init__(
             manager,
             loop=loop,
@@ -56,6 +58,7 @@ class Protocol(web.RequestHandler):
         self.turn = turn
         self._begun = False
         self._refused = refused
+        self._left = left
         self._patience = loop.call_later(settings.read_timeout, self.give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -73,6 +76,7 @@ class Protocol(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._patience.cancel()
+        self._left()
         super().connection_lost(exc)
 
     def handle_error(
@@ -143,8 +147,8 @@ async def listening(
         manager, loop = runner.server, asyncio.get_running_loop()
         assert manager is not None
 
-        def let_in(turn: Turn | None) -> Protocol:
-            return Protocol(manager, loop, settings, gate.unreadable, turn)
+        def let_in(turn: Turn | None, left: Callable[[], None]) -> Protocol:
+            return Protocol(manager, loop, settings, gate.unreadable, turn, left)
 
         server = await loop.create_server(
             lambda: Entrance(gate, let_in),

@@ -22,7 +22,7 @@ class Remote:
 
     def beyond(self, peer: str, forwarded: Iterable[str]) -> str:
         """The last address in the chain of X-Forwarded-For that is no trusted proxy."""
-        for hop in reversed([hop.strip() for hop in ",".join(forwarded).split(",") if hop.strip()]):
+        for hop in reversed([_address(hop) for hop in ",".join(forwarded).split(",") if hop.strip()]):
             if not self.is_trusted(hop):
                 return hop
             peer = hop
@@ -41,3 +41,11 @@ class Remote:
     def is_trusted(self, text: str) -> bool:
         """Whether that address is a trusted proxy's."""
         return bool(self._trusted) and is_within(text, self._trusted)
+
+
+def _address(hop: str) -> str:
+    """A hop's address alone: some proxies add the port, with which each connection would be somebody else."""
+    hop = hop.strip()
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -51,9 +51,30 @@ class Closing:
         self._clock = clock
         self._host_name = host_name
         self._cdr_gathering = cdr_gathering
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:
-        """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
+        """End a call: outcome, CDR and outbox in one transaction, then the last status push.
+
+        What was begun is finished, also if who asked for it is cancelled.
+        """
+        ending = asyncio.create_task(self._close(call, outcome), name=f"close {call.id}")
+        self._under_way.add(ending)
+        ending.add_done_callback(self._under_way.discard)
+        await asyncio.shield(ending)
+
+    async def finish(self, timeout: float) -> None:
+        """Wait for what was begun; the calls whose ends can't be written by then are the next start's."""
+        if not self._under_way:
+            return
+        _done, left = await asyncio.wait(self._under_way, timeout=timeout)
+        if left:
+            log.error("Calls stay open: their ends can't be written", extra={"calls": len(left)})
+            for ending in left:
+                ending.cancel()
+            await asyncio.wait(left)
+
+    async def _close(self, call: LiveCall, outcome: Outcome) -> None:
         ended_at = self._clock.now()
         last = Entry(
             call.timeline.next_sequence,

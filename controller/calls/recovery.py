@@ -84,7 +84,7 @@ class Recovery:
 
     async def _close_all(self, calls: Collection[LiveCall]) -> None:
         for call in calls:
-            await asyncio.shield(self._service.close(call, INTERRUPTED))
+            await self._service.close(call, INTERRUPTED)
 
     async def _recover(self, snapshot: ari.Snapshot) -> None:
         estates = list(self._estates)
@@ -179,8 +179,7 @@ class Recovery:
     async def _close(self, call: LiveCall) -> None:
         log.warning("A call was left behind and is closed", extra={"call": call.id})
         await self._find_recording(call)
-        # A close that was begun is finished, also when the connection is lost again meanwhile.
-        await asyncio.shield(self._service.close(call, INTERRUPTED))
+        await self._service.close(call, INTERRUPTED)
 
     async def _find_recording(self, call: LiveCall) -> None:
         """What was recorded is kept, also if the controller went away before it could write that down."""

@@ -61,6 +61,10 @@ class Accepted:
     idle: int
 
 
+_LAST_WRITES = 2.0
+"""Seconds for which the last ends of calls are waited for that are just being written."""
+
+
 class CallService:
     """All calls of this controller."""
 
@@ -178,7 +182,7 @@ class CallService:
     async def _take_back(self, call: LiveCall) -> None:
         """Close a call that nobody was promised, if it was written down."""
         try:
-            await asyncio.shield(self.close(call, INTERNAL_ERROR))
+            await self.close(call, INTERNAL_ERROR)
         except Fenced:
             log.warning("A call is another controller's now", extra={"call": call.id})
         finally:
@@ -237,7 +241,7 @@ class CallService:
         finally:
             self._running.discard(call.id)
         try:
-            await asyncio.shield(self.close(call, outcome))
+            await self.close(call, outcome)
         except Fenced:
             log.warning("A call is another controller's now", extra={"call": call.id})
         finally:
@@ -313,7 +317,7 @@ class CallService:
         return Leg(node, call.id, name, number, shown, partner_sees, timeouts, call.tell)
 
     async def close(self, call: LiveCall, outcome: Outcome) -> None:
-        """End a call: outcome, CDR and outbox in one transaction, then the last status push."""
+        """End a call; what was begun is finished, also if who asked for it is cancelled."""
         await self._closing.close(call, outcome)
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
@@ -347,6 +351,7 @@ class CallService:
             task.cancel(HAND_OVER if hands_over() and self._talks(call_id) else None)
         if running:
             await asyncio.wait(running)
+        await self._closing.finish(_LAST_WRITES)
 
     def _talks(self, call_id: str) -> bool:
         """Whether the phones of a callback talk, and nobody is ending it."""

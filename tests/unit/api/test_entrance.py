@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from ipaddress import ip_network
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from controller.api import entrance, pacing
+from controller.api.crowd import Crowd
 from controller.api.entrance import OPEN, PROVEN, Gate
 from controller.api.listener import listening
 from controller.api.pacing import Pacer
@@ -22,6 +23,7 @@ from controller.api.wire.results import WireError
 from controller.clock import SystemClock
 from controller.settings import HttpSettings
 
+ROOM = 1200
 CALL = "POST /call"
 TRUSTED = HttpSettings(port=0, read_timeout=5, trusted_proxies=[ip_network("127.0.0.1/32")])
 
@@ -33,8 +35,14 @@ class House:
         self.clock = SystemClock()
         self.lockout = Lockout(1, timedelta(minutes=10), timedelta(minutes=30))
         self.pacer = Pacer()
+        remote = Remote(settings.trusted_proxies)
         self.gate = Gate(
-            self.lockout, self.pacer, Remote(settings.trusted_proxies), self.clock, settings.read_timeout
+            self.lockout,
+            self.pacer,
+            remote,
+            self.clock,
+            settings.read_timeout,
+            crowd=Crowd(ROOM, remote.is_trusted),
         )
         self.url = ""
         self.works = True
@@ -287,3 +295,46 @@ async def test_A4_5_given_a_header_line_without_a_colon_when_asked_then_it_is_pa
     # The handler has seen the last line of the body.
     assert answer.startswith(b"HTTP/1.1 403 Forbidden\r\n")
     assert answer.endswith(b'{"resultcode":"1010002","resultdesc":"Invalid request.bad"}')
+
+
+@pytest.mark.requirement("A4.5")
+async def test_A4_5_given_a_source_with_idle_connections_when_it_has_its_part_then_it_gets_no_more() -> None:
+    async with house() as it, AsyncExitStack() as stack:
+        address = urlsplit(it.url)
+
+        async def open_one() -> asyncio.StreamReader:
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            stack.callback(writer.transport.abort)
+            return reader
+
+        idle = [await open_one() for _ in range(ROOM // 4)]
+        refused = not await answered(it)
+        still_there = not any(reader.at_eof() for reader in idle)
+        await stack.aclose()
+        async with asyncio.timeout(5):
+            while not await answered(it):
+                pass
+
+    assert (refused, still_there) == (True, True)
+
+
+async def answered(it: House) -> bool:
+    try:
+        return (await it.ask(app="good")).startswith(b"HTTP/1.1 200")
+    except ConnectionError:
+        return False
+
+
+def test_given_connections_when_there_is_no_room_then_none_enters_until_one_leaves() -> None:
+    crowd = Crowd(8, lambda peer: peer == "192.0.2.9")
+
+    assert [crowd.enters("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert [crowd.enters("2001:db8::1"), crowd.enters("2001:db8::2"), crowd.enters("2001:db8::3")] == [
+        True,
+        True,
+        False,
+    ]
+    assert [crowd.enters("192.0.2.9") for _ in range(5)] == [True, True, True, True, False]
+    assert not crowd.enters("192.0.2.2")
+    crowd.leaves("192.0.2.9")
+    assert crowd.enters("192.0.2.2")

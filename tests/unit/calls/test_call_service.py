@@ -27,7 +27,7 @@ from controller.calls import closing
 from controller.calls import service as service_module
 from controller.calls.call import Identities
 from controller.calls.cdr import CallDetailRecord
-from controller.calls.service import ShuttingDown
+from controller.calls.service import Accepted, ShuttingDown
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
 from controller.store.calls import NonceUse
@@ -326,6 +326,57 @@ async def test_given_calls_that_go_on_when_the_time_to_drain_is_up_then_each_is_
     assert house.asterisk.channels == {}
     assert await house.live_rows() == 0
     assert house.service.live_ids == frozenset()
+
+
+@pytest.mark.requirement("E4")
+async def test_E4_given_an_end_that_is_just_being_written_when_drained_then_it_is_told_of_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted, writes = await being_closed(house, monkeypatch)
+    draining = asyncio.ensure_future(house.service.drain(0.0))
+    await asyncio.sleep(0.05)
+    writes.may_go_on.set()
+    await soon(draining)
+
+    assert house.told.of(accepted.session_id)[-1].kind is Kind.DISCONNECT
+    assert await house.live_rows() == 0
+
+
+@pytest.mark.requirement("E4")
+async def test_E4_given_an_end_that_cannot_be_written_when_drained_then_it_is_left_to_the_next_start(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "_LAST_WRITES", 0.1)
+    accepted, writes = await being_closed(house, monkeypatch)
+    writes.failures = 1_000_000
+    writes.may_go_on.set()
+    await soon(house.service.drain(0.0))
+
+    assert not closes(accepted)
+    writes.failures = 0
+    assert await house.live_rows() == 1
+
+
+async def being_closed(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[Accepted, "FailingWrites"]:
+    """A call whose phone has hung up; the database takes its time."""
+    house.phone_does(ANSWERS)
+    house.asterisk.sounds = lambda _media: math.inf
+    accepted = await house.start()
+    await house.told.until(accepted.session_id, Kind.PROMPT)
+    writes = FailingWrites(house, monkeypatch)
+    writes.may_go_on.clear()
+    (channel_id,) = house.asterisk.channels
+    house.asterisk.phone(channel_id).hang_up()
+    async with asyncio.timeout(5):
+        while not closes(accepted):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    return accepted, writes
+
+
+def closes(accepted: Accepted) -> bool:
+    """Whether the end of the call is being written."""
+    name = f"close {accepted.session_id.partition('@')[0]}"
+    return any(task.get_name() == name for task in asyncio.all_tasks())
 
 
 async def test_given_no_calls_when_drained_then_it_is_done_at_once(house: House) -> None:
