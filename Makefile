@@ -48,9 +48,11 @@ fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 oth
 integration: setup ## Integration tests alone
 	@$(BIN)/pytest tests/integration -n 4
 
-integration-postgres: setup ## Integration tests whose controllers have their data in PostgreSQL
+integration-postgres: setup ## Integration and conformance tests whose controllers have their data in PostgreSQL, and what strangers send
 	@scripts/setup postgresql
 	@$(BIN)/pytest tests/integration -n 4 --engine postgresql
+	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance --engine postgresql
+	@$(BIN)/pytest tests/fuzz -n 2 --engine postgresql
 
 compose: setup ## Both compose files for real: images are built, their benches make calls
 	@scripts/setup-docker

@@ -24,7 +24,7 @@ from benchmarks.load import run, saturate
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
 from benchmarks.stored_calls import StoredCalls
-from benchmarks.usage import Usage
+from benchmarks.usage import database_seconds
 from controller.settings import CallSettings, DatabaseSettings
 from testbed.postgresql import RunningPostgresql
 
@@ -99,10 +99,9 @@ def _empty(stored: StoredCalls) -> str:
 
 
 async def _block(name: str, house: FakeHouse, cost: Cost, server: RunningPostgresql | None) -> None:
-    database = {"database": [] if server is None else server.processes()}
-    before = Usage.now(database)
+    before = 0.0 if server is None else database_seconds(server)
     trial = await run(house.side, _RATE, _SECONDS)
-    used = Usage.now(database).since(before).roles["database"]
+    used = 0.0 if server is None else database_seconds(server) - before
     cost.cpu_ms.append(trial.cpu_ms["controller"] + 1000 * used / trial.calls)
     busy = await saturate(house.side, _UNDER_WAY, _FULL_SECONDS, _AT_MOST)
     cost.calls_per_s.append(busy.calls_per_s)

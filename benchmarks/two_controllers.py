@@ -25,7 +25,7 @@ from benchmarks.fake_nodes import FakeHouse, fake_house
 from benchmarks.load import run
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
-from benchmarks.usage import Usage
+from benchmarks.usage import database_seconds
 from controller.settings import CallSettings, DatabaseSettings
 from testbed.postgresql import RunningPostgresql, running_postgresql
 
@@ -85,10 +85,9 @@ async def measure(server: RunningPostgresql) -> dict[str, object]:
 
 
 async def _block(houses: Sequence[FakeHouse], blocks: Blocks, server: RunningPostgresql) -> None:
-    database = {"database": server.processes()}
-    before = Usage.now(database)
+    before = database_seconds(server)
     trials = await asyncio.gather(*(run(house.side, _RATE, _SECONDS) for house in houses))
-    used = Usage.now(database).since(before).roles["database"]
+    used = database_seconds(server) - before
     calls = sum(trial.calls for trial in trials)
     seconds = sum(trial.cpu_ms["controller"] * trial.calls / 1000 for trial in trials)
     blocks.calls_per_core.append(calls / seconds)

@@ -1,9 +1,12 @@
 """Who uses how much of the processor."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from testbed.postgresql import RunningPostgresql
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 CORES = os.cpu_count() or 1
@@ -40,8 +43,31 @@ def children(pid: int) -> list[int]:
 
 def process_seconds(pid: int) -> float:
     """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    own, _ended = _times(pid)
+    return own
+
+
+def family_seconds(pid: int) -> float:
+    """The same with all that it has started, also those that have ended since."""
+    seconds = sum(_times(pid))
+    for child in children(pid):
+        # One that ends just now counts at the next look, with its parent.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            seconds += process_seconds(child)
+    return seconds
+
+
+def database_seconds(server: RunningPostgresql) -> float:
+    """What a PostgreSQL has used so far; its processes come and go."""
+    return family_seconds(server.processes()[0])
+
+
+def _times(pid: int) -> tuple[float, float]:
+    """Seconds of a process, and of its children that have ended."""
+    user, system, ended_user, ended_system = map(
+        int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:15]
+    )
+    return (user + system) / _TICKS, (ended_user + ended_system) / _TICKS
 
 
 def _machine_seconds() -> float:

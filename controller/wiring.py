@@ -224,6 +224,7 @@ async def running_controller(
             commands_in_flight=lambda: fleet.in_flight,
             writes_waiting=lambda: database.waiting,
             pushes_inside=lambda: pushes.courier.inside,
+            cdrs_waiting=lambda: pushes.outbox.waiting,
             endpoints_disabled=lambda: pushes.ledger.disabled,
             speech=_speech_figures(speech),
         )

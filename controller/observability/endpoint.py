@@ -19,7 +19,9 @@ def metrics_routes(
         return []
 
     async def scrape(request: web.Request) -> web.Response:
-        if not is_within(remote.address(request), tuple(settings.allowed_networks)):
+        # Through a proxy that the settings don't know, everybody would seem to be on this machine.
+        unknown_proxy = "X-Forwarded-For" in request.headers and not remote.is_trusted(request.remote or "")
+        if unknown_proxy or not is_within(remote.address(request), tuple(settings.allowed_networks)):
             raise web.HTTPNotFound
         request[OPEN] = True
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})

@@ -62,6 +62,7 @@ class Observability:
         commands_in_flight: Number,
         writes_waiting: Number,
         pushes_inside: Number,
+        cdrs_waiting: Number,
         endpoints_disabled: Callable[[], Iterable[Endpoint]],
         speech: Mapping[str, Number],
     ) -> None:
@@ -117,6 +118,11 @@ class Observability:
             ("voicecall_database_writes_waiting", "Writes that wait for the next group.", writes_waiting),
             ("voicecall_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
             ("voicecall_pushes_in_flight", "Pushes under way, or waiting for a receiver.", pushes_inside),
+            (
+                "voicecall_cdr_pushes_waiting",
+                "CDRs that are to be pushed, now or later, of all controllers.",
+                cdrs_waiting,
+            ),
         ):
             look_at(name, text, _one(number))
         for name, number in speech.items():

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 GATHERING = timedelta(seconds=1.2)
 """How long a record waits for others of its app that end in the same second."""
 
+_COUNT_EVERY = timedelta(seconds=10)
+
 
 class CdrOutbox:
     """Delivers what is due."""
@@ -59,6 +61,9 @@ class CdrOutbox:
         self._controller = controller
         self._loop = DueLoop(clock, self._start_due)
         self._under_way: set[str] = set()
+        self.waiting = 0
+        """CDRs that are to be pushed, now or later, of all controllers: as of some seconds ago."""
+        self._counted_at: datetime | None = None
         self._deliveries: set[asyncio.Task[None]] = set()
 
     def wake(self, due_at: datetime) -> None:
@@ -79,6 +84,9 @@ class CdrOutbox:
             delivery = asyncio.create_task(self._deliver(batch))
             self._deliveries.add(delivery)
             delivery.add_done_callback(self._deliveries.discard)
+        if self._counted_at is None or now - self._counted_at >= _COUNT_EVERY:
+            self._counted_at = now
+            self.waiting = await self._database.read(outbox.count_waiting)
         return await self._database.read(lambda session: outbox.next_due(session, after=now))
 
     async def _deliver(self, batch: list[DuePush]) -> None:

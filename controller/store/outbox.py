@@ -61,6 +61,14 @@ def next_due(session: Session, after: datetime) -> datetime | None:
     return due
 
 
+def count_waiting(session: Session) -> int:
+    """CDRs that are to be pushed, now or later, of all controllers."""
+    waiting: int = session.execute(
+        select(func.count()).select_from(CdrPush).where(col(CdrPush.due_at).is_not(None))
+    ).scalar_one()
+    return waiting
+
+
 def mark_delivered(session: Session, call_ids: Sequence[str], at: datetime) -> None:
     """The customer has these."""
     _update(session, call_ids, delivered_at=at, due_at=None, attempts=col(CdrPush.attempts) + 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conformance.confidence import findings, pytest_runtest_makereport, pytest_terminal_summary
 from conformance.deployment import Customer, Deployment
+from engine import database_at, engine_name
 
 from testbed.platform import SPEECH_MODEL
 from testbed.ports import reserved_ports
@@ -74,6 +75,8 @@ def _platform(directory: Path, **settings: str) -> Iterator[str]:
             "VOICECALL_SPEECH__MODEL_DIR": str(SPEECH_MODEL),
             **settings,
         }
+        if engine_name() != "sqlite":
+            environment["VOICECALL_DATABASE__URL"] = database_at(directory / "platform.db")
         for words in (["init"], ["apply", str(_DECLARATION)]):
             subprocess.run(
                 [*command, *words], cwd=directory, env=environment, check=True, capture_output=True

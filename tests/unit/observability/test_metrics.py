@@ -78,9 +78,7 @@ def test_given_calls_when_scraped_then_no_number_session_or_text_is_shown() -> N
 
 
 @pytest.mark.requirement("E3")
-async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in_them_is_one_of_ours() -> (
-    None
-):
+async def test_given_the_shipped_board_and_alerts_when_read_then_it_is_ours_and_ours_is_documented() -> None:
     metrics = Metrics("host")
     room = Observability(metrics, None)
     room.look_at(
@@ -92,6 +90,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in
         commands_in_flight=lambda: 0,
         writes_waiting=lambda: 0,
         pushes_inside=lambda: 0,
+        cdrs_waiting=lambda: 7,
         endpoints_disabled=lambda: [Endpoint("app", "http://receiver/x")],
         speech={f"prompts_{name}": lambda: 0 for name in ("made", "reused", "under_way")},
     )
@@ -104,3 +103,8 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_every_metric_in
     named = {name for text in asked for name in re.findall(r"\b(?:voicecall|process)_[a-z_]+", text)}
     assert named
     assert named - told == set()
+    manual = (DOCS.parent / "how-to/observe.md").read_text("utf-8")
+    ours = {
+        re.sub("_(bucket|sum|count|created)$", "", name) for name in told if name.startswith("voicecall_")
+    }
+    assert {name for name in ours if f"`{name}" not in manual} == set()

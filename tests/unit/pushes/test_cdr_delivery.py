@@ -137,6 +137,24 @@ async def test_B2_given_seven_failures_when_the_last_is_over_then_filed_and_push
     assert [json.loads(line)["icid"] for line in lines] == [call_id]
 
 
+@pytest.mark.requirement("E3")
+async def test_E3_given_records_that_are_not_delivered_when_looked_at_then_it_is_known_how_many_wait(
+    database: Database, tmp_path: Path
+) -> None:
+    sender = Scripted(FAILS, Delivery(200))
+    async with desk(database, sender, tmp_path) as own:
+        for number in (1, 2):
+            await own.end_call(number)
+        await own.work()
+        waiting = [own.outbox.waiting]
+        own.place.clock.move(hours=1, seconds=1)
+        await own.work()
+        own.place.clock.move(seconds=11)
+        await own.work()
+        waiting.append(own.outbox.waiting)
+    assert waiting == [2, 0]
+
+
 @pytest.mark.requirement("B2")
 async def test_B2_given_a_push_of_several_records_when_repeated_then_the_same_records_under_the_same_id(
     database: Database, tmp_path: Path
