@@ -108,7 +108,7 @@ async def test_given_a_right_request_when_authenticated_then_the_app_and_its_non
 
     assert found.application.key == "app-1"
     assert found.nonce is not None
-    assert found.nonce.nonce == hashlib.sha256(f"{NONCE}{CREATED}".encode()).hexdigest()
+    assert found.nonce.nonce == f"{CREATED} {hashlib.sha256(NONCE.encode()).hexdigest()}"
 
 
 @pytest.mark.parametrize(
@@ -239,14 +239,15 @@ async def test_given_a_created_in_utc_when_its_nonce_is_kept_then_until_no_zone_
     assert "Nonce" in refused.value.detail
 
 
-def test_given_a_full_nonce_memory_when_another_comes_then_the_oldest_is_forgotten() -> None:
-    memory = NonceMemory(capacity=2)
+def test_given_a_full_nonce_memory_when_another_comes_then_the_oldest_are_forgotten() -> None:
+    memory = NonceMemory(capacity=4)
     later = NOW + timedelta(hours=1)
-    for nonce in "abc":
-        assert memory.use(NonceUse("app-1", nonce, later), NOW)
+    for nonce in "abcde":
+        assert memory.use(NonceUse("app-1", nonce, later))
 
-    assert not memory.use(NonceUse("app-1", "c", later), NOW)
-    assert memory.use(NonceUse("app-1", "a", later), NOW)
+    assert not any(memory.use(NonceUse("app-1", nonce, later)) for nonce in "cde")
+    assert memory.use(NonceUse("app-2", "e", later))
+    assert memory.use(NonceUse("app-1", "a", later))
 
 
 def test_given_headers_in_lower_case_when_parsed_by_the_server_then_values_are_unchanged() -> None:

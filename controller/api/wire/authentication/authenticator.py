@@ -101,7 +101,7 @@ class Authenticator:
         # The last moment at which one of the zones would still let this request through.
         expires_at = created + self._tolerance - min(self._zones)
         nonce = NonceUse(application.key, _used_up(given), expires_at)
-        if not self._nonces.use(nonce, now):
+        if not self._nonces.use(nonce):
             raise replayed_nonce()
         return Authenticated(application, nonce)
 
@@ -149,8 +149,11 @@ def _expected(given: Credentials, secret: str) -> tuple[str, ...]:
 
 
 def _used_up(given: Credentials) -> str:
-    """What a request uses up; neither the scheme nor the encoding of its digest makes another of it."""
-    return hashlib.sha256(f"{given.nonce}{given.created}".encode()).hexdigest()
+    """What a request uses up; neither the scheme nor the encoding of its digest makes another of it.
+
+    It begins with the time: what is written down of requests that come together lies together.
+    """
+    return f"{given.created} {hashlib.sha256(given.nonce.encode()).hexdigest()}"
 
 
 def replayed_nonce() -> WireError:
