@@ -87,15 +87,19 @@ def _caller_may_give_up(call: LiveCall) -> Iterator[None]:
 async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, parts: Parts) -> None:
     """Dial B while A waits; returns when B has answered."""
     await conversation.join(caller)
-    if plan.wait_voice is not None:
-        await caller.waiting.loop(plan.wait_voice, parts.ring_timeout)
+    wait_voice = plan.wait_voice
+    if wait_voice is not None and is_gone(wait_voice.media):
+        log.error("A caller waits without the wait sound, which is gone", extra={"caller": caller.id})
+        wait_voice = None
+    if wait_voice is not None:
+        await caller.waiting.loop(wait_voice, parts.ring_timeout)
 
     progress: asyncio.Queue[bool] = asyncio.Queue()
 
     async def on_progress(early_media: bool) -> None:
         if plan.callee_media is CalleeMedia.ALL:
             await progress.put(early_media)
-        elif plan.wait_voice is None:
+        elif wait_voice is None:
             await caller.waiting.ringback()
 
     async def callee_answers() -> None:

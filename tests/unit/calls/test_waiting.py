@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.calls.support import SHOWN, House, crowded, until_somebody_waits
 
 from controller.ari.fake import ANSWERS, WAITS, FakePhone
-from controller.calls.call import Callback, Prompt
+from controller.calls.call import Callback, CalleeMedia, Prompt
 from controller.calls.service import Accepted
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
@@ -18,14 +20,15 @@ B = PhoneNumber("+8613900002222")
 WAIT, RINGBACK = "sound:wait", "tone:ring"
 
 
-async def called_back(house: House) -> tuple[Accepted, FakePhone]:
+async def called_back(house: House, wait: str = WAIT, **plan: Any) -> tuple[Accepted, FakePhone]:
     """A callback whose A has answered and whose B is dialled."""
     house.asterisk.sounds = lambda _medium: math.inf
     house.asterisk.phones = lambda endpoint, _variables: WAITS if B.e164 in endpoint else ANSWERS
-    plan = Callback(callee=B, display_number=SHOWN, wait_voice=Prompt("wait.wav", WAIT, 60.0))
-    accepted = await house.start(plan=plan)
+    wait_voice = Prompt("wait.wav", wait, 60.0)
+    accepted = await house.start(plan=Callback(callee=B, display_number=SHOWN, wait_voice=wait_voice, **plan))
     await house.told.until(accepted.session_id, Kind.CALLOUT, 2)
-    await heard(house, WAIT)
+    if wait == WAIT:
+        await heard(house, WAIT)
     return accepted, house.asterisk.phone(f"{accepted.session_id.partition('@')[0]}.b")
 
 
@@ -84,3 +87,17 @@ async def test_given_an_asterisk_that_is_busy_when_b_rings_and_answers_then_a_he
     await house.asterisk.until(lambda: house.asked.count("bridges.addChannel") == 3)
 
     assert hears(house) == set()
+
+
+@pytest.mark.parametrize("media", ["none", "fail", "all"])
+async def test_given_a_wait_sound_that_is_gone_when_b_rings_then_a_hears_ringback(
+    house: House, tmp_path: Path, media: str
+) -> None:
+    gone = f"sound:{tmp_path / 'gone'}"
+    accepted, b = await called_back(house, gone, callee_media=CalleeMedia(media))
+    b.ring()
+    await heard(house, RINGBACK)
+    b.answer()
+
+    await house.told.until(accepted.session_id, Kind.ANSWER, 2)
+    await heard(house)
