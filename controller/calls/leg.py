@@ -59,9 +59,17 @@ class Leg(Line):
         """Sound has come from the phone, or comes within a second; `announced`: by a 183."""
         for pause in _SOUND_PAUSES[announced]:
             await asyncio.sleep(pause)
-            with contextlib.suppress(ari.AriError):
+            try:
                 if (await self._node.ari.channels.rtp_statistics(self.id)).rxcount > 0:
                     return True
+            except ari.NotFound:
+                # There is no RTP yet, or the channel is gone.
+                pass
+            except ari.ResponseError:
+                # Of what doesn't come over RTP, such as simulated callees, nothing is counted.
+                return announced
+            except ari.AriError:
+                pass
         return False
 
     async def announce(self, prompt: Prompt) -> None:

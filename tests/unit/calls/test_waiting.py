@@ -63,6 +63,14 @@ async def test_given_a_180_with_sound_when_b_rings_then_it_takes_the_place_of_ri
     await heard(house)
 
 
+async def test_given_early_media_that_is_no_rtp_when_it_is_announced_then_a_hears_it(house: House) -> None:
+    house.asterisk.faults.answer("channels.rtpstatistics", 403, "Unsupported channel type", times=100)
+    _accepted, b = await called_back(house)
+    b.progress()
+
+    await heard(house)
+
+
 async def test_given_a_183_without_sound_when_b_answers_at_once_then_nobody_waits_for_sound(
     house: House,
 ) -> None:
