@@ -91,7 +91,7 @@ class Call(pj.Call):  # type: ignore[misc]
         if isinstance(plan, Talk):
             self.talk = plan
         elif isinstance(plan, EarlyMedia) and isinstance(plan.then, Answer):
-            # A 180 after the 183 would make the far end play its own ringing again.
+            # A 180 after the 183 is sent only by a plan that says so.
             self.talk = answer = dataclasses.replace(plan.then, ring=False)
             plan = dataclasses.replace(plan, then=answer)
         self._start(self._follow(plan))
@@ -219,11 +219,17 @@ class Call(pj.Call):  # type: ignore[misc]
                 self.respond(plan.status, plan.reason)
             case EarlyMedia():
                 self.respond(183)
+                if plan.ring_after is not None:
+                    self._start(self._ring_after(plan.ring_after))
                 await self.play(plan.play, plan.seconds)
                 if plan.then is not None:
                     await self._follow(plan.then)
             case RingOnly():
                 self.respond(180)
+
+    async def _ring_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.respond(180)
 
     async def _follow_talk(self) -> None:
         await self._confirmed.wait()

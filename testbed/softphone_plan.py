@@ -91,11 +91,15 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class EarlyMedia:
-    """183 with sound, for `seconds` or until a file that doesn't repeat is over; then `then`."""
+    """183 with sound, for `seconds` or until a file that doesn't repeat is over; then `then`.
+
+    With `ring_after` it sends 180 too, so many seconds after the 183.
+    """
 
     play: Sound
     then: Answer | Reject | None = None
     seconds: float | None = None
+    ring_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,33 +87,50 @@ def _caller_may_give_up(call: LiveCall) -> Iterator[None]:
 async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, parts: Parts) -> None:
     """Dial B while A waits; returns when B has answered."""
     await conversation.join(caller)
-    if plan.wait_voice is not None:
-        await caller.waiting.loop(plan.wait_voice, parts.ring_timeout)
+    wait_voice = plan.wait_voice
+    if wait_voice is not None and is_gone(wait_voice.media):
+        log.error("A caller waits without the wait sound, which is gone", extra={"caller": caller.id})
+        wait_voice = None
+    if wait_voice is not None:
+        await caller.waiting.loop(wait_voice, parts.ring_timeout)
+
+    progress: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def on_progress(early_media: bool) -> None:
+        if plan.callee_media is CalleeMedia.ALL:
+            await progress.put(early_media)
+        elif wait_voice is None:
+            await caller.waiting.ringback()
 
     async def callee_answers() -> None:
         await callee.dial_beside(caller, conversation.join)
-        await callee.answered(on_progress=lambda early_media: _let_hear(plan, caller, callee, early_media))
+        await callee.answered(on_progress)
 
-    async def callee_fails() -> None:
-        if plan.callee_media is CalleeMedia.FAIL:
+    async def callee_is_heard() -> None:
+        if plan.callee_media is CalleeMedia.ALL:
+            await _let_hear(caller, callee, progress)
+        elif plan.callee_media is CalleeMedia.FAIL:
             await parts.announcement(callee)
             await caller.waiting.quiet()
         await asyncio.Event().wait()
 
-    await first_of(callee_answers(), caller.over(), callee_fails())
+    await first_of(callee_answers(), caller.over(), callee_is_heard())
     await caller.waiting.quiet()
     if not plan.record:
         await conversation.rejoin(callee)
 
 
-async def _let_hear(plan: Callback, caller: Leg, callee: Leg, early_media: bool) -> None:
-    """What A hears from now on: B rings, or B's network plays something (`early_media`)."""
-    if plan.callee_media is CalleeMedia.ALL:
-        if early_media and await callee.is_heard():
-            await caller.waiting.quiet()
-        else:
+async def _let_hear(caller: Leg, callee: Leg, progress: asyncio.Queue[bool]) -> None:
+    """Have A hear what B's network plays; as long as it plays nothing, ringback that is made here.
+
+    `progress`: B rings (False), or its network is about to play something (True). Either may come with sound.
+    """
+    while True:
+        announced = await progress.get()
+        if not announced:
             await caller.waiting.ringback()
-    elif plan.wait_voice is None:
+        if await callee.is_heard(announced=announced):
+            return await caller.waiting.quiet()
         await caller.waiting.ringback()
 
 

@@ -14,8 +14,8 @@ from controller.calls.timeline import Kind
 from controller.calls.waiting_sound import WaitingSound
 from controller.prompts.library import is_gone
 
-_SOUND_LOOKS, _SOUND_PAUSE = 10, 0.1
-"""How often, and how many seconds apart, Asterisk is asked whether sound has come."""
+_SOUND_PAUSES = {True: (0.0, *(0.1,) * 9), False: (0.2, 0.3, 0.5)}
+"""Seconds before Asterisk is asked once more whether sound has come: that which is announced, and other."""
 
 _CHECK_INTERVAL = 10.0
 """Seconds without news of a prompt after which Asterisk is asked whether it still plays."""
@@ -34,7 +34,7 @@ class Leg(Line):
     @cached_property
     def waiting(self) -> WaitingSound:
         """What the phone hears while it waits for another."""
-        return WaitingSound(self._begin_playing, self._stop)
+        return WaitingSound(self._next_playback, self._begin, self._stop)
 
     def adopt(self) -> None:
         """It talked when its controller went away, and is ours now."""
@@ -55,13 +55,21 @@ class Leg(Line):
             await self._stop(f"{self.id}.{number}")
         self._playbacks = _PLAYED_BEFORE_TALK
 
-    async def is_heard(self) -> bool:
-        """Sound has come from the phone, or comes within a second."""
-        for _ in range(_SOUND_LOOKS):
-            with contextlib.suppress(ari.AriError):
+    async def is_heard(self, *, announced: bool) -> bool:
+        """Sound has come from the phone, or comes within a second; `announced`: by a 183."""
+        for pause in _SOUND_PAUSES[announced]:
+            await asyncio.sleep(pause)
+            try:
                 if (await self._node.ari.channels.rtp_statistics(self.id)).rxcount > 0:
                     return True
-            await asyncio.sleep(_SOUND_PAUSE)
+            except ari.NotFound:
+                # There is no RTP yet, or the channel is gone.
+                pass
+            except ari.ResponseError:
+                # Of what doesn't come over RTP, such as simulated callees, nothing is counted.
+                return announced
+            except ari.AriError:
+                pass
         return False
 
     async def announce(self, prompt: Prompt) -> None:
@@ -75,11 +83,15 @@ class Leg(Line):
         return f"{self.id}.{self._playbacks}"
 
     async def _begin_playing(self, media: str) -> str:
-        playback, self._media = self._next_playback(), media
+        playback = self._next_playback()
+        await self._begin(playback, media)
+        return playback
+
+    async def _begin(self, playback: str, media: str) -> None:
+        self._media = media
         await self.command(
             self._node.ari.channels.play(self.id, self._node.media(media), playback_id=playback)
         )
-        return playback
 
     async def play_secretly(self, prompts: Sequence[Prompt], after: Prompt | None = None) -> None:
         """Play prompts in a row; nothing is told of any but the one they come `after`."""

@@ -13,12 +13,16 @@ _SHORTEST_LOOP, _MOST_REPEATS = 0.5, 300
 
 
 class WaitingSound:
-    """One sound at a time; nobody waits for its end."""
+    """One sound at a time; nobody waits for its end. `quiet` helps also after a cancellation."""
 
     def __init__(
-        self, begin: Callable[[str], Awaitable[str]], stop: Callable[[str], Awaitable[None]]
+        self,
+        next_playback: Callable[[], str],
+        begin: Callable[[str, str], Awaitable[None]],
+        stop: Callable[[str], Awaitable[None]],
     ) -> None:
-        """`begin`: media -> playback; `stop` ends a playback."""
+        """`begin`: playback, media; `stop` ends a playback, whether or not there is one."""
+        self._next_playback = next_playback
         self._begin = begin
         self._stop = stop
         self._playback: str | None = None
@@ -36,11 +40,12 @@ class WaitingSound:
 
     async def quiet(self) -> None:
         """Stop what plays."""
-        playback, self._playback, self._media = self._playback, None, None
-        if playback is not None:
-            await self._stop(playback)
+        if self._playback is not None:
+            await self._stop(self._playback)
+        self._playback = self._media = None
 
     async def _play(self, media: str) -> None:
         await self.quiet()
-        self._playback = await self._begin(media)
-        self._media = media
+        # Known before it is asked for: it may play although the asking was interrupted.
+        self._playback, self._media = self._next_playback(), media
+        await self._begin(self._playback, media)

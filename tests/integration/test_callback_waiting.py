@@ -88,6 +88,21 @@ async def test_A1_3_given_early_media_from_b_when_all_then_it_replaces_the_wait_
 
 
 @pytest.mark.requirement("A1.3")
+async def test_A1_3_given_early_media_and_then_ringing_when_all_then_a_hears_what_bs_network_plays_all_along(
+    bench: StartBench,
+) -> None:
+    plan = EarlyMedia(play=Tone(NETWORK_TONE), seconds=3.0, ring_after=0.6, then=Answer(hang_up_after=0.8))
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+
+    session = await b.call_back(waitVoice="wait.wav")
+    heard, _ = await both_recordings(b)
+    await b.over(session)
+
+    assert heard_for(heard, NETWORK_TONE) > 2.3
+    assert heard_for(heard, RINGBACK) < 0.2
+
+
+@pytest.mark.requirement("A1.3")
 async def test_A1_3_given_a_failure_announcement_when_fail_then_a_hears_it_and_the_failure_is_bs(
     bench: StartBench,
 ) -> None:

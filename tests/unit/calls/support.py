@@ -267,3 +267,24 @@ async def running_house(
                 yield house
             finally:
                 await service.drain(0)
+
+
+@asynccontextmanager
+async def crowded(house: House) -> AsyncIterator[None]:
+    """As many requests are under way as may be: whoever asks Asterisk for something waits for its turn."""
+    places = house.node.ari._connection._places
+    taken = 0
+    while not places.locked():
+        await places.acquire()
+        taken += 1
+    try:
+        yield
+    finally:
+        for _ in range(taken):
+            places.release()
+
+
+async def until_somebody_waits(house: House) -> None:
+    async with asyncio.timeout(5):
+        while not house.node.ari._connection._waiting:  # noqa: ASYNC110
+            await asyncio.sleep(0)

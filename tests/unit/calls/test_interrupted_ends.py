@@ -1,11 +1,9 @@
 """Calls that are stopped while they end by themselves, or while something is made: nothing is left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from unit.calls.support import APP, SHOWN, House
+from unit.calls.support import APP, SHOWN, House, crowded, until_somebody_waits
 
 from controller.ari.fake import ANSWERS
 from controller.calls.call import Callback
@@ -31,25 +29,6 @@ async def talking(house: House, *, record: bool = False) -> Accepted:
         while house.asked.count("bridges.addChannel") < joins or house.node.ari.in_flight:  # noqa: ASYNC110
             await asyncio.sleep(0)
     return accepted
-
-
-@asynccontextmanager
-async def crowded(house: House) -> AsyncIterator[None]:
-    """As many requests are under way as may be: whoever asks Asterisk for something waits for its turn."""
-    places = house.node.ari._connection._places
-    taken = 0
-    while not places.locked():
-        await places.acquire()
-        taken += 1
-    yield
-    for _ in range(taken):
-        places.release()
-
-
-async def until_somebody_waits(house: House) -> None:
-    async with asyncio.timeout(5):
-        while not house.node.ari._connection._waiting:  # noqa: ASYNC110
-            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("record", [False, True])
