@@ -36,6 +36,7 @@ from controller.store.database import Database
 from controller.store.directory import DirectoryRows, read_directory, revision
 from controller.store.tables import App, NumberState, PushProfile, Service
 from controller.store.tables import Template as TemplateRow
+from controller.store.tables import Trunk as TrunkRow
 
 log = logging.getLogger(__name__)
 
@@ -273,12 +274,7 @@ def directory_of(rows: DirectoryRows) -> Directory:
             if row.usable_digest is not None and row.usable_ms is not None
         },
         {(row.account_id, row.id): made for row in rows.templates if (made := _voice_template(row))},
-        tuple(
-            TrunkConfiguration(
-                row.name, row.host, row.port, row.user, row.password, row.register_, row.qualify_seconds
-            )
-            for row in rows.trunks
-        ),
+        tuple(trunk for row in rows.trunks if (trunk := _trunk(row))),
         tuple(RouteConfiguration(row.prefix, tuple(row.trunks), row.contact) for row in rows.routes),
         {row.id: terms_of(row) for row in rows.accounts.values()},
         tuple(Held(row.scope, row.ends_calls) for row in rows.holds),
@@ -296,6 +292,17 @@ def _voice_template(row: TemplateRow) -> VoiceTemplate | None:
             "A voice template can't be used",
             extra={"account": row.account_id, "template": row.id, "error": str(error)},
         )
+        return None
+
+
+def _trunk(row: TrunkRow) -> TrunkConfiguration | None:
+    try:
+        return TrunkConfiguration(
+            row.name, row.host, row.port, row.user, row.password, row.register_, row.qualify_seconds
+        )
+    except ValueError as error:
+        # As above; calls go over the other trunks of its routes.
+        log.error("A trunk can't be used", extra={"trunk": row.name, "error": str(error)})
         return None
 
 

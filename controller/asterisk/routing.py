@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from controller.asterisk import simulated
 from controller.asterisk.errors import NoRoute
@@ -12,7 +13,7 @@ CONTACT_ENDPOINT = "voicecall-contact"
 """The PJSIP endpoint over which fixed contacts are dialled."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,253}")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _CREDENTIAL = re.compile(r"[^\s;\[\]#\\]{1,128}")
 _CONTACT = re.compile(
     r"sips?:(\{number\}|[A-Za-z0-9+._~-]{1,64})@[A-Za-z0-9.\[\]:-]{1,253}(;transport=(udp|tcp|tls))?"
@@ -39,7 +40,7 @@ class TrunkConfiguration:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name == CONTACT_ENDPOINT:
             raise ValueError(f"trunk name {self.name!r}: lower-case letters, digits and - only")
-        if not _HOST.fullmatch(self.host):
+        if not _HOST.fullmatch(self.host) and _ipv6(self.host) is None:
             raise ValueError(f"trunk {self.name}: {self.host!r} is not a host")
         if not 0 < self.port < 65536:
             raise ValueError(f"trunk {self.name}: port {self.port} is not a port")
@@ -52,6 +53,15 @@ class TrunkConfiguration:
             )
         if self.register and not (self.user and self.password):
             raise ValueError(f"trunk {self.name}: registration needs a user and a password")
+
+
+def _ipv6(host: str) -> str | None:
+    """The address that is meant, in brackets or not; None: it is none, such as a host with its port."""
+    bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
+    try:
+        return IPv6Address(bare).compressed if "%" not in bare else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +158,7 @@ qualify_timeout = 3
 [{name}.identify]
 type = identify
 endpoint = {name}
-match = {host}
+match = {address}
 """
 
 _AUTH = """
@@ -182,9 +192,11 @@ def render_trunks(trunks: Iterable[TrunkConfiguration]) -> str:
     parts = ["; Written by the controller; changes made here are lost.\n"]
     parts.append(_ENDPOINT.format(name=CONTACT_ENDPOINT, extra=""))
     for trunk in sorted(trunks, key=lambda trunk: trunk.name):
+        ipv6 = _ipv6(trunk.host)
         values = {
             "name": trunk.name,
-            "host": trunk.host,
+            "host": trunk.host if ipv6 is None else f"[{ipv6}]",
+            "address": ipv6 or trunk.host,
             "port": trunk.port,
             "qualify": trunk.qualify_seconds,
             "registration": registration_of(trunk.name),

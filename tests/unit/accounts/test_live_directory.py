@@ -8,7 +8,7 @@ import pytest
 from controller.accounts.directory import Directory, LiveDirectory
 from controller.store.database import Database
 from controller.store.directory import count_change, read_directory
-from controller.store.tables import Account
+from controller.store.tables import Account, Trunk
 
 
 async def ignored(_directory: Directory) -> None:
@@ -47,3 +47,21 @@ async def test_given_a_slow_refresh_when_a_newer_one_overtakes_it_then_the_newer
     await slow
 
     assert set(live.now.accounts) == {"first", "second"}
+
+
+@pytest.mark.requirement("E1")
+async def test_given_a_trunk_that_other_rules_let_in_when_read_then_the_rest_is_in_force(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def add(session: Any) -> None:
+        session.add(Trunk(name="broken", host="sip.carrier.example:5070"))
+        session.add(Trunk(name="sound", host="192.0.2.7"))
+        count_change(session)
+
+    await database.write(add)
+    live = LiveDirectory(database, ignored)
+
+    await live.refresh()
+
+    assert [trunk.name for trunk in live.now.trunks] == ["sound"]
+    assert "A trunk can't be used" in caplog.text

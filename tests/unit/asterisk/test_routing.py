@@ -39,6 +39,9 @@ def test_given_no_route_when_dialled_then_the_error_masks_the_number() -> None:
         {"name": "voicecall-contact", "host": "x"},
         {"name": "a", "host": "x\nmatch=0.0.0.0/0"},
         {"name": "a", "host": "x;y"},
+        {"name": "a", "host": "sip.carrier.example:5070"},
+        {"name": "a", "host": "[fe80::1%eth0]"},
+        {"name": "a", "host": "9999-12-31T23:59:59-14:00"},
         {"name": "a", "host": "x", "port": 0},
         {"name": "a", "host": "x", "user": "u\ncontext=internal"},
         {"name": "a", "host": "x", "user": "u", "password": "p;q"},
@@ -65,6 +68,14 @@ def test_given_a_trunk_that_would_break_the_configuration_when_made_then_it_is_r
 def test_given_a_faulty_route_when_made_then_it_is_refused(values) -> None:
     with pytest.raises(ValueError, match="route"):
         RouteConfiguration(**values)
+
+
+@pytest.mark.parametrize("host", ["2001:db8::7", "[2001:db8:0::7]"])
+def test_given_an_ipv6_address_when_rendered_then_it_has_brackets_where_a_port_follows(host: str) -> None:
+    text = render_trunks([TrunkConfiguration("a", host)])
+
+    assert "contact = sip:[2001:db8::7]:5060" in text
+    assert "match = 2001:db8::7\n" in text
 
 
 def test_given_trunks_when_rendered_then_every_section_is_there_and_order_does_not_matter() -> None:
