@@ -67,9 +67,10 @@ async def list_page(
     return visit.render(template, status=listing.filters.status, listing=listing, **values)
 
 
-async def application_names(visit: Visit) -> dict[str, str]:
+async def application_names(visit: Visit, **query: str) -> dict[str, str]:
     """By app_key."""
-    return {app.app_key: app.name for app in await visit.all_of(list_applications, most=_NAMED)}
+    found = await visit.all_of(list_applications, query=query, most=_NAMED)
+    return {app.app_key: app.name for app in found}
 
 
 async def for_whom(visit: Visit, form: Form) -> Form:

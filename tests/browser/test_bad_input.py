@@ -59,7 +59,7 @@ async def test_given_a_page_that_is_left_open_when_the_session_is_over_then_it_l
 
 
 @pytest.mark.requirement("C9")
-async def test_given_a_form_that_is_sent_when_the_session_is_over_then_one_logs_in_and_is_at_the_form(
+async def test_given_a_form_that_is_sent_when_the_session_is_over_then_what_was_typed_is_there_again(
     site: Site,
 ) -> None:
     visitor = await site.visitor()
@@ -67,14 +67,20 @@ async def test_given_a_form_that_is_sent_when_the_session_is_over_then_one_logs_
     await visitor.log_in()
     await visitor.go(EDIT)
     await page.context.clear_cookies()
-    await page.fill("main [name=name]", "Never saved")
+    await page.fill("main [name=name]", "Not saved yet")
+    await page.check("main [name=recording]")
     await page.click("main form.form button.primary")
     await page.wait_for_url("**/console/login?then=*")
     await page.fill("[name=login]", "admin")
     await page.fill("[name=password]", PASSWORD)
     await page.click("main button.primary")
     await page.wait_for_url(f"**/console{EDIT}")
-    await expect(page.locator("main [name=name]")).not_to_have_value("Never saved")
+    await expect(page.locator("main [name=name]")).to_have_value("Not saved yet")
+    await expect(page.locator("main [name=recording]")).to_be_checked()
+    await expect(page.locator("#typed-before")).to_be_visible()
+    await page.reload()
+    await expect(page.locator("main [name=name]")).not_to_have_value("Not saved yet")
+    await expect(page.locator("#typed-before")).to_be_hidden()
 
 
 @pytest.mark.requirement("C9")

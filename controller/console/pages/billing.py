@@ -7,7 +7,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from controller.console.forms import Field, Form, Sent
-from controller.console.listing import ACCOUNT, list_page, listed
+from controller.console.listing import ACCOUNT, application_names, list_page, listed
 from controller.console.pages.declared import Pages
 from controller.console.visit import Visit
 from controller.console.words import N_
@@ -137,18 +137,21 @@ async def statement(visit: Visit) -> web.StreamResponse:
 async def usage(visit: Visit) -> web.StreamResponse:
     """What each app did on each day."""
     balance = await visit.run(get_balance)
-    return await list_page(visit, "billing_usage.html", get_usage, DAYS, balance=balance)
+    names = await application_names(visit, account_id=balance.account_id)
+    return await list_page(visit, "billing_usage.html", get_usage, DAYS, balance=balance, names=names)
 
 
 @pages.get("/billing/{account_id}/calls")
 async def calls(visit: Visit) -> web.StreamResponse:
     """What each call cost."""
+    balance = await visit.run(get_balance)
     return await list_page(
         visit,
         "billing_calls.html",
         list_rated_calls,
         CALLS,
-        balance=await visit.run(get_balance),
+        balance=balance,
+        names=await application_names(visit, account_id=balance.account_id),
         month=visit.services.calendar.month(visit.services.clock.now()),
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from controller.console.listing import Listing
+from controller.console.listing import Listing, application_names
 from controller.console.pages.call_terms import stage
 from controller.console.pages.declared import Pages
 from controller.console.pages.terms import SERVICES
@@ -32,16 +32,17 @@ async def live(visit: Visit) -> web.StreamResponse:
         "live.html",
         status=filters.status,
         listing=Listing((), filters),
-        **_shown(visit, calls),
+        **_shown(visit, calls, await application_names(visit)),
     )
 
 
 @pages.get("/live/events")
 async def events(visit: Visit) -> web.StreamResponse:
     """The same, kept up to date."""
+    names = await application_names(visit)
 
     async def now() -> Mapping[str, Any]:
-        return _shown(visit, await visit.run(list_live_calls, query=account_query(visit)))
+        return _shown(visit, await visit.run(list_live_calls, query=account_query(visit)), names)
 
     return await visit.follow("live_part.html", now)
 
@@ -56,8 +57,9 @@ async def hang_up(visit: Visit) -> web.StreamResponse:
     return visit.go("/live" + account_part(visit), N_("The call is hung up."))
 
 
-def _shown(visit: Visit, calls: LiveCallsView) -> dict[str, Any]:
+def _shown(visit: Visit, calls: LiveCallsView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
+        "names": names,
         "live": calls,
         "services": SERVICES,
         "stage": stage,

@@ -156,6 +156,38 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What was typed into a form that is sent when the session is over: it is there again after logging in, for the
+// same user in the same tab. The next page forgets it.
+const TYPED = "typed";
+const typedInto = (form) => [...form.elements].filter((field) => field.name && !["hidden", "password", "file"].includes(field.type));
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !form.matches("main form.form[method=post]") || !document.body.dataset.login) return;
+  const fields = typedInto(form).map(({ name, value, checked }) => [name, value, Boolean(checked)]);
+  const { login } = document.body.dataset;
+  sessionStorage.setItem(TYPED, JSON.stringify({ login, place: location.pathname, action: form.getAttribute("action"), fields }));
+});
+
+function typeAgain() {
+  const { login } = document.body.dataset;
+  if (!login) return;
+  const kept = JSON.parse(sessionStorage.getItem(TYPED));
+  sessionStorage.removeItem(TYPED);
+  const came = document.referrer && new URL(document.referrer).pathname;
+  if (!kept || came !== "/console/login" || kept.login !== login || kept.place !== location.pathname) return;
+  const form = document.querySelector(`main form.form[action="${CSS.escape(kept.action)}"]`);
+  if (!form) return;
+  typedInto(form).forEach((field, number) => {
+    const [name, value, checked] = kept.fields[number] || [];
+    if (name !== field.name) return;
+    if (["checkbox", "radio"].includes(field.type)) field.checked = checked;
+    else field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  document.getElementById("typed-before").hidden = false;
+}
+
 // A page that is left open when its session is over: it leads to logging in, and back to where it was.
 document.addEventListener("logged-out", () => location.reload());
 
@@ -214,6 +246,7 @@ function dress(root) {
 
 document.addEventListener("DOMContentLoaded", () => {
   dress(document);
+  typeAgain();
   (document.querySelector("[aria-invalid]") || document.querySelector(".fault.whole"))?.focus();
 });
 document.addEventListener("htmx:after:swap", () => dress(document));

@@ -7,11 +7,11 @@ import pytest
 from service.console.conftest import Browser, browser, hidden_of
 from service.management.world import ALPHA, BETA, World
 from service.sounds.support import cd_quality
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from controller.management.roles import Role
 from controller.store import audit
-from controller.store.tables import SoundFile
+from controller.store.tables import ReviewState, SoundFile
 from testbed.sounds import distinct_prompt
 
 pytestmark = pytest.mark.requirement("C5", "C9")
@@ -168,3 +168,19 @@ async def test_C9_given_a_form_with_a_file_and_no_token_when_sent_then_nothing_i
 
     assert refused.status == 403
     assert await states(here) == {}
+
+
+async def test_C5_given_a_node_that_cannot_play_a_file_when_shown_in_chinese_then_so_is_the_trouble(
+    here: World, developer: Browser
+) -> None:
+    await developer.upload("/sounds/new", "/sounds/new", {"name": "hello.wav"}, "x.wav", distinct_prompt(1))
+
+    def trouble(session: Session) -> None:
+        row = session.exec(select(SoundFile)).one()
+        row.state, row.trouble = ReviewState.APPROVED, "node2 can't play it: HTTP 404"
+
+    await here.write(trouble)
+    developer.cookies["voicecall-language"] = "zh-CN"
+
+    for path in ("/sounds", "/sounds/alpha:hello.wav"):
+        assert "node2 无法播放：HTTP 404" in (await developer.get(path)).text
