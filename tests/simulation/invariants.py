@@ -27,6 +27,9 @@ _SLOW = ("Asterisk hangs", "packets held up", "answers up to")
 _UNTOLD = (" lost", " answered ")
 """Faults by which the controller isn't told what happened."""
 
+_TOLD_LATE = ("ChannelDestroyed after the next",)
+"""Faults by which it is told of an end when something else happens, which may take seconds."""
+
 _VAGUE = ("clock steps", "after the next", "second controller", "killed", "restarted", "socket closed")
 """Faults by which it isn't known when something happened."""
 
@@ -75,7 +78,8 @@ def _outlived(world: World, silent_since: dict[str, float]) -> str:
     :param silent_since: since when a running call has none, where nothing else keeps it from its end.
     """
     controller, now = world.controller, world.loop.time()
-    if controller is None or any(slow in fault for _, fault in world.faults for slow in (*_SLOW, *_UNTOLD)):
+    excused = (*_SLOW, *_UNTOLD, *_TOLD_LATE)
+    if controller is None or any(slow in fault for _, fault in world.faults for slow in excused):
         silent_since.clear()
         return ""
     on_phones = {channel.rpartition(".")[0] for channel in world.asterisk.left["channels"]}

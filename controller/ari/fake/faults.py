@@ -60,11 +60,10 @@ class Faults:
         self._held_back[kind] += times
 
     def clear(self) -> None:
-        """Nothing goes wrong any more; what was held back is never sent."""
+        """Nothing goes wrong any more; what was held back comes after the next event."""
         for orders in (self._delays, self._omitted, self._doubled, self._held_back):
             orders.clear()
         self._wrong_answers.clear()
-        self._waiting.clear()
         self.garble = None
 
     def wrong_answer(self, operation: str) -> tuple[int, str, bool] | None:

@@ -34,7 +34,8 @@ class House:
     def __init__(self, settings: HttpSettings) -> None:
         self.clock = SystemClock()
         self.lockout = Lockout(1, timedelta(minutes=10), timedelta(minutes=30))
-        self.pacer = Pacer()
+        # Nothing is forgiven with time: how long a flood takes depends on the machine.
+        self.pacer = Pacer(lambda: 0.0)
         remote = Remote(settings.trusted_proxies)
         self.gate = Gate(
             self.lockout,
@@ -115,7 +116,6 @@ async def house(settings: HttpSettings | None = None) -> AsyncIterator[House]:
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some twenty refusals fill a bucket, so that tests are quick."""
     monkeypatch.setattr(pacing, "BURST", 0.01)
-    monkeypatch.setattr(entrance, "HEALTH_LASTS", 0.2)
 
 
 @pytest.mark.requirement("A4.5")
@@ -226,15 +226,18 @@ async def test_given_somebody_who_floods_health_when_asked_for_then_each_is_told
     assert it.looked - looked < len(answers) / 5
 
 
-async def test_given_somebody_who_floods_readiness_when_it_changes_then_they_are_told() -> None:
+async def test_given_somebody_who_floods_readiness_when_it_changes_then_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(entrance, "HEALTH_LASTS", 0.05)
     async with house() as it:
         await it.ask("", first="GET /readyz")
         it.pacer.refused("127.0.0.1", None, 1.0, None)
         before = await it.ask("", first="GET /readyz")
         it.works = False
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(8):
             while b"true" in await it.ask("", first="GET /readyz"):
-                it.pacer.refused("127.0.0.1", None, 0.001, None)
+                pass
 
     assert b"true" in before
 
@@ -299,7 +302,8 @@ async def test_A4_5_given_a_header_line_without_a_colon_when_asked_then_it_is_pa
 
 @pytest.mark.requirement("A4.5")
 async def test_A4_5_given_a_source_with_idle_connections_when_it_has_its_part_then_it_gets_no_more() -> None:
-    async with house() as it, AsyncExitStack() as stack:
+    patient = HttpSettings(port=0, read_timeout=60)
+    async with house(patient) as it, AsyncExitStack() as stack:
         address = urlsplit(it.url)
 
         async def open_one() -> asyncio.StreamReader:
