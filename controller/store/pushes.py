@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -30,6 +30,13 @@ _KEEP_TROUBLE = {
     "sqlite": _keep_trouble(sqlite.insert(_ENDPOINT)),
     "postgresql": _keep_trouble(postgresql.insert(_ENDPOINT)),
 }
+_DISABLED_THERE = Prepared(
+    select(func.count()).where(
+        _ENDPOINT.c.app_key == bindparam("app_key"),
+        _ENDPOINT.c.url == bindparam("url"),
+        _ENDPOINT.c.disabled_at.is_not(None),
+    )
+)
 
 _PURGED_AT_ONCE = 5000
 
@@ -91,8 +98,8 @@ def keep_troubles(session: Session, troubles: Mapping[tuple[str, str], Mapping[s
 
 
 def _is_disabled(session: Session, app_key: str, url: str) -> bool:
-    before = session.get(PushEndpoint, (app_key, url))
-    return before is not None and before.disabled_at is not None
+    found = _DISABLED_THERE.run(session, {"app_key": app_key, "url": url}).fetchone()
+    return bool(found[0])
 
 
 def _tell_disabled(session: Session, app_key: str, url: str, trouble: Mapping[str, Any]) -> None:
