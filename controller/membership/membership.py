@@ -8,6 +8,7 @@ spot, like one that was killed: what it has in memory is no longer true.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,11 @@ _NAME_PATIENCE = 2.5
 """Seconds in which a controller that lives gives a sign of it."""
 
 OnEstate = Callable[[Estate], Awaitable[None]]
+
+
+def _now() -> float:
+    """Seconds by a clock that goes on while the machine sleeps: the loop's stands still then."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass
@@ -78,7 +84,7 @@ class Membership:
     @property
     def certain(self) -> bool:
         """Nobody can have taken over."""
-        return asyncio.get_running_loop().time() - self._beat_at < CERTAIN
+        return _now() - self._beat_at < CERTAIN
 
     async def wait_certain(self) -> None:
         """Wait until nobody can have taken over."""
@@ -92,7 +98,7 @@ class Membership:
         Raises DatabaseUnusable if whoever has it still lives.
         """
         await self._check_name()
-        began = asyncio.get_running_loop().time()
+        began = _now()
         self._epoch = await self._database.write(
             lambda session: controllers.join(
                 session, self.name, self._application, sorted(self._nodes), self._clock.now()
@@ -134,15 +140,14 @@ class Membership:
 
     async def live(self) -> None:
         """Give signs of life until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began = _now()
             try:
                 await self._database.write(partial(controllers.beat, name=self.name))
                 self._has_beaten(began)
             except Exception:
                 log.exception("No sign of life can be given; trying again")
-            await asyncio.sleep(max(0.0, began + BEAT - loop.time()))
+            await asyncio.sleep(max(0.0, began + BEAT - _now()))
 
     async def watch(self, on_estate: OnEstate) -> None:
         """Take over what others leave, until cancelled; `on_estate` is awaited for each."""
@@ -158,7 +163,7 @@ class Membership:
     async def _silent(self) -> list[Pulse]:
         """Those that left, and those that have given no sign of life for long enough."""
         found = await self._database.read(partial(controllers.pulses, name=self.name))
-        now = asyncio.get_running_loop().time()
+        now = _now()
         if now - self._looked_at > _LONGEST_GAP:
             # We or the database were away: the others had no chance either.
             self._seen = {}

@@ -41,12 +41,16 @@ def wide(engine: Engine, base_images: None) -> Iterator[Engine]:
         using.compose("down", "-v", limit=120)
 
 
+@pytest.fixture(scope="module")
+def declared(wide: Engine) -> None:
+    """What the bench has, taken by its controllers."""
+    WideBench.on(wide.client, PROJECT, SERVICES, "up").declare("controller-a")
+
+
 @pytest.fixture
-def bench(wide: Engine) -> WideBench:
+def bench(wide: Engine, declared: None) -> WideBench:
     """What it says of itself, with everything in its place."""
     bench = WideBench.on(wide.client, PROJECT, SERVICES, "up")
-    for _line in bench.declare("controller-a"):
-        pass
     asyncio.run(settled(bench))
     return bench
 
@@ -121,24 +125,27 @@ def test_E2_given_a_controller_that_is_ending_when_requests_come_then_the_other_
     async def scenario() -> None:
         async with ApiClient.open(URL, "bench-verification", SECRET) as client:
             sessions = [
-                (await client.post(CALLVERIFY, _code(phone))).session_id for phone in (PHONE_A, PHONE_B)
+                (await client.post(CALLVERIFY, _code(phone, times=2))).session_id
+                for phone in (PHONE_A, PHONE_B)
             ]
             # In turn: each controller has one of them.
             ending = next(name for name in CONTROLLERS if bench.live_calls(name))
             staying = next(name for name in CONTROLLERS if name != ending)
             bench.containers[ending].kill("SIGTERM")
-            await bench.until(lambda: not bench.controllers_in_balance()[ending], "it is left out")
-            assert bench.is_running(ending), "it ended before its call did"
-            before = bench.requests_taken()
-            async with ApiClient.open(URL, "bench-notification", SECRET) as other:
-                for _ in range(4):
-                    assert (await other.post(CALLNOTIFY, {"displayNbr": SHOWN})).status < 500
-            after = bench.requests_taken()
-            assert after[staying] - before[staying] >= 4
-            for session_id in sessions:
-                await bench.until(partial(_has_ended, bench, session_id), f"{session_id} ended")
-            await bench.until(lambda: not bench.is_running(ending), f"{ending} has ended")
-        bench.containers[ending].start()
+            try:
+                await bench.until(lambda: not bench.controllers_in_balance()[ending], "it is left out")
+                assert bench.is_running(ending), "it ended before its call did"
+                before = bench.requests_taken()
+                async with ApiClient.open(URL, "bench-notification", SECRET) as other:
+                    for _ in range(4):
+                        assert (await other.post(CALLNOTIFY, {"displayNbr": SHOWN})).status < 500
+                after = bench.requests_taken()
+                assert after[staying] - before[staying] >= 4
+                for session_id in sessions:
+                    await bench.until(partial(_has_ended, bench, session_id), f"{session_id} ended")
+                await bench.until(lambda: not bench.is_running(ending), f"{ending} has ended")
+            finally:
+                bench.containers[ending].start()
         await settled(bench)
 
     asyncio.run(scenario())
