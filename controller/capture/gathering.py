@@ -22,7 +22,7 @@ _MOST_LEGS: Final = 5000
 _MOST_BYTES: Final = 64 * 1024 * 1024
 """Of all messages in memory."""
 _SHED: Final = 10_000
-"""Calls that are remembered as shed."""
+"""Legs that are remembered as shed."""
 _BURST: Final = 2.0
 """Seconds of the rate that may come at once."""
 
@@ -43,7 +43,8 @@ class Gathering:
         self._legs: dict[str, LegCapture] = {}
         self._heard_at: dict[str, float] = {}
         self._ids: dict[str, list[str]] = {}
-        self._shed: OrderedDict[str, None] = OrderedDict()
+        self._shed: OrderedDict[str, str] = OrderedDict()
+        """Dialog -> call."""
         self._bytes = 0
 
     def take(self, packet: hep.Packet) -> None:
@@ -57,7 +58,7 @@ class Gathering:
         if waiting is not None:
             if len(waiting) < _UNCLAIMED_PACKETS:
                 waiting.append(packet)
-        elif packet.protocol == hep.SIP and packet.payload.startswith(b"INVITE "):
+        elif packet.protocol == hep.SIP and packet.payload.startswith(b"INVITE ") and name not in self._shed:
             self._unclaimed[name] = [packet]
             if len(self._unclaimed) > _UNCLAIMED:
                 self._unclaimed.popitem(last=False)
@@ -68,7 +69,7 @@ class Gathering:
             return
         waiting = self._unclaimed.pop(sip_id, ())
         if not self._has_room():
-            self._shed[call_id] = None
+            self._shed[sip_id] = call_id
             if len(self._shed) > _SHED:
                 self._shed.popitem(last=False)
             return
@@ -84,7 +85,7 @@ class Gathering:
 
     def was_shed(self, call_id: str) -> bool:
         """Whether a leg of this call was shed, as far as that is remembered."""
-        return call_id in self._shed
+        return call_id in self._shed.values()
 
     def finished(self) -> Iterator[LegCapture]:
         """Legs of which nothing more is expected, or which must make room."""

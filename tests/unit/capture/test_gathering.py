@@ -95,6 +95,20 @@ def test_B4_given_more_legs_than_the_rate_when_claimed_then_whole_legs_are_shed_
     assert gathering.of_call("1200_99")
 
 
+def test_B4_given_shed_legs_when_their_messages_come_then_they_push_out_none_that_waits(
+    gathering: Gathering, time: Time
+) -> None:
+    gathering.take(sent(INVITE, sip_id="waits"))
+    for number in range(2000):
+        gathering.claim(f"1200_{number}", "a", f"call-{number}")
+        gathering.take(sent(INVITE, sip_id=f"call-{number}"))
+    time.now = 1.0
+    gathering.claim("1200_waits", "a", "waits")
+
+    (leg,) = gathering.of_call("1200_waits")
+    assert texts(leg) == [(True, "INVITE")]
+
+
 def test_B4_given_reports_when_taken_then_they_are_counted_by_direction(gathering: Gathering) -> None:
     block = b'{"report_blocks":[{"source_ssrc":1,"highest_seq_no":9}],"sender_information":{"packets":50}}'
     gathering.claim("1200_1", "a", "call-1")
