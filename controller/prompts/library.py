@@ -133,5 +133,6 @@ def digest_of(media: str) -> str:
 
 def is_gone(media: str) -> bool:
     """Whether what Asterisk was told to play is a file of ours that is no longer there."""
-    file = Path(f"{media.removeprefix('sound:')}.alaw")
-    return file.is_absolute() and not file.exists()
+    path = media.removeprefix("sound:")
+    # Asked at calls, a dozen times each: a Path takes five times as long.
+    return path.startswith("/") and not os.path.exists(f"{path}.alaw")  # noqa: PTH110
