@@ -1,8 +1,8 @@
 """Settlement of many calls, and what it costs calls that are made meanwhile. Prints one JSON line.
 
-The database is given 100,000 calls that have ended, of a prepaid account, and the controller settles at the
-next full minute. Notifications at an even rate, from the request to the INVITE: before and after, and those
-that were asked for while the settlement ran.
+The database is given 100,000 calls of a prepaid account that end within the minute before a settlement, so
+that those before it don't see them, however long it takes to write them. Notifications at an even rate, from
+the request to the INVITE: before and after, and those that were asked for while the settlement ran.
 """
 
 import asyncio
@@ -39,14 +39,16 @@ _AT_ONCE = 2000
 _CALL_RATE, _QUIET_SECONDS, _SETTLING_SECONDS = 30.0, 15.0, 45.0
 _LEAD = 1.0
 """Seconds for which calls are asked for before the settlement begins."""
+_FILL_SECONDS = 150.0
+"""For writing the calls and the first block, also on a machine that has more to do."""
 _ACCOUNT, _APP = "bench", f"bench-{NOTIFICATION.name}"
 
 
 def ended_calls(count: int, until: datetime) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Rows of calls of the last hour, and their records: half are callbacks, three in four were answered."""
+    """Rows of calls of a minute, and their records: half are callbacks, three in four were answered."""
     dice = random.Random(8)
     for number in range(count):
-        ended_at = until - timedelta(seconds=3600 * (count - number) / count)
+        ended_at = until - timedelta(seconds=50 * (count - number) / count)
         answered = ended_at - timedelta(seconds=dice.expovariate(1 / 45)) if dice.random() < 0.75 else None
         both = number % 2 == 0
         identity = f"1200_{number}_{dice.getrandbits(32)}_bench"
@@ -96,9 +98,9 @@ def ended_calls(count: int, until: datetime) -> Iterator[tuple[dict[str, Any], d
         yield call, {"call_id": identity, "app_key": _APP, "ended_at": ended_at, "record": record.to_json()}
 
 
-async def fill(database: Database, count: int) -> None:
-    """Write calls that have ended, a piece at a time."""
-    made = list(ended_calls(count, datetime.now(UTC)))
+async def fill(database: Database, count: int, until: datetime) -> None:
+    """Write calls that end before a moment, a piece at a time."""
+    made = list(ended_calls(count, until))
     for start in range(0, count, _AT_ONCE):
         piece = made[start : start + _AT_ONCE]
 
@@ -131,10 +133,12 @@ async def measure(directory: Path) -> dict[str, object]:
     ):
         await database.write(rich)
         await side.warm_up(20)
-        await _to_minute(2.0)
-        await fill(database, _CALLS)
+        settles_at = (time.time() + _FILL_SECONDS) // 60 * 60 + 60
+        await fill(database, _CALLS, datetime.fromtimestamp(settles_at, UTC))
         quiet = [delay for _asked_at, delay in await _block(side, _QUIET_SECONDS)]
-        await _to_minute(-_LEAD)
+        left = settles_at - _LEAD - time.time()
+        assert left > 0, "the calls took too long to write: the settlement has begun"
+        await asyncio.sleep(left)
         beside = await _block(side, _SETTLING_SECONDS)
         quiet += [delay for _asked_at, delay in await _block(side, _QUIET_SECONDS)]
         settlement, calls = await database.read(_largest)
@@ -159,18 +163,13 @@ async def _block(side: Product, seconds: float) -> list[tuple[float, float]]:
     return side.invites()
 
 
-async def _to_minute(offset: float) -> None:
-    """Wait until so many seconds after a full minute, when settlements begin."""
-    await asyncio.sleep((offset - time.time()) % 60)
-
-
 def _largest(session: Session) -> tuple[Settlement, int]:
     """The settlement of most calls, which must be done."""
     size = func.count()
     wanted = select(col(RatedCall.settlement_id), size).group_by(col(RatedCall.settlement_id))
     number, calls = session.execute(wanted.order_by(size.desc()).limit(1)).one()
     found = session.get_one(Settlement, number)
-    assert calls >= _CALLS, f"the settlement began too early, it has {calls} calls"
+    assert calls >= _CALLS, f"the settlement has {calls} calls alone"
     assert found.posted_at is not None, "the settlement takes longer than the calls beside it"
     return found, calls
 

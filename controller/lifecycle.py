@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -19,6 +19,12 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def let_go(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Of work that is done, or was never begun as a start failed: Python warns of what is only forgotten."""
+    for work in works:
+        work.close()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from controller.details.search import CallSearch
 from controller.door import AGI_VARIABLE, Door
 from controller.housekeeping import keep_house
 from controller.key_file import load_or_make_key
-from controller.lifecycle import background, naming_port
+from controller.lifecycle import background, let_go, naming_port
 from controller.management.context import management_services
 from controller.notices.outbox import opened_outbox
 from controller.observability.room import opened_observability
@@ -147,6 +147,7 @@ async def running_controller(
             lambda media: calls.playing(media),
             lambda: directory.refresh(),
         )
+        stack.callback(let_go, content.works)
         directory = LiveDirectory(
             database, lambda changed: _changed(changed, fleet, speech, content.distributor)
         )
@@ -168,6 +169,7 @@ async def running_controller(
                 membership,
             )
         )
+        stack.callback(let_go, pushes.works)
         notices = await stack.enter_async_context(
             opened_outbox(database, settings.mail, settings.pushes, guard, clock, random, sender)
         )

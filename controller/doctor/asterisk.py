@@ -142,18 +142,26 @@ async def dialplan_door(settings: Settings, credentials: str) -> Finding:
 
 
 async def trunks(settings: Settings, credentials: str) -> list[Finding]:
-    """Every declared trunk is known to Asterisk and answers SIP."""
+    """Every declared trunk is known to Asterisk and answers SIP, unless it is never asked."""
     declared = await what_is_declared(settings)
     async with http_client(credentials) as http:
         return [await _trunk(settings, http, trunk) for trunk in declared.trunks]
 
 
 async def _trunk(settings: Settings, http: aiohttp.ClientSession, trunk: TrunkConfiguration) -> Finding:
-    name, where = f"trunk {trunk.name}", f"{trunk.host}:{trunk.port}"
+    name = f"trunk {trunk.name}"
     async with http.get(f"{settings.asterisk.ari_url}/ari/endpoints/PJSIP/{trunk.name}") as answer:
         if answer.status == 404:
             return fault(name, "Asterisk does not know it", "is the controller running? it writes the trunks")
         state = (await answer.json()).get("state")
+    return trunk_state(trunk, str(state))
+
+
+def trunk_state(trunk: TrunkConfiguration, state: str) -> Finding:
+    """A trunk answers SIP, if it is asked: to Asterisk one that never is, is online too."""
+    name, where = f"trunk {trunk.name}", f"{trunk.host}:{trunk.port}"
+    if not trunk.qualify_seconds:
+        return ok(name, f"{where} is known, and not asked whether it is there (qualify_seconds is 0)")
     if state == "online":
         return ok(name, f"{where} answers")
     return fault(

@@ -10,8 +10,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.api.certificate import self_signed
+from controller.asterisk.routing import TrunkConfiguration
 from controller.capture.holder import held_port, is_held
-from controller.doctor.asterisk import version
+from controller.doctor.asterisk import trunk_state, version
 from controller.doctor.clock import KernelClock, agreement, kept_clock, kernel_clock, outside
 from controller.doctor.finding import Level
 from controller.doctor.machine import host_name, tls
@@ -186,3 +187,22 @@ def test_given_files_that_are_not_there_when_checked_then_a_fault_says_so(tmp_pa
 
 def test_given_plain_http_when_checked_then_all_is_well() -> None:
     assert tls(HttpSettings(), NOW).level is Level.OK
+
+
+@pytest.mark.requirement("E1", "E3")
+@pytest.mark.parametrize(
+    ("every", "state", "level", "says"),
+    [
+        (30, "online", Level.OK, "answers"),
+        (30, "offline", Level.FAULT, "does not answer SIP"),
+        (0, "online", Level.OK, "not asked whether it is there"),
+        (0, "offline", Level.OK, "not asked whether it is there"),
+    ],
+)
+def test_given_a_trunk_when_examined_then_what_is_never_asked_is_not_said_to_answer(
+    every: int, state: str, level: Level, says: str
+) -> None:
+    found = trunk_state(TrunkConfiguration("carrier", "192.0.2.7", qualify_seconds=every), state)
+
+    assert found.level is level
+    assert says in found.text
