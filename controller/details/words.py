@@ -1,4 +1,4 @@
-"""Causes in words: Q.850 causes, SIP statuses, ends of calls, pushes that failed. The one table of these words."""
+"""Causes in words: Q.850 causes, SIP statuses, ends of calls, pushes that failed. All of these words are here."""
 
 from typing import Final
 
