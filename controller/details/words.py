@@ -1,4 +1,4 @@
-"""Causes in words: Q.850 causes, SIP statuses, ends of calls, pushes that failed. All of these words are here."""
+"""Causes in words: of Q.850, of SIP, of ends of calls, of failed pushes. The one table of these words."""
 
 from typing import Final
 
