@@ -5,6 +5,7 @@ from html import escape
 from typing import Final
 
 from controller.details.report import CallReport, LegReport, PushReport, Span
+from controller.details.words import not_pushed
 from controller.store.tables import Service
 from controller.wording import Say, english
 
@@ -129,7 +130,7 @@ def _steps(report: CallReport, axis: _Axis) -> list[str]:
 def _pushes(report: CallReport, axis: _Axis, y: int, say: Say) -> list[str]:
     lines = []
     for push in report.pushes:
-        title = f"{push.event_type}: {push.status or push.failure or say('no answer')}"
+        title = f"{push.event_type}: {push.status or not_pushed(push.failure or '', say) or say('no answer')}"
         colour, kind = ("#6dbb8a", "push") if is_accepted(push) else ("#d9605a", "failed")
         lines.append(
             f'<circle cx="{axis.x(push.at)}" cy="{y}" r="4" fill="{colour}" class="mark {kind}" '

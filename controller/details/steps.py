@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.calls.timeline import Entry, Kind, Timeline
 from controller.details.report import Step
-from controller.details.words import q850, sip
+from controller.details.words import not_pushed, q850, sip
 from controller.store.call_detail import StoredCall
 from controller.store.tables import PushAttempt, Service
 from controller.wording import Say, english, spaced
@@ -141,9 +141,13 @@ _TEXTS: dict[Kind, Callable[[_Words, Mapping[str, Any], str], str]] = {
 
 
 def _push(attempt: PushAttempt, say: Say) -> str:
-    answered = f"{attempt.status}" if attempt.status is not None else attempt.failure or say("no answer")
+    answered = f"{attempt.status}" if attempt.status is not None else _unanswered(attempt, say)
     said = {"what": attempt.event_type, "answered": answered, "latency": attempt.latency_ms}
     if attempt.attempt > 1:
         again = {**said, "attempt": attempt.attempt}
         return say("push of %(what)s, attempt %(attempt)s: %(answered)s after %(latency)s ms") % again
     return say("push of %(what)s: %(answered)s after %(latency)s ms") % said
+
+
+def _unanswered(attempt: PushAttempt, say: Say) -> str:
+    return not_pushed(attempt.failure, say) if attempt.failure else say("no answer")

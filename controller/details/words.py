@@ -1,4 +1,4 @@
-"""Causes in words: Q.850 causes, SIP statuses and ends of calls. The one table of these words."""
+"""Causes in words: of Q.850, of SIP, of ends of calls, of failed pushes. The one table of these words."""
 
 from typing import Final
 
@@ -120,6 +120,25 @@ TOLD: Final = (
     N_("The line or the carrier failed."),
 )
 """What status pushes say of ends, in English (`controller/calls/outcome.py`); here for those who read."""
+
+
+_NOT_PUSHED: Final = {
+    "address": N_("address refused"),
+    "dns": N_("host unknown"),
+    "connect": N_("nobody answers"),
+    "tls": N_("no secure connection"),
+    "timeout": N_("no answer in time"),
+    "closed": N_("connection ended without an answer"),
+    "http": N_("not the right answer"),
+    "busy": N_("not sent, too many wait"),
+    "disabled": N_("not sent, receiver disabled"),
+}
+"""Why a push was not taken, by the kind of failure."""
+
+
+def not_pushed(failure: str, say: Say = english) -> str:
+    """A kind of failure in words; itself if there are none."""
+    return say(_NOT_PUSHED[failure]) if failure in _NOT_PUSHED else failure
 
 
 def q850(cause: int, say: Say = english) -> str:

@@ -20,13 +20,6 @@ ROWS = """
 """
 """Heights of lines of lists that aren't as dense as all are; those whose text may be long are left out."""
 
-SIDEWAYS = """
-[...document.querySelectorAll('main .scroll:has(tbody)')]
-  .filter(list => list.scrollWidth > list.clientWidth + 1)
-  .map(list => `${list.scrollWidth} in ${list.clientWidth}`)
-"""
-"""Lists that don't show all their columns."""
-
 
 def _name(path: str) -> str:
     """Of a page's picture: the same in every run."""
@@ -92,8 +85,6 @@ async def test_given_every_page_when_opened_then_it_is_light_and_accessible(
         await visitor.shoot(f"{language}-{theme}-{_name(path)}")
         if rows := await visitor.page.evaluate(ROWS):
             faults[f"{path} rows"] = rows
-        if lists := await visitor.page.evaluate(SIDEWAYS):
-            faults[f"{path} lists"] = lists
         if found := await visitor.accessibility():
             faults[path] = found
         if (weight := await _weight(visitor)) > LARGEST_PAGE:

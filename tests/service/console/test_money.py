@@ -240,3 +240,16 @@ async def test_C1_given_another_accounts_money_or_a_role_that_may_not_when_asked
         assert (await own.post(path, sent)).status == 403, path
     viewer = await browser(here, Role.VIEWER, ALPHA)
     assert "/stop" not in (await viewer.get(f"/spending/{ALPHA}")).text
+
+
+@pytest.mark.requirement("C8")
+async def test_C8_given_a_ledger_when_shown_in_chinese_then_its_sides_are_too(
+    here: World, admin: Browser
+) -> None:
+    await settled(here)
+    admin.cookies["voicecall-language"] = "zh-CN"
+
+    shown = (await admin.get(ALPHAS)).text
+
+    assert "<td>账户余额</td><td>通话收入</td>" in shown
+    assert "revenue of" not in shown
