@@ -23,7 +23,7 @@ from benchmarks.services import NOTIFICATION
 from benchmarks.usage import Usage
 from testbed.asterisk import obtain_asterisk
 
-_KINDS = ("elsewhere", "locked", "signature", "header", "field")
+_KINDS = ("elsewhere", "locked", "signature", "header", "field", "page", "health")
 _COST_RATE, _COST_SECONDS = 100, 4
 _STORM_RATE = 2000
 _CALL_RATE, _BLOCK_SECONDS, _PAIRS = 30.0, 8.0, 4

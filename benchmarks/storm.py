@@ -3,6 +3,7 @@
 `python -m benchmarks.storm URL KEY SECRET KIND RATE SECONDS` prints as one JSON line what became of them.
 Kinds: `field` has a wrong field; `signature` a wrong signature, from ever new addresses, so that none is
 locked out; `header` a proof that is one long word, from one address, and `locked` a wrong signature;
+`page` and `health` ask for what anybody gets, which counts as `refused`;
 `elsewhere` goes to a server within this process, which tells what the sender alone costs others on the
 machine.
 """
@@ -30,7 +31,11 @@ _REFUSALS = {
     "header": (b"1023034",),
     "locked": (b"1020176", b"1023006"),
     "elsewhere": (b"1020176",),
+    "page": (b"HTTP/1.1 200 OK",),
+    "health": (b'"ready"',),
 }
+_PLAIN = {"page": "/console/login", "health": "/readyz"}
+"""What anybody gets."""
 _FROM_ONE_ADDRESS = 50
 """Requests of kind `signature` that one address sends."""
 _LONG_WORD = 7900
@@ -44,7 +49,9 @@ _TICK, _BUNCH = 0.005, 40
 
 
 def request(key: str, secret: str, kind: str) -> bytes:
-    """One request; of a field at fault, or signed with another secret."""
+    """One request; of a field at fault, or signed with another secret, or for what anybody gets."""
+    if kind in _PLAIN:
+        return f"GET {_PLAIN[kind]} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
     callee = "8613900001111" if kind == "field" else "+8613900001111"
     items = [{"notifyVoice": "prompt.wav"}]
     body = json.dumps({"displayNbr": SHOWN, "calleeNbr": callee, "playInfoList": items})
@@ -135,7 +142,7 @@ def _sources(kind: str) -> Iterator[str]:
             yield from repeat("127.0.0.1")
         case "locked":
             yield from repeat("127.0.0.2")
-        case "header":
+        case "header" | "page" | "health":
             yield from repeat("127.0.0.3")
     start = random.randrange(64, 224) << 16
     for number in count(start):

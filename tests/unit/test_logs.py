@@ -1,13 +1,15 @@
 """Log lines: whatever is logged, a record stays one record."""
 
+import io
 import json
 import logging
+from types import TracebackType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.logs import JsonFormatter, TerminalFormatter
+from controller.logs import JsonFormatter, TerminalFormatter, TerseHandler
 
 _FORGED = "x\n2026-11-26 08:00:00 INFO    The trail was verified\r\x1b[2J"
 
@@ -48,3 +50,30 @@ def test_given_an_exception_when_shown_at_a_terminal_then_its_lines_follow_the_m
 
     assert first.endswith("A call failed  call=1200_1")
     assert rest == ["ValueError: wrong"]
+
+
+@pytest.mark.requirement("E3", "E4")
+def test_E4_given_a_fault_that_comes_again_and_again_when_logged_then_it_is_traced_once_a_minute() -> None:
+    handler, told = TerseHandler(), io.StringIO()
+    handler.setFormatter(JsonFormatter())
+    handler.setStream(told)
+    for second, wrong in [(0.0, "one"), (1.0, "two\nlines"), (2.0, "three"), (61.0, "four")]:
+        made = record("It can't be read; trying again")
+        made.created = 1_000_000.0 + second
+        made.exc_info = raised(OSError(wrong))
+        handler.emit(made)
+    elsewhere = record("It can't be read; trying again")
+    elsewhere.created, elsewhere.exc_info = 1_000_062.0, (ValueError, ValueError("other"), None)
+    handler.emit(elsewhere)
+
+    lines = [json.loads(line) for line in told.getvalue().splitlines()]
+    assert [line.get("error") for line in lines] == [None, "OSError: two", "OSError: three", None, None]
+    assert ["Traceback" in line.get("exception", "") for line in lines] == [True, False, False, True, False]
+    assert "other" in lines[-1]["exception"]
+
+
+def raised(error: Exception) -> tuple[type[Exception], Exception, TracebackType | None]:
+    try:
+        raise error
+    except Exception as caught:
+        return type(caught), caught, caught.__traceback__
