@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,10 @@ GATHERING = timedelta(seconds=1.2)
 """How long a record waits for others of its app that end in the same second."""
 
 _COUNT_EVERY = timedelta(seconds=10)
+_PAGE = 1000
+"""Records that are looked for at once."""
+_MANY = 100
+"""Records at a receiver that has enough for now."""
 
 
 class CdrOutbox:
@@ -61,6 +65,8 @@ class CdrOutbox:
         self._controller = controller
         self._loop = DueLoop(clock, self._start_due)
         self._under_way: set[str] = set()
+        self._at: Counter[tuple[str, str]] = Counter()
+        """How many of them are at each receiver, by app and address."""
         self.waiting = 0
         """CDRs that are to be pushed, now or later, of all controllers: as of some seconds ago."""
         self._counted_at: datetime | None = None
@@ -76,17 +82,23 @@ class CdrOutbox:
 
     async def _start_due(self, now: datetime) -> datetime | None:
         """Start pushing what is due; returns when the next is."""
+        # A receiver that hangs keeps what it has been sent: what is for the others must not wait behind that.
+        busy = [receiver for receiver, records in self._at.items() if records >= _MANY]
         due = await self._database.read(
-            lambda session: outbox.due_pushes(session, now, controller=self._controller)
+            lambda session: outbox.due_pushes(session, now, _PAGE, controller=self._controller, without=busy)
         )
-        for batch in batches([push for push in due if push.call_id not in self._under_way], self._batch_size):
+        new = [push for push in due if push.call_id not in self._under_way]
+        for batch in batches(new, self._batch_size):
             self._under_way.update(push.call_id for push in batch)
+            self._at[batch[0].app_key, batch[0].url] += len(batch)
             delivery = asyncio.create_task(self._deliver(batch))
             self._deliveries.add(delivery)
             delivery.add_done_callback(self._deliveries.discard)
         if self._counted_at is None or now - self._counted_at >= _COUNT_EVERY:
             self._counted_at = now
             self.waiting = await self._database.read(outbox.count_waiting)
+        if new and len(due) == _PAGE:
+            return now
         return await self._database.read(lambda session: outbox.next_due(session, after=now))
 
     async def _deliver(self, batch: list[DuePush]) -> None:
@@ -109,6 +121,9 @@ class CdrOutbox:
             log.exception("A CDR push came to nothing; it is tried again")
         finally:
             self._under_way.difference_update(ids)
+            self._at[batch[0].app_key, batch[0].url] -= len(batch)
+            # Those that have nothing under way any more are forgotten.
+            self._at = +self._at
 
     async def _after_failure(
         self,

@@ -53,6 +53,14 @@ _SERVER_OPTIONS: Final = {
     "idle_in_transaction_session_timeout": "4s",
     "lock_timeout": "30s",
 }
+_NOTICED: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A server whose machine is gone says nothing: connections to it end after some 10 s, not an hour."""
 
 
 @dataclass(eq=False)
@@ -291,7 +299,7 @@ def _postgresql(address: URL) -> Engine:
     engine = _engine(
         address,
         connect_args={
-            "connect_timeout": 5,
+            **{name: value for name, value in _NOTICED.items() if name not in address.query},
             "options": options,
             "application_name": "voicecall",
             "cursor_factory": DiscreetCursor,

@@ -1,11 +1,11 @@
 """The CDR outbox: what is due, what was delivered, what was given up to the file."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from sqlmodel import Session, col
 
 from controller.store.tables import Call, Cdr, CdrPush, PushEndpoint
@@ -28,9 +28,16 @@ class DuePush:
 
 
 def due_pushes(
-    session: Session, now: datetime, limit: int = 1000, controller: str | None = None
+    session: Session,
+    now: datetime,
+    limit: int = 1000,
+    controller: str | None = None,
+    without: Collection[tuple[str, str]] = (),
 ) -> list[DuePush]:
-    """CDRs whose time has come, oldest first; of one controller's calls or of all."""
+    """CDRs whose time has come, oldest first; of one controller's calls or of all.
+
+    `without`: apps with addresses to which nothing more is to go now.
+    """
     query = (
         select(
             col(CdrPush.call_id),
@@ -46,6 +53,8 @@ def due_pushes(
         .order_by(col(CdrPush.due_at), col(CdrPush.call_id))
         .limit(limit)
     )
+    if without:
+        query = query.where(tuple_(col(CdrPush.app_key), col(CdrPush.url)).not_in(list(without)))
     if controller is not None:
         query = query.join(Call, col(Call.id) == col(CdrPush.call_id)).where(
             col(Call.controller) == controller

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ class Desk:
     outbox: CdrOutbox
     sender: Any
 
-    async def end_call(self, number: int) -> str:
+    async def end_call(self, number: int, url: str = URL) -> str:
         """A call that was made and is over; its CDR is due."""
         call_id, now = f"1200_{number}_1_x", self.place.clock.now()
         row = call_row(call_id, now)
@@ -59,7 +60,7 @@ class Desk:
                 last_entry={**entry, "detail": None},
                 cdr=cdr,
                 app_key=APP,
-                delivery=CdrDelivery(URL, now),
+                delivery=CdrDelivery(url, now),
             )
 
         await self.place.database.write(work)
@@ -135,6 +136,39 @@ async def test_B2_given_seven_failures_when_the_last_is_over_then_filed_and_push
     assert row.delivered_at is not None
     lines = (tmp_path / "cdr" / "cdr-20261124.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line)["icid"] for line in lines] == [call_id]
+
+
+@pytest.mark.requirement("B2")
+async def test_B2_given_a_receiver_that_hangs_and_many_records_for_it_when_others_end_then_they_are_told(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.pushes.cdr_outbox._PAGE", 20)
+    monkeypatch.setattr("controller.pushes.cdr_outbox._MANY", 10)
+    hangs, told = asyncio.Event(), []
+
+    async def send(url: str, body: bytes, headers: Any) -> Delivery:
+        told.append(url)
+        if url == URL:
+            await hangs.wait()
+        return Delivery(200)
+
+    sender = SimpleNamespace(send=send)
+    async with desk(database, sender, tmp_path) as own:
+        for number in range(60):
+            await own.end_call(number)
+        own.place.clock.move(seconds=1)
+        for number in (60, 61):
+            await own.end_call(number, "http://other.test/fee")
+        running = asyncio.create_task(own.outbox.run())
+        await asyncio.sleep(1)
+        while_it_hangs = list(told)
+        hangs.set()
+        await asyncio.sleep(20)
+        running.cancel()
+        rows = await own.rows()
+    assert while_it_hangs.count("http://other.test/fee") == 1
+    assert all(row.delivered_at is not None for row in rows)
+    assert own.outbox._at == {}
 
 
 @pytest.mark.requirement("E3")

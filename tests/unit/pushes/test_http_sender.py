@@ -25,15 +25,20 @@ class Scripted:
     pieces: Sequence[bytes] = (OK,)
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
+    said_all: asyncio.Event = field(default_factory=asyncio.Event)
+    """All pieces of an answer are on their way."""
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
         self.connections += 1
         while request := await read_request(reader):
             self.requests.append(request)
-            for piece in self.pieces:
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0.001)
+            try:
+                for piece in self.pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0.001)
+            finally:
+                self.said_all.set()
 
 
 async def answered(*pieces: bytes) -> Any:
@@ -134,7 +139,9 @@ async def connections_used(pieces: Sequence[bytes], pushes: int = 2) -> tuple[in
     async with raw_server(server.serve) as port, http_sender() as sender:
         statuses = []
         for _ in range(pushes):
+            server.said_all.clear()
             statuses.append((await sender.send(f"http://127.0.0.1:{port}/", b"{}", {})).status)
+            await server.said_all.wait()
             await asyncio.sleep(0.01)
     return server.connections, statuses
 

@@ -13,7 +13,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from controller.store.database import Database
+from controller.store.database import Database, make_engine
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import migrate, revisions
 from controller.store.tables import Account, UsedNonce
@@ -268,3 +268,26 @@ async def test_B2_given_a_file_that_is_opened_a_second_time_when_a_command_ends_
 
         assert await counted_elsewhere(path) == 2
     assert await counted_elsewhere(path) == 2
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [("", 10_000), ("?tcp_user_timeout=3000&sslmode=disable", "3000")],
+    ids=["ours", "theirs"],
+)
+def test_E2_given_a_server_whose_machine_may_go_when_connected_to_then_that_is_noticed_in_seconds(
+    query: str, named: object
+) -> None:
+    asked: dict[str, object] = {}
+
+    def connect(_dialect: object, _record: object, _args: object, parameters: dict[str, object]) -> None:
+        asked.update(parameters)
+        raise OSError
+
+    engine = make_engine(f"postgresql://voicecall@db.example/voicecall{query}")
+    event.listen(engine, "do_connect", connect)
+    with pytest.raises(OSError):
+        engine.connect()
+    assert asked["tcp_user_timeout"] == named
+    assert asked["keepalives_idle"] == 5
