@@ -86,11 +86,19 @@ class WideBench(Bench):
     async def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for it. Raises BenchMissing."""
         end = time.monotonic() + _SETTLED_WITHIN
-        while not await asyncio.to_thread(holds):
+        while not await asyncio.to_thread(_is_so, holds):
             if time.monotonic() > end:
                 raise BenchMissing(f"within {_SETTLED_WITHIN:g} s it was not so that {what}")
             # Nothing tells from outside.
             await asyncio.sleep(0.3)
+
+
+def _is_so(holds: Callable[[], bool]) -> bool:
+    try:
+        return holds()
+    except BenchMissing:
+        # What has just been started doesn't answer yet.
+        return False
 
 
 def _said(states: Mapping[str, object]) -> str:
