@@ -185,6 +185,10 @@ class PhoneCall:
         """Answer or reject by hand a call that rings."""
         await self._command("respond", status=status, reason=reason)
 
+    async def hold(self, on: bool = True) -> None:
+        """Put the far end on hold by a re-INVITE, or talk again."""
+        await self._command("hold", on=on)
+
     async def hang_up(self, reason: str | None = None) -> None:
         """End the call (BYE, CANCEL or a final status, as its state asks for); no error if it's over.
 

@@ -131,6 +131,15 @@ class Call(pj.Call):  # type: ignore[misc]
             _add_reason(parameters, reason)
             self.hangup(parameters)
 
+    def hold(self, on: bool) -> None:
+        """Put the far end on hold, or talk again, by a re-INVITE."""
+        parameters = pj.CallOpParam(True)
+        if on:
+            self.setHold(parameters)
+        else:
+            parameters.opt.flag = pj.PJSUA_CALL_UNHOLD
+            self.reinvite(parameters)
+
     async def send_digits(self, digits: Digits) -> None:
         await asyncio.sleep(digits.after)
         for digit in digits.text:

@@ -270,6 +270,8 @@ class Phone:
                 call.release(command["reason"])
             case "respond":
                 call.respond(command["status"], command["reason"])
+            case "hold":
+                call.hold(command["on"])
             case "digits":
                 await call.run(call.send_digits(from_wire(command["digits"])))
             case "play":

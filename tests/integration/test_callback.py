@@ -5,7 +5,7 @@ from integration.callbacks import A_TONE, B_TONE, PATIENT, SIMULATED, both_recor
 from integration.support import CALLED, QUICK, SECOND, SECOND_SHOWN, SHOWN, StartBench
 
 from controller.share import shared
-from testbed.listening import find, load_wav, share_heard
+from testbed.listening import find, load_wav, share_heard, tone_stretches
 from testbed.softphone_plan import Answer, RingOnly, Silent, Tone
 
 
@@ -121,6 +121,31 @@ async def test_A1_2_given_a_transfer_prompt_that_vanished_when_a_answers_then_80
 
     assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8006, 524)
     assert "fwdStartTime" not in cdr
+
+
+@pytest.mark.requirement("A1.1")
+async def test_A1_1_given_two_who_talk_when_b_holds_and_comes_back_then_the_call_goes_on(
+    bench: StartBench,
+) -> None:
+    b = await bench(phones={SECOND: Answer()})
+
+    session = await b.call_back(recordFlag="true")
+    a, second = await b.phones[CALLED].next_call(), await b.phones[SECOND].next_call()
+    await b.b_answered(session)
+    await second.play(Tone(B_TONE, seconds=1.0))
+    await second.hold()
+    await a.play(Tone(A_TONE, seconds=1.0))
+    await second.hold(on=False)
+    await second.play(Tone(B_TONE, seconds=1.5))
+    await second.hang_up()
+    heard_by_a = load_wav(await a.recorded())
+    statuses, cdr = await b.over(session)
+
+    talk = tone_stretches(heard_by_a, B_TONE)
+    assert sum(stretch.seconds for stretch in talk) > 1.6
+    assert talk[-1].start - talk[0].start > 1.5, "A hears B again after the hold"
+    assert [status.event_type for status in statuses].count("answer") == 2
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"], cdr["recordFlag"]) == (0, 0, 1)
 
 
 @pytest.mark.requirement("A1.1")

@@ -206,6 +206,24 @@ async def test_A1_3_given_an_announcement_after_ringing_when_fail_then_a_waits_a
 
 
 @pytest.mark.requirement("A1.3")
+async def test_A1_3_given_a_wait_sound_that_vanished_when_b_rings_then_a_hears_ringback_and_they_talk(
+    bench: StartBench,
+) -> None:
+    plan = Answer(after=2.0, play=Tone(B_TONE), hang_up_after=1.0)
+    b = await bench(Answer(), phones={SECOND: plan}, sections=PATIENT)
+    for prompt in b.home.settings.prompt_dir.rglob("*.alaw"):
+        prompt.unlink()
+
+    session = await b.call_back(waitVoice="wait.wav", calleeMedia="none")
+    heard, _ = await both_recordings(b)
+    statuses, _cdr = await b.over(session)
+
+    assert heard_for(heard, RINGBACK) > 0.7
+    assert heard_for(heard, B_TONE) > 0.6
+    assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("A1.3")
 @pytest.mark.parametrize("media", ["none", "fail"])
 async def test_A1_3_given_no_wait_sound_when_b_rings_then_a_hears_ringback_whatever_media_is_let_through(
     bench: StartBench, media: str
