@@ -147,7 +147,7 @@ bench: setup ## Measure against bare Asterisk; prints one JSON line each
 	@$(BIN)/python -m benchmarks.speech
 	@$(BIN)/python -m benchmarks.pushes
 
-bench-wide: setup ## Memory of live calls, two controllers, what looking costs, calls held, another client: half an hour
+bench-wide: setup ## Memory of live calls, two controllers, what looking costs, calls held, another client: three quarters of an hour
 	@scripts/setup postgresql
 	@$(BIN)/python -m benchmarks.memory
 	@$(BIN)/python -m benchmarks.two_controllers
