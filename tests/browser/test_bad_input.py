@@ -77,10 +77,10 @@ async def test_given_a_form_that_is_sent_when_the_session_is_over_then_what_was_
     await page.wait_for_url(f"**/console{EDIT}")
     await expect(page.locator("main [name=name]")).to_have_value("Not saved yet")
     await expect(page.locator("main [name=recording]")).to_be_checked()
-    await expect(page.locator("#typed-before")).to_be_visible()
+    await expect(page.locator("#typed-again")).to_be_visible()
     await page.reload()
     await expect(page.locator("main [name=name]")).not_to_have_value("Not saved yet")
-    await expect(page.locator("#typed-before")).to_be_hidden()
+    await expect(page.locator("#typed-again")).to_be_hidden()
 
 
 @pytest.mark.requirement("C9")

@@ -78,7 +78,7 @@ class Person:
 
     async def told(self, message: str) -> None:
         """The page that comes tells this."""
-        await expect(self.page.locator(".notice[role=status]:visible")).to_contain_text(self.say(message))
+        await expect(self.page.locator(".notice[role=status]")).to_contain_text(self.say(message))
 
     async def fill(self, **values: str) -> None:
         """Fields by name; `__` stands for a dot."""

@@ -185,7 +185,8 @@ function typeAgain() {
     else field.value = value;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  document.getElementById("typed-before").hidden = false;
+  const told = document.getElementById("typed-before");
+  told.after(told.content);
 }
 
 // A page that is left open when its session is over: it leads to logging in, and back to where it was.
