@@ -2,9 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from random import Random
@@ -118,6 +118,29 @@ async def keep_saying_ok(reader: asyncio.StreamReader, writer: asyncio.StreamWri
     while await read_request(reader):
         writer.write(OK)
         await writer.drain()
+
+
+@dataclass
+class ScriptedServer:
+    """Sends these pieces as the answer to each request, on as many connections as there are."""
+
+    pieces: Sequence[bytes] = (OK,)
+    requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    said_all: asyncio.Event = field(default_factory=asyncio.Event)
+    """All pieces of an answer are on their way."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        while request := await read_request(reader):
+            self.requests.append(request)
+            try:
+                for piece in self.pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0.001)
+            finally:
+                self.said_all.set()
 
 
 class Scripted:
