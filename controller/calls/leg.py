@@ -98,13 +98,9 @@ class Leg(Line):
 
         If one is gone none is played: Asterisk would pass over it, and a code without it is another one.
         """
-        if after is not None and is_gone(after.media):
-            # Asterisk passes over a file that is missing in a row; alone it says so.
-            await self.play(after)
-            after = None
-        if any(is_gone(prompt.media) for prompt in prompts):
-            raise LegOver(PROMPT_MISSING.on_leg(self.name))
         row = prompts if after is None else (after, *prompts)
+        if any(is_gone(prompt.media) for prompt in row):
+            raise LegOver(PROMPT_MISSING.on_leg(self.name))
         playback = await self._begin_playing(",".join(prompt.media for prompt in row))
         if after is not None:
             self._tell_prompt(PlayItem(after))

@@ -48,6 +48,9 @@ from controller.store.limits import Limits, Place
 
 log = logging.getLogger(__name__)
 
+_LAST_WRITES = 2.0
+"""Seconds for which the last ends of calls are waited for that are just being written."""
+
 
 class ShuttingDown(Exception):
     """No more calls are taken."""
@@ -59,10 +62,6 @@ class Accepted:
 
     session_id: str
     idle: int
-
-
-_LAST_WRITES = 2.0
-"""Seconds for which the last ends of calls are waited for that are just being written."""
 
 
 class CallService:
