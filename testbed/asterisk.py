@@ -18,6 +18,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from testbed.ports import reserved_ports
 MINIMUM_VERSION = (22, 10)
 _SUITE = "forky"
 _PACKAGES = ("asterisk", "asterisk-modules", "asterisk-core-sounds-en", "sip-tester")
+_PAUSES_S = (5.0, 20.0)
 _OPEN_FILES = 65536
 _PR_SET_PDEATHSIG = 1
 
@@ -103,38 +105,50 @@ def obtain_asterisk(progress: Progress = lambda _line: None) -> AsteriskProgram:
     root = cache_dir() / "asterisk"
     if not (root / "complete").exists():
         progress(f"Unpacking Asterisk from Debian {_SUITE} (once, about 300 MB) ...")
-        _unpack(root)
+        _unpack(root, progress)
     return AsteriskProgram.unpacked(root)
 
 
-def _unpack(root: Path) -> None:
+def _unpack(root: Path, progress: Progress) -> None:
     if shutil.which("mmdebstrap") is None:
         raise LauncherError(
             "mmdebstrap is missing: run `apt-get install mmdebstrap` (or `make setup` as root)"
         )
-    shutil.rmtree(root, ignore_errors=True)
+    command = [
+        "mmdebstrap",
+        "--variant=extract",
+        # Nothing is run in what is unpacked, so who isn't root needs no chroot either.
+        *([] if os.getuid() == 0 else ["--mode=chrootless"]),
+        f"--include={','.join(_PACKAGES)}",
+        "--components=main",
+        # A mirror that lags behind still has what we need.
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        _SUITE,
+        str(root),
+    ]
     root.parent.mkdir(parents=True, exist_ok=True)
-    made = subprocess.run(
-        [
-            "mmdebstrap",
-            "--quiet",
-            "--variant=extract",
-            # Nothing is run in what is unpacked, so who isn't root needs no chroot either.
-            *([] if os.getuid() == 0 else ["--mode=chrootless"]),
-            f"--include={','.join(_PACKAGES)}",
-            "--components=main",
-            # A mirror that lags behind still has what we need.
-            '--aptopt=Acquire::Check-Valid-Until "false"',
-            _SUITE,
-            str(root),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    # A mirror that is just being renewed lacks a package for a moment: it is asked again, with a new list.
+    for pause_s in (*_PAUSES_S, None):
+        shutil.rmtree(root, ignore_errors=True)
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode == 0:
+            (root / "complete").touch()
+            return
+        if pause_s is not None:
+            progress(f"That failed, again in {pause_s:g} s: {_told(made.stderr)[0]}")
+            time.sleep(pause_s)
+    free_mb = shutil.disk_usage(root.parent).free // 10**6
+    shutil.rmtree(root, ignore_errors=True)
+    told = "\n".join(_told(made.stderr))
+    raise LauncherError(
+        f"mmdebstrap could not unpack Asterisk ({free_mb} MB were free, 600 are needed):\n{told}"
     )
-    if made.returncode != 0:
-        raise LauncherError(f"mmdebstrap could not unpack Asterisk:\n{made.stderr[-2000:]}")
-    (root / "complete").touch()
+
+
+def _told(output: str) -> list[str]:
+    """The lines of mmdebstrap's output that tell what went wrong, the first ones first."""
+    lines = output.strip().splitlines()
+    return [line for line in lines if line.startswith("E: ")][:8] or lines[-8:] or ["it told nothing"]
 
 
 def _version(command: tuple[str, ...]) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Which Asterisk the launcher takes: the machine's own, the unpacked one, or none and why."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -147,15 +148,42 @@ def test_given_who_is_not_root_when_asterisk_is_unpacked_then_no_chroot_is_asked
     assert arguments[-1] == str(cache / "asterisk")
 
 
-def test_given_no_mirror_when_one_is_to_be_unpacked_then_the_reason_is_told_and_none_is_taken(
-    own: Path, cache: Path
-) -> None:
-    script(own / "sbin/mmdebstrap", "echo 'E: no network' >&2", "exit 2")
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were made, in seconds: none is waited for, but for those in which a program runs."""
+    pauses: list[float] = []
+    sleep = time.sleep
+    monkeypatch.setattr("time.sleep", lambda pause_s: (pauses.append if pause_s >= 1 else sleep)(pause_s))
+    return pauses
 
-    with pytest.raises(LauncherError, match="no network"):
+
+def test_given_no_mirror_when_one_is_to_be_unpacked_then_the_reason_is_told_and_none_is_taken(
+    own: Path, cache: Path, paused: list[float]
+) -> None:
+    unpacking = 'for root in "$@"; do :; done; mkdir -p "$root/usr"'
+    script(own / "sbin/mmdebstrap", unpacking, "echo 'I: begun' >&2", "echo 'E: no network' >&2", "exit 2")
+
+    with pytest.raises(LauncherError, match=r"\d+ MB were free, 600 are needed\):\nE: no network$"):
         obtain_asterisk()
 
-    assert not (cache / "asterisk/complete").exists()
+    assert not (cache / "asterisk").exists()
+    assert paused == [5.0, 20.0]
+
+
+@pytest.mark.requirement("E3")
+def test_given_a_mirror_that_lacks_a_package_for_a_moment_when_one_is_unpacked_then_it_is_asked_again(
+    own: Path, cache: Path, tmp_path: Path, paused: list[float]
+) -> None:
+    unpacked(tmp_path / "template")
+    missing = 'if mkdir "$0.asked" 2>/dev/null; then echo "E: 404 Not Found" >&2; exit 25; fi'
+    script(own / "sbin/mmdebstrap", missing, *MAKES_ROOT)
+    said: list[str] = []
+
+    program = obtain_asterisk(said.append)
+
+    assert taken(program) == str(cache / "asterisk/usr/sbin/asterisk")
+    assert said[1:] == ["That failed, again in 5 s: E: 404 Not Found"]
+    assert paused == [5.0]
 
 
 def test_given_no_asterisk_and_nothing_to_make_one_with_when_one_is_needed_then_the_remedy_is_told(
