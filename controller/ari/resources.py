@@ -72,10 +72,13 @@ class Channels(_Resource):
         *,
         channel_id: str,
         timeout: int,
+        caller_id: str | None = None,
         variables: Variables | None = None,
         formats: str | None = None,
     ) -> Channel:
         """Make a channel and dial it; it enters the application when it is answered. `timeout` in seconds.
+
+        The far end is shown `caller_id`, which is the channel's own caller id too.
 
         Costs Asterisk far less than `create` and `dial`; those are for a channel that must be heard, or be
         in a bridge, before the answer.
@@ -84,7 +87,13 @@ class Channels(_Resource):
             "channels.originate",
             "POST",
             f"channels/{_id(channel_id)}",
-            {"endpoint": endpoint, "app": self._connection.app, "timeout": timeout, "formats": formats},
+            {
+                "endpoint": endpoint,
+                "app": self._connection.app,
+                "timeout": timeout,
+                "callerId": caller_id,
+                "formats": formats,
+            },
             {"variables": dict(variables)} if variables else None,
         )
         return decode_body(body, Channel)

@@ -1,8 +1,8 @@
 """After a start or a lost connection: nothing is left behind on a node.
 
-A snapshot says which channels Asterisk has; their ids, and a variable, say of which call. Of the calls
-that the database has as live and nobody runs, callbacks whose phones talk go on and the others are closed.
-Channels of calls that nobody runs are hung up.
+A snapshot says which channels Asterisk has; their ids say of which call. Of the calls that the database has
+as live and nobody runs, callbacks whose phones talk go on and the others are closed. Channels of calls that
+nobody runs are hung up.
 """
 
 import asyncio

@@ -269,7 +269,9 @@ class Rest:
         if channel_id in self._switch.channels or not endpoint.startswith(_TECHNOLOGIES):
             raise Refusal(409, "Channel with given unique ID already exists")
         arguments = asked["appArgs"].split(",") if asked.get("appArgs") else []
-        variables = request.body.get("variables", {})
+        variables = dict(request.body.get("variables", {}))
+        if caller_id := asked.get("callerId"):
+            variables |= {"CALLERID(num)": caller_id, "CONNECTEDLINE(num,i)": caller_id}
         return self._switch.make(channel_id, endpoint, app, arguments, variables, originated=originated)
 
     def _dial(self, request: Request, ids: list[str]) -> Answer:

@@ -20,6 +20,7 @@ from controller.store.limits import Limits
 from controller.store.tables import Call
 
 LEFT = "1200_1_7_20261123070000"
+STRAY = f"{LEFT}.a"
 
 
 async def leave_call(house: House, call_id: str = LEFT, controller: str = HOST, *kinds: Kind) -> None:
@@ -56,14 +57,11 @@ async def leave_call(house: House, call_id: str = LEFT, controller: str = HOST, 
         await house.database.write(lambda session: rows.add_entries(session, entries))
 
 
-async def leave_channel(asterisk: FakeAsterisk, channel_id: str, call_id: str | None) -> None:
+async def leave_channel(asterisk: FakeAsterisk, channel_id: str) -> None:
     """A channel as a controller that was killed leaves it in Asterisk."""
-    variables: dict[str, Any] = {"OTHER": {"value": "x", "report_events": True}}
-    if call_id is not None:
-        variables["VOICECALL"] = {"value": call_id, "report_events": True}
     async with raw_client(asterisk, "voicecall") as client:
         asked = {"endpoint": "PJSIP/100@trunk", "app": "voicecall", "channelId": channel_id}
-        await client.ask("POST", "channels/create", {"variables": variables}, **asked)
+        await client.ask("POST", "channels/create", None, **asked)
         await client.event("StasisStart")
         await client.ask("POST", f"channels/{channel_id}/dial")
         asterisk.phone(channel_id).answer()
@@ -139,10 +137,9 @@ async def test_given_a_live_call_of_another_controller_when_started_then_it_is_l
 async def test_given_channels_when_started_then_those_of_dead_calls_are_hung_up_and_no_others(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
-    await leave_channel(asterisk, "of a dead call", LEFT)
-    # Asterisk tells the variables of a channel only once it has heard something of it.
-    await leave_channel(asterisk, f"{LEFT}.b", None)
-    await leave_channel(asterisk, "of somebody else", None)
+    await leave_channel(asterisk, f"{LEFT}.a")
+    await leave_channel(asterisk, f"{LEFT}.b")
+    await leave_channel(asterisk, "of somebody else")
     async with running_house(asterisk, template, tmp_path):
         assert list(asterisk.channels) == ["of somebody else"]
 
@@ -191,7 +188,7 @@ async def test_given_a_live_call_when_connected_again_then_it_is_neither_closed_
 async def test_given_a_stray_channel_that_is_gone_when_it_is_to_be_hung_up_then_the_node_takes_calls(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
-    await leave_channel(asterisk, "stray", LEFT)
+    await leave_channel(asterisk, STRAY)
     asterisk.faults.answer("channels.hangup", 404, after_doing=True)
     async with running_house(asterisk, template, tmp_path) as house:
         assert house.node.available
@@ -200,7 +197,7 @@ async def test_given_a_stray_channel_that_is_gone_when_it_is_to_be_hung_up_then_
 async def test_given_a_stray_channel_that_asterisk_cannot_hang_up_when_started_then_the_node_takes_calls(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
-    await leave_channel(asterisk, "stray", LEFT)
+    await leave_channel(asterisk, STRAY)
     asterisk.faults.answer("channels.hangup", 500, times=1_000_000)
     async with running_house(asterisk, template, tmp_path, ready_within=2.0) as house:
         assert house.node.available
@@ -209,10 +206,10 @@ async def test_given_a_stray_channel_that_asterisk_cannot_hang_up_when_started_t
 async def test_given_a_stray_channel_that_asterisk_fails_to_hang_up_once_when_started_then_it_is_asked_again(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
-    await leave_channel(asterisk, "stray", LEFT)
+    await leave_channel(asterisk, STRAY)
     asterisk.faults.answer("channels.hangup", 500)
     async with running_house(asterisk, template, tmp_path, ready_within=2.0):
-        assert "stray" not in asterisk.channels
+        assert STRAY not in asterisk.channels
 
 
 async def test_given_a_database_that_fails_when_recovering_then_it_is_tried_again(

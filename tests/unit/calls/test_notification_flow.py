@@ -49,8 +49,7 @@ async def test_given_a_call_when_dialled_then_asterisk_knows_the_number_its_call
     call_id = accepted.session_id.partition("@")[0]
     assert asked.parameters["endpoint"].endswith(f"/sip:{CALLEE.e164}@127.0.0.1:5070")
     assert list(house.asterisk.channels) == [f"{call_id}.a"]
-    assert SHOWN.e164 in asked.body["variables"].values()
-    assert asked.body["variables"]["VOICECALL"] == {"value": call_id, "report_events": True}
+    assert asked.parameters["callerId"] == SHOWN.e164
     # Later than our own time-out: it is for a controller that went away.
     assert float(asked.parameters["timeout"]) > QUICK.ring_timeout
 

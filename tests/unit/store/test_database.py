@@ -13,7 +13,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
-from controller.store.database import Database, make_engine
+from controller.store.database import Database, _Pace, make_engine
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import migrate, revisions
 from controller.store.tables import Account, UsedNonce
@@ -291,3 +291,19 @@ def test_E2_given_a_server_whose_machine_may_go_when_connected_to_then_that_is_n
         engine.connect()
     assert asked["tcp_user_timeout"] == named
     assert asked["keepalives_idle"] == 5
+
+
+def test_given_many_writes_a_second_when_groups_begin_then_they_are_farther_apart_for_as_long() -> None:
+    pace, now, carried = _Pace(), 1000.0, 0.0
+    pace.begin(now, 1)
+    apart = []
+    for writes_a_second in (200, 400, 200):
+        until = now + 3.0
+        while now < until:
+            carried += writes_a_second * (pace.next_at - now)
+            now, writes = pace.next_at, int(carried)
+            carried -= writes
+            pace.begin(now, writes)
+        apart.append(pace.next_at - now)
+
+    assert apart == pytest.approx([0.012, 0.03, 0.012])
