@@ -224,6 +224,24 @@ async def test_A1_1_given_a_simulated_callee_as_b_when_called_back_then_a_hears_
     assert cdr["fwdDstNum"] == number("016 01 004")
 
 
+@pytest.mark.requirement("A1.3")
+@pytest.mark.parametrize(("callee_media", "heard_at_all"), [("all", True), ("fail", True), ("none", False)])
+async def test_A1_3_given_a_simulated_announcement_as_b_when_called_back_then_a_hears_it_unless_nothing_of_b(
+    bench: StartBench, callee_media: str, heard_at_all: bool
+) -> None:
+    b = await bench(Answer(), sections={"calls": PATIENT})
+
+    session = await b.call_back(calleeNbr=number("001 03 001"), calleeMedia=callee_media)
+    heard = load_wav(await (await b.phone.next_call()).recorded())
+    statuses, cdr = await b.over(session)
+
+    tones = [sum(its.seconds for its in tone_stretches(heard, hertz)) for hertz in (950, 1400, 1800)]
+    # A third of a second each, then a pause of one; 'fail' needs a moment to tell them from ringback.
+    assert all(0.3 < seconds < 1.0 for seconds in tones) if heard_at_all else tones == [0, 0, 0]
+    assert statuses[-1].info["stateCode"] == 8100
+    assert (cdr["ulFailReason"], cdr["sipStatusCode"], cdr["fwdUnaswRsn"]) == (518, 404, 1)
+
+
 @pytest.mark.requirement("A1.1")
 async def test_A1_1_given_simulated_callees_on_both_sides_when_called_back_then_no_phone_is_needed(
     bench: StartBench,
