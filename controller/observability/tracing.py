@@ -158,15 +158,14 @@ def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
     if not settings.endpoint:
         return None
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from controller.observability.span_encoding import opened_exporter
     except ImportError as error:
         raise TracingUnavailable(
             f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
         ) from None
-    return Tracing(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)), host_name, settings.sample
-    )
+    return Tracing(BatchSpanProcessor(opened_exporter(settings.endpoint)), host_name, settings.sample)
 
 
 def _with_end(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:
