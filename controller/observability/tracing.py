@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SAMPLING_SPACE: Final = 2**64
 _HEADER: Final = "traceparent"
+_LASTING: Final = (Kind.PROMPT, Kind.SPEECH)
 
 
 class TracingUnavailable(Exception):
@@ -145,12 +146,9 @@ class Tracing:
             )
             if times.answered is not None:
                 yield self._span(call.id, f"talk {name}", f"talk {name}", times.answered, last.at, attributes)
-        for begun, end in _with_end(call, last):
-            if begun.kind in (Kind.PROMPT, Kind.SPEECH):
-                part = f"{begun.kind} {begun.sequence}"
-                yield self._span(
-                    call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""}
-                )
+        for begun, end in _lasting(call, last):
+            part = f"{begun.kind} {begun.sequence}"
+            yield self._span(call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""})
 
 
 def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
@@ -158,23 +156,23 @@ def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
     if not settings.endpoint:
         return None
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from controller.observability.span_encoding import opened_exporter
     except ImportError as error:
         raise TracingUnavailable(
             f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
         ) from None
-    return Tracing(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)), host_name, settings.sample
-    )
+    return Tracing(BatchSpanProcessor(opened_exporter(settings.endpoint)), host_name, settings.sample)
 
 
-def _with_end(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:
-    """Each entry with when the next one at its leg came: what lasts has no entry for its end."""
+def _lasting(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:
+    """What was played, with when the next entry at its leg came: its own end is no entry."""
     entries = [*call.timeline.entries, last]
-    for index, entry in enumerate(entries[:-1]):
-        following = (later.at for later in entries[index + 1 :] if later.leg in (entry.leg, None))
-        yield entry, next(following, last.at)
+    for index, entry in enumerate(entries):
+        if entry.kind in _LASTING:
+            following = (later.at for later in entries[index + 1 :] if later.leg in (entry.leg, None))
+            yield entry, next(following, last.at)
 
 
 def _push_part(push: Push) -> str:
