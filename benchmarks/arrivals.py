@@ -7,7 +7,6 @@ way at a time, so that a stamp is one push's.
 """
 
 import asyncio
-import gc
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -41,9 +40,6 @@ def arrivals(on_push: OnPush) -> Iterator[str]:
         # Connections inherit it.
         listener.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         loop.add_reader(listener, accept)
-        # A search for garbage would stop it for a tenth of a second in one block or the other.
-        gc.collect()
-        gc.freeze()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/s"
         finally:

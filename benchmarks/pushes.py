@@ -220,6 +220,8 @@ class _Delays(defaultdict[str, list[float]]):
 async def measure(directory: Path) -> dict[str, object]:
     """All figures of one run; of blocks the median, since a machine that others use has bad moments."""
     delays = _Delays()
+    # The searches for garbage of the one who measures are nobody else's.
+    process.settle_memory()
     with arrivals(delays.note) as works:
         async with _hanging() as hangs:
             telling = await asyncio.create_subprocess_exec(
