@@ -2,8 +2,8 @@
 
 The process that tells has the whole room of pushes, the journal and a database on disk; the sink is a process
 of its own, and so is the receiver that hangs. Calls are accepted beforehand, so that only what belongs to
-telling is measured. A delay is from the moment something happens to its push's arrival, the journal's
-gathering included. For the isolation, blocks take turns in one run: another app is told as much in both,
+telling is measured. A delay is from the moment something happens to its push's arrival at the receiver's
+machine (`arrivals.py`). For the isolation, blocks take turns in one run: another app is told as much in both,
 once with a receiver that answers and once with one that hangs. Prints one JSON line.
 """
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -27,8 +27,8 @@ import uvloop
 from pydantic import SecretStr
 from sqlmodel import Session
 
+from benchmarks.arrivals import arrivals
 from benchmarks.load import milliseconds
-from benchmarks.sink import PushSink
 from controller import process
 from controller.accounts.directory import Application
 from controller.calls.call import CallRequest, LiveCall, Notification
@@ -47,8 +47,10 @@ from controller.store.tables import Account, App, Service
 from testbed.platform import LOOPBACK
 
 _RATE, _SECONDS = 1000.0, 10.0
-_OTHERS_RATE, _HANGING_RATE = 400.0, 40.0
-_BLOCKS, _BLOCK_SECONDS = 16, 4.0
+_OTHERS_RATE, _HANGING_RATE = 960.0, 40.0
+_BLOCKS, _BLOCK_SECONDS = 6, 21.0
+"""So long that of the others' pushes in a block two hundred are beyond the 99th percentile."""
+
 _PUSHES_A_CALL = 3
 _TIMEOUT = 2.0
 """Seconds after which a push to the receiver that hangs is given up; blocks are that far apart."""
@@ -78,14 +80,14 @@ class Teller:
         await self._database.write(accept)
         return made
 
-    async def tell(self, block: str, calls: list[LiveCall], rate: float, seconds: float) -> None:
-        """Have something happen `rate` times a second, in one call after the other."""
+    async def tell(self, block: str, calls: list[LiveCall], moments: Iterable[float]) -> None:
+        """Have something happen at these moments (seconds from now), in one call after the other."""
         began = time.perf_counter()
-        for index in range(round(rate * seconds)):
-            ahead = began + index / rate - time.perf_counter()
+        for index, moment in enumerate(moments):
+            ahead = began + moment - time.perf_counter()
             if ahead > 0:
                 await asyncio.sleep(ahead)
-            calls[index % len(calls)].tell(Kind.COLLECTED, "a", {"digits": f"{block} {time.monotonic()}"})
+            calls[index % len(calls)].tell(Kind.COLLECTED, "a", {"digits": f"{block} {time.time()}"})
 
     def _call(self, app: str, url: str) -> LiveCall:
         self._accepted += 1
@@ -100,6 +102,19 @@ class Teller:
         row = {"call_id": call.id, "sequence": entry.sequence, "at": entry.at, "kind": entry.kind}
         written = self._journal.add({**row, "leg": entry.leg, "detail": entry.detail})
         self._pushes.statuses.tell(call, entry, written)
+
+
+def _evenly(rate: float, seconds: float) -> Iterable[float]:
+    return (index / rate for index in range(round(rate * seconds)))
+
+
+def _at_random(rate: float, seconds: float) -> Iterable[float]:
+    """As often, at any moment, in each block the same ones.
+
+    At even moments it would be told at the same moment as the others each time, or never.
+    """
+    random = Random(1)
+    return sorted(random.uniform(0, seconds) for _ in range(round(rate * seconds)))
 
 
 def _row(call: LiveCall) -> dict[str, Any]:
@@ -152,11 +167,11 @@ async def tell(directory: Path, works: str, hangs: str) -> dict[str, float]:
     """What the telling process does; returns its CPU time for each push of the block at full rate."""
     async with _teller(directory) as teller:
         calls = await teller.calls("works", works, round(_RATE * _SECONDS) // _PUSHES_A_CALL)
-        await teller.tell(_WARM_UP, calls, _RATE / 2, 2)
+        await teller.tell(_WARM_UP, calls, _evenly(_RATE / 2, 2))
         await asyncio.sleep(1)
         process.settle_memory()
         before = _cpu()
-        await teller.tell(_FULL, calls, _RATE, _SECONDS)
+        await teller.tell(_FULL, calls, _evenly(_RATE, _SECONDS))
         await asyncio.sleep(1)
         cpu = 1000 * (_cpu() - before) / round(_RATE * _SECONDS)
         # One push a call, so that they time out together and no block reaches into the next.
@@ -170,8 +185,8 @@ async def tell(directory: Path, works: str, hangs: str) -> dict[str, float]:
         for number in range(_BLOCKS):
             kind = (_WORKING, _HANGING)[number % 2]
             await asyncio.gather(
-                teller.tell(f"{kind}{number}", calls, _OTHERS_RATE, _BLOCK_SECONDS),
-                teller.tell(_ANOTHERS, told[kind], _HANGING_RATE, _BLOCK_SECONDS),
+                teller.tell(f"{kind}{number}", calls, _evenly(_OTHERS_RATE, _BLOCK_SECONDS)),
+                teller.tell(_ANOTHERS, told[kind], _at_random(_HANGING_RATE, _BLOCK_SECONDS)),
             )
             await asyncio.sleep(_TIMEOUT + 0.5)
         return {"cpu_ms_per_push": cpu}
@@ -190,31 +205,32 @@ class _Collected(msgspec.Struct):
     statusInfo: _DigitInfo  # noqa: N815
 
 
-class _Sink(PushSink):
-    """Notes the delay of each push under its block."""
+class _Delays(defaultdict[str, list[float]]):
+    """The delay of each push under its block, in seconds."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.delays: dict[str, list[float]] = defaultdict(list)
+        super().__init__(list)
         self._decoder = msgspec.json.Decoder(_Collected)
 
-    def count(self, body: bytes) -> None:
+    def note(self, body: bytes, arrived_at: float) -> None:
         block, moment = self._decoder.decode(body).statusInfo.digitInfo.split()
-        self.delays[block].append(time.monotonic() - float(moment))
+        self[block].append(arrived_at - float(moment))
 
 
 async def measure(directory: Path) -> dict[str, object]:
     """All figures of one run; of blocks the median, since a machine that others use has bad moments."""
-    async with _Sink.start() as sink, _hanging() as hangs:
-        assert isinstance(sink, _Sink)
-        telling = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.pushes", str(directory), sink.url("/s"), hangs),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        output, _ = await telling.communicate()
-        if telling.returncode:
-            raise RuntimeError("the telling process failed")
-    delays = sink.delays
+    delays = _Delays()
+    # The searches for garbage of the one who measures are nobody else's.
+    process.settle_memory()
+    with arrivals(delays.note) as works:
+        async with _hanging() as hangs:
+            telling = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "benchmarks.pushes", str(directory), works, hangs),
+                stdout=asyncio.subprocess.PIPE,
+            )
+            output, _ = await telling.communicate()
+            if telling.returncode:
+                raise RuntimeError("the telling process failed")
     working, hanging = (
         [_p99(own) for block, own in delays.items() if block.startswith(kind)]
         for kind in (_WORKING, _HANGING)
@@ -229,8 +245,11 @@ async def measure(directory: Path) -> dict[str, object]:
         **milliseconds("delay", delays[_FULL]),
         "others": round(_OTHERS_RATE * _BLOCK_SECONDS) * _BLOCKS,
         "others_arrived": sum(arrived),
-        "others_ms_p99_beside_working": round(1000 * median(working), 2),
-        "others_ms_p99_beside_hanging": round(1000 * median(hanging), 2),
+        "others_ms_p99_beside_working": round(1000 * median(working), 3),
+        "others_ms_p99_beside_hanging": round(1000 * median(hanging), 3),
+        "others_ms_p99_of_blocks": [
+            [round(1000 * p99, 3) for p99 in pair] for pair in zip(working, hanging, strict=True)
+        ],
         "others_p99_ratio": round(median(hanging) / median(working), 3),
     }
 
@@ -244,7 +263,7 @@ async def _hanging() -> AsyncIterator[str]:
     """A receiver that takes every request and answers none.
 
     In a process of its own and in the scheduler's idle class, as if it were on another machine: receivers
-    share nothing, and what its connections cost must not hold up the sink.
+    share nothing, and what its connections cost it is not the controller's.
     """
     receiver = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.pushes", _HANGING), stdout=asyncio.subprocess.PIPE

@@ -70,7 +70,7 @@ class HttpSender:
         try:
             exchange = self._kept_exchange(place)
             if exchange is None:
-                # That is a lot of work: what others have to write in this turn of the loop goes first.
+                # That is a lot of work: what others have to say in this turn of the loop goes first.
                 await asyncio.sleep(0)
                 async with asyncio.timeout(self._settings.timeout):
                     exchange = await self._outbound.connect(place)
