@@ -142,6 +142,7 @@ async def _talk(
     async def maximum_duration() -> None:
         if plan.record:
             await _record(call, plan, conversation)
+        await caller.waiting.stays_quiet()
         await _limit(call, plan, caller, callee, conversation, minute)
 
     try:

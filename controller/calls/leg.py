@@ -34,7 +34,7 @@ class Leg(Line):
     @cached_property
     def waiting(self) -> WaitingSound:
         """What the phone hears while it waits for another."""
-        return WaitingSound(self._next_playback, self._begin, self._stop)
+        return WaitingSound(self._next_playback, self._begin, self._stop, self._still_plays)
 
     def adopt(self) -> None:
         """It talked when its controller went away, and is ours now."""

@@ -1,5 +1,6 @@
 """What a phone hears while it waits for another: a prompt over and over, or ringback."""
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +12,9 @@ _RINGBACK = "tone:ring"
 _SHORTEST_LOOP, _MOST_REPEATS = 0.5, 300
 """A looped prompt counts as this many seconds at least, and is repeated this often at most."""
 
+_CHECKED_AFTER = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds until it is looked whether what was stopped still plays, time and again."""
+
 
 class WaitingSound:
     """One sound at a time; nobody waits for its end. `quiet` helps also after a cancellation."""
@@ -20,13 +24,16 @@ class WaitingSound:
         next_playback: Callable[[], str],
         begin: Callable[[str, str], Awaitable[None]],
         stop: Callable[[str], Awaitable[None]],
+        plays: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """`begin`: playback, media; `stop` ends a playback, whether or not there is one."""
+        """`begin`: playback, media; `stop` ends a playback, whether or not there is one, as `plays` tells."""
         self._next_playback = next_playback
         self._begin = begin
         self._stop = stop
+        self._plays = plays
         self._playback: str | None = None
         self._media: str | None = None
+        self._stopped: list[str] = []
 
     async def loop(self, prompt: Prompt, seconds: float) -> None:
         """Play a prompt over and over, for `seconds` at least or until something else is to be heard."""
@@ -41,8 +48,19 @@ class WaitingSound:
     async def quiet(self) -> None:
         """Stop what plays."""
         if self._playback is not None:
+            self._stopped.append(self._playback)
             await self._stop(self._playback)
         self._playback = self._media = None
+
+    async def stays_quiet(self) -> None:
+        """Make sure that what was stopped plays no more: Asterisk may lose a stop that meets a beginning."""
+        for pause in _CHECKED_AFTER:
+            if not self._stopped:
+                return
+            await asyncio.sleep(pause)
+            self._stopped = [playback for playback in self._stopped if await self._plays(playback)]
+            for playback in self._stopped:
+                await self._stop(playback)
 
     async def _play(self, media: str) -> None:
         await self.quiet()

@@ -97,6 +97,20 @@ async def test_given_an_asterisk_that_is_busy_when_b_rings_and_answers_then_a_he
     assert hears(house) == set()
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_given_a_stop_that_asterisk_loses_when_b_answers_then_ringback_does_not_go_on_into_the_talk(
+    house: House, lost: int
+) -> None:
+    accepted, b = await called_back(house)
+    b.ring()
+    await heard(house, RINGBACK)
+    house.asterisk.faults.answer("playbacks.stop", 404, times=lost)
+    b.answer()
+
+    await house.told.until(accepted.session_id, Kind.ANSWER, 2)
+    await heard(house)
+
+
 @pytest.mark.parametrize("media", ["none", "fail", "all"])
 async def test_given_a_wait_sound_that_is_gone_when_b_rings_then_a_hears_ringback(
     house: House, tmp_path: Path, media: str
