@@ -3,14 +3,15 @@
 On one machine with the program under test a sink that takes the time itself measures the scheduler: it is
 woken on the sender's core and runs when the sender sleeps, so that whatever the sender does after a push
 would be part of the push's way. Linux stamps what arrives (SO_TIMESTAMPNS); a connection has one push on its
-way at a time, so that a stamp is one push's.
+way at a time, so that a stamp is one push's. Linux begins to stamp a moment after it is asked to: the first
+push may come without one, and is not noted.
 """
 
 import asyncio
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _SO_TIMESTAMPNS = 35
 """Source: asm-generic/socket.h; Python has no name for it. What it sends along has the same number."""
@@ -80,9 +81,10 @@ class _Connection:
         if len(rest) < length:
             return
         self._data = b""
-        self._socket.send(_OK)
+        with suppress(OSError):
+            self._socket.send(_OK)
         seconds, nanoseconds = _STAMP.unpack(_stamp(stamps))
-        self._on_push(rest, seconds + nanoseconds / 1e9)
+        self._on_push(rest[:length], seconds + nanoseconds / 1e9)
 
 
 def _stamp(stamps: list[tuple[int, int, bytes]]) -> bytes:

@@ -129,6 +129,9 @@ def _unpack(root: Path, progress: Progress) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
     # A mirror that is just being renewed lacks a package for a moment: it is asked again, with a new list.
     for pause_s in (*_PAUSES_S, None):
+        # Another process may have unpacked it meanwhile, and run it already.
+        if (root / "complete").exists():
+            return
         shutil.rmtree(root, ignore_errors=True)
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode == 0:

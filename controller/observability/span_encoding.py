@@ -36,11 +36,16 @@ def encode_spans(sdk_spans: Sequence[ReadableSpan]) -> ExportTraceServiceRequest
     request = encode_fully(sdk_spans[:1])
     found = request.resource_spans[0].scope_spans[0].spans
     for span in sdk_spans[1:]:
-        _encode(span, found.add())
+        try:
+            found.append(_encoded(span))
+        except (TypeError, ValueError):
+            # An attribute of another kind than ours have.
+            found.extend(encode_fully([span]).resource_spans[0].scope_spans[0].spans)
     return request
 
 
-def _encode(span: ReadableSpan, message: Span) -> None:
+def _encoded(span: ReadableSpan) -> Span:
+    message = Span()
     attributes = [_attribute(name, value) for name, value in (span.attributes or {}).items()]
     message.MergeFromString(b"".join([_head(span.name, span.kind, span.status.status_code), *attributes]))
     message.trace_id = span.context.trace_id.to_bytes(16, "big")
@@ -49,6 +54,7 @@ def _encode(span: ReadableSpan, message: Span) -> None:
         message.parent_span_id = span.parent.span_id.to_bytes(8, "big")
     message.start_time_unix_nano = span.start_time or 0
     message.end_time_unix_nano = span.end_time or 0
+    return message
 
 
 @lru_cache(1024)

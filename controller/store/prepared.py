@@ -66,7 +66,9 @@ class Prepared:
             name: bind.type.dialect_impl(dialect).bind_processor(dialect)
             for name, bind in compiled.binds.items()
         }
-        fixed = {name: bind.value for name, bind in compiled.binds.items()} | _defaults(self._statement)
+        fixed = {
+            name: None if bind.required else bind.value for name, bind in compiled.binds.items()
+        } | _defaults(self._statement)
         row = [(name, converters[name], fixed.get(name)) for name in names]
 
         def bind(values: Values) -> Any:

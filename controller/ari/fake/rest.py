@@ -271,7 +271,7 @@ class Rest:
         arguments = asked["appArgs"].split(",") if asked.get("appArgs") else []
         variables = dict(request.body.get("variables", {}))
         if caller_id := asked.get("callerId"):
-            variables |= {"CALLERID(num)": caller_id, "CONNECTEDLINE(num,i)": caller_id}
+            variables = {"CALLERID(num)": caller_id, "CONNECTEDLINE(num,i)": caller_id} | variables
         return self._switch.make(channel_id, endpoint, app, arguments, variables, originated=originated)
 
     def _dial(self, request: Request, ids: list[str]) -> Answer:

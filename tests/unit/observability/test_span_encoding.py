@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans as encoded_by_opentelemetry
@@ -60,6 +61,14 @@ def test_given_values_that_python_takes_for_equal_when_encoded_then_each_keeps_i
         for number, value in enumerate(["first", 1, True, 0, False, "1", "True"])
     ]
     assert encode_spans(spans) == encoded_by_opentelemetry(spans)
+
+
+@pytest.mark.requirement("E3")
+def test_given_attributes_that_ours_never_have_when_encoded_then_no_span_of_the_batch_is_lost() -> None:
+    attributes: dict[str, Any] = {"usual": 1, "float": 0.5, "list": [1, 2], "tuple": ("a",)}
+    span = SpanMaker("host").span
+    spans = [span("1_1_1_x", name, name, BEGIN, BEGIN, {name: value}) for name, value in attributes.items()]
+    assert encode_spans([*spans, *_spans()]) == encoded_by_opentelemetry([*spans, *_spans()])
 
 
 @pytest.mark.requirement("E3")

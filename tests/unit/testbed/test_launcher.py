@@ -170,6 +170,21 @@ def test_given_no_mirror_when_one_is_to_be_unpacked_then_the_reason_is_told_and_
     assert paused == [5.0, 20.0]
 
 
+def test_given_somebody_else_who_unpacks_it_meanwhile_when_one_is_unpacked_then_theirs_is_taken_and_left(
+    own: Path, cache: Path, tmp_path: Path, paused: list[float]
+) -> None:
+    unpacked(tmp_path / "template")
+    theirs = f'cp -r "{tmp_path}/template/." "{cache}/asterisk"'
+    script(
+        own / "sbin/mmdebstrap", f'mkdir -p "{cache}/asterisk"', theirs, "echo 'E: not empty' >&2", "exit 25"
+    )
+
+    program = obtain_asterisk()
+
+    assert taken(program) == str(cache / "asterisk/usr/sbin/asterisk")
+    assert paused == [5.0]
+
+
 @pytest.mark.requirement("E3")
 def test_given_a_mirror_that_lacks_a_package_for_a_moment_when_one_is_unpacked_then_it_is_asked_again(
     own: Path, cache: Path, tmp_path: Path, paused: list[float]
