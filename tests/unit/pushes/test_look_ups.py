@@ -1,38 +1,36 @@
 """Names of receivers: looked up once for all who wait, and again when it came to nothing."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from aiohappyeyeballs import AddrInfoType
 from unit.pushes.support import http_sender, keep_saying_ok, raw_server
 
+from controller.pushes.http_sender import HttpSender
 from controller.pushes.receiver import Failure
 
 pytestmark = pytest.mark.both_loops
 
 
 @asynccontextmanager
-async def hanging_names(until: asyncio.Event, address: str) -> Any:
+async def slowly_known_receiver(known: asyncio.Event) -> AsyncIterator[tuple[HttpSender, str, list[str]]]:
+    """A sender, a receiver's address whose name takes until `known` to look up, and the names looked up."""
     asked: list[str] = []
 
     async def look_up(host: str, port: int) -> list[AddrInfoType]:
         asked.append(host)
-        await until.wait()
-        return [(2, 1, 0, "", (address, port))]
+        await known.wait()
+        return [(2, 1, 0, "", ("127.0.0.1", port))]
 
-    yield look_up, asked
+    async with raw_server(keep_saying_ok) as port, http_sender(look_up) as sender:
+        yield sender, f"http://receiver.test:{port}/", asked
 
 
 async def test_given_a_name_that_takes_long_when_one_gives_up_then_the_others_share_one_look_up() -> None:
     known = asyncio.Event()
-    async with (
-        hanging_names(known, "127.0.0.1") as (look_up, asked),
-        raw_server(keep_saying_ok) as port,
-        http_sender(look_up) as sender,
-    ):
-        url = f"http://receiver.test:{port}/"
+    async with slowly_known_receiver(known) as (sender, url, asked):
         impatient, *others = [asyncio.create_task(sender.send(url, b"{}", {})) for _ in range(3)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -66,12 +64,7 @@ async def test_given_a_look_up_that_takes_longer_than_names_are_known_when_pushe
 ) -> None:
     monkeypatch.setattr("controller.pushes.outbound._NAME_KNOWN", 0.02)
     known = asyncio.Event()
-    async with (
-        hanging_names(known, "127.0.0.1") as (look_up, asked),
-        raw_server(keep_saying_ok) as port,
-        http_sender(look_up) as sender,
-    ):
-        url = f"http://receiver.test:{port}/"
+    async with slowly_known_receiver(known) as (sender, url, asked):
         first = asyncio.create_task(sender.send(url, b"{}", {}))
         await asyncio.sleep(0.06)
         second = asyncio.create_task(sender.send(url, b"{}", {}))
