@@ -1,10 +1,13 @@
 """The services against bare Asterisk: the same calls, the same phones, in one run.
 
 `python -m benchmarks.against_bare notification` (or callback, verification; several) prints one JSON line for
-each, and on standard error what every trial showed. docs/benchmarks.md says how to read them.
+each, and on standard error what every trial showed. With `--apart` Asterisk has a core of its own, on both sides.
+docs/benchmarks.md says how to read them.
 """
 
+import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,23 +20,29 @@ from benchmarks.product import Use, product
 from benchmarks.services import SERVICES, Service
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 
-_STEADY_RATE, _STEADY_SECONDS = 30.0, 15.0
+_STEADY_RATE, _STEADY_SECONDS = 50.0, 15.0
+_CORES = sorted(os.sched_getaffinity(0))
 _DISTURBED, _TAKEN_AGAIN = 0.05, 2
 """A trial that failed while strangers had so much of the machine is taken again, this often."""
 
 
-async def measure(service: Service, directory: Path, program: AsteriskProgram) -> dict[str, object]:
-    """All figures of one service."""
+async def measure(
+    service: Service, directory: Path, program: AsteriskProgram, *, apart: bool = False
+) -> dict[str, object]:
+    """All figures of one service; `apart`: with a core for Asterisk and another one for everything else."""
     async with (
         bare_asterisk(directory / "bare", program, service) as bare,
         product(directory / "product", program, [Use(service), Use(service, traced=True)]) as uses,
     ):
         fast, timed = uses
+        if apart:
+            for side in (bare, fast, timed):
+                keep_apart(side)
         bare_best, best = await highest_rates([bare, fast])
         steady = await _shown(timed, _STEADY_RATE, _STEADY_SECONDS)
         delays = timed.invite_delays()
     return {
-        "bench": service.name,
+        "bench": f"{service.name}_apart" if apart else service.name,
         "bare_cps": round(bare_best.rate, 1),
         "product_cps": round(best.rate, 1),
         "ratio": round(best.rate / bare_best.rate, 3),
@@ -53,6 +62,17 @@ async def measure(service: Service, directory: Path, program: AsteriskProgram) -
         "latency_calls": steady.calls,
         "latency_faults": dict(steady.faults),
     }
+
+
+def keep_apart(side: Side) -> None:
+    """Give Asterisk the first core, and what else a side consists of, and who asks it, the others."""
+    first, *others = _CORES
+    if not others:
+        raise SystemExit("there is but one core")
+    for role, processes in {**side.processes(), "harness": [os.getpid()]}.items():
+        for process in processes:
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {first} if role == "asterisk" else others)
 
 
 async def highest_rates(sides: list[Side]) -> list[Trial]:
@@ -85,11 +105,15 @@ def harness_cpu(trial: Trial) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="The services against bare Asterisk")
+    parser.add_argument("services", nargs="+", choices=SERVICES, metavar="SERVICE")
+    parser.add_argument("--apart", action="store_true", help="Asterisk has a core of its own")
+    asked = parser.parse_args()
     program = obtain_asterisk(lambda line: print(line, file=sys.stderr))
-    for name in sys.argv[1:]:
+    for name in asked.services:
         print(f"{name}:", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix=f"vc-bench-{name}-") as directory:
-            figures = uvloop.run(measure(SERVICES[name], Path(directory), program))
+            figures = uvloop.run(measure(SERVICES[name], Path(directory), program, apart=asked.apart))
         print(json.dumps(figures), flush=True)
 
 
