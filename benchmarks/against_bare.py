@@ -1,7 +1,7 @@
 """The services against bare Asterisk: the same calls, the same phones, in one run.
 
 `python -m benchmarks.against_bare notification` (or callback, verification; several) prints one JSON line for
-each, and on standard error what every trial showed. With `--apart` Asterisk has a core of its own, on both sides.
+each, and on standard error what every trial showed; `--apart`: with a core for Asterisk alone, on both sides.
 docs/benchmarks.md says how to read them.
 """
 
