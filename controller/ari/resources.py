@@ -193,10 +193,13 @@ class Bridges(_Resource):
         """All bridges of this Asterisk."""
         return decode_body(await self._connection.request("bridges.list", "GET", "bridges"), list[Bridge])
 
-    async def add_channel(self, bridge_id: str, channel_id: str) -> None:
-        """Put a channel into a bridge; a created one may be put in before it is dialled."""
+    async def add_channels(self, bridge_id: str, *channel_ids: str) -> None:
+        """Put channels into a bridge, all or none; a created one may be put in before it is dialled."""
         await self._connection.request(
-            "bridges.addChannel", "POST", f"bridges/{_id(bridge_id)}/addChannel", {"channel": channel_id}
+            "bridges.addChannel",
+            "POST",
+            f"bridges/{_id(bridge_id)}/addChannel",
+            {"channel": ",".join(channel_ids)},
         )
 
     async def remove_channel(self, bridge_id: str, channel_id: str) -> None:

@@ -86,12 +86,13 @@ def _caller_may_give_up(call: LiveCall) -> Iterator[None]:
 
 async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Conversation, parts: Parts) -> None:
     """Dial B while A waits; returns when B has answered."""
-    await conversation.join(caller)
     wait_voice = plan.wait_voice
     if wait_voice is not None and is_gone(wait_voice.media):
         log.error("A caller waits without the wait sound, which is gone", extra={"caller": caller.id})
         wait_voice = None
     if wait_voice is not None:
+        # Before it is played to: until a sound has ended, Asterisk puts nobody who hears it into a bridge.
+        await conversation.join(caller)
         await caller.waiting.loop(wait_voice, parts.ring_timeout)
 
     progress: asyncio.Queue[bool] = asyncio.Queue()
@@ -102,8 +103,11 @@ async def _reach(plan: Callback, caller: Leg, callee: Leg, conversation: Convers
         elif wait_voice is None:
             await caller.waiting.ringback()
 
+    async def join_callee() -> None:
+        await conversation.join(*((caller, callee) if wait_voice is None else (callee,)))
+
     async def callee_answers() -> None:
-        await callee.dial_beside(caller, conversation.join)
+        await callee.dial_beside(caller, join_callee)
         await callee.answered(on_progress)
 
     async def callee_is_heard() -> None:

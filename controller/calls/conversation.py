@@ -45,9 +45,9 @@ class Conversation:
         self.recorded = False
         """Asterisk records it, or was asked to and has not answered."""
 
-    async def join(self, leg: Line) -> None:
-        """Put a leg into the bridge. Raises LegOver if it is gone."""
-        await leg.command(self._ari.bridges.add_channel(self.id, leg.id))
+    async def join(self, *legs: Line) -> None:
+        """Put legs into the bridge. Raises LegOver if the last of them is gone."""
+        await legs[-1].command(self._ari.bridges.add_channels(self.id, *(leg.id for leg in legs)))
 
     async def rejoin(self, leg: Line) -> None:
         """Have Asterisk choose anew how it joins the two, now that both talk.

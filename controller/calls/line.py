@@ -118,12 +118,12 @@ class Line:
         """Dial; the leg can be heard and played to once it has answered. Raises LegOver."""
         await self._dial_by(self._originate)
 
-    async def dial_beside(self, other: "Line", join: Callable[["Line"], Awaitable[None]]) -> None:
+    async def dial_beside(self, other: "Line", join: Callable[[], Awaitable[None]]) -> None:
         """Dial once the channel has joined a bridge, so that early media is heard. Raises LegOver."""
 
         async def create_and_dial() -> None:
             await self._create(beside=other)
-            await join(self)
+            await join()
             await self._dial_created()
 
         await self._dial_by(create_and_dial)

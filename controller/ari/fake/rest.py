@@ -366,12 +366,14 @@ class Rest:
 
     def _add(self, request: Request, ids: list[str]) -> Answer:
         bridge = self._bridge(ids[0])
-        channel = self._switch.channels.get(request.parameters.get("channel", ""))
-        if channel is None:
+        wanted = request.parameters.get("channel", "").split(",")
+        channels = [self._switch.channels[channel] for channel in wanted if channel in self._switch.channels]
+        if len(channels) < len(wanted):
             raise Refusal(400, NO_CHANNEL[1])
-        if not channel.in_stasis:
+        if not all(channel.in_stasis for channel in channels):
             raise Refusal(*NOT_IN_STASIS)
-        self._media.add(bridge, channel)
+        for channel in channels:
+            self._media.add(bridge, channel)
         return _DONE
 
     def _remove(self, request: Request, ids: list[str]) -> Answer:

@@ -206,7 +206,7 @@ async def test_given_every_resource_when_used_then_asterisk_is_asked_as_its_docu
     await client.channels.stop_ringing("c/1")
     await client.channels.answer("c/1")
     await client.bridges.create(bridge_id="b1")
-    await client.bridges.add_channel("b1", "c/1")
+    await client.bridges.add_channels("b1", "c/1")
     await client.bridges.play("b1", "sound:hello", playback_id="p2")
     await client.bridges.record("b1", name="r1", audio_format="alaw")
     await client.recordings.get_live("r1")

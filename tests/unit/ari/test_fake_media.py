@@ -170,8 +170,7 @@ async def test_given_a_bridge_when_channels_come_and_go_then_who_is_in_it_is_tol
     assert await client.ask("POST", "bridges/b1") == (409, {"message": "Bridge with id 'b1' already exists"})
     await client.create("c2")
     # A channel that was not dialled yet may be in a bridge: early media then reaches the other side.
-    for channel in ("c1", "c2"):
-        assert await client.ask("POST", "bridges/b1/addChannel", channel=channel) == (204, None)
+    assert await client.ask("POST", "bridges/b1/addChannel", channel="c1,c2") == (204, None)
     assert (await client.ask("GET", "bridges"))[1][0]["channels"] == ["c1", "c2"]
     await client.ask("POST", "bridges/b2", type="mixing")
     await client.ask("POST", "bridges/b2/addChannel", channel="c2")
@@ -202,6 +201,7 @@ async def test_given_a_bridge_when_channels_come_and_go_then_who_is_in_it_is_tol
     [
         ("POST bridges/none/addChannel", {"channel": "c1"}, (404, "Bridge not found")),
         ("POST bridges/b1/addChannel", {"channel": "none"}, (400, "Channel not found")),
+        ("POST bridges/b1/addChannel", {"channel": "c1,none"}, (400, "Channel not found")),
         ("POST bridges/b1/removeChannel", {"channel": "none"}, (400, "Channel not found")),
         ("DELETE bridges/none", {}, (404, "Bridge not found")),
         ("POST bridges/none/play", {"media": "sound:short"}, (404, "Bridge not found")),

@@ -25,7 +25,7 @@ async def talking(house: House, *, record: bool = False) -> Accepted:
     accepted = await called_back(house, record=record)
     await house.told.until(accepted.session_id, Kind.RECORDING if record else Kind.ANSWER, 1 if record else 2)
     async with asyncio.timeout(5):
-        joins = 2 if record else 3
+        joins = 1 if record else 2
         while house.asked.count("bridges.addChannel") < joins or house.node.ari.in_flight:  # noqa: ASYNC110
             await asyncio.sleep(0)
     return accepted
