@@ -70,6 +70,10 @@ _INSERT_CDR = Prepared(_CDR.insert(), columns=("call_id", "app_key", "ended_at",
 _INSERT_CALL, _INSERT_ENTRY, _INSERT_PUSH, _INSERT_PROGRESS, _INSERT_RECORDING = (
     Prepared(table.insert()) for table in (_CALL, _TIMELINE, _PUSH, _PROGRESS, _RECORDING)
 )
+_INSERT_MISSING_ENTRY = {
+    "sqlite": Prepared(sqlite.insert(_TIMELINE).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(_TIMELINE).on_conflict_do_nothing()),
+}
 _INSERT_NONCE = {
     "sqlite": Prepared(sqlite.insert(_NONCE).on_conflict_do_nothing()),
     "postgresql": Prepared(postgresql.insert(_NONCE).on_conflict_do_nothing()),
@@ -105,6 +109,11 @@ def accept_call(
 def add_entries(session: Session, entries: Sequence[Row]) -> None:
     """Add to timelines."""
     _INSERT_ENTRY.run_many(session, entries)
+
+
+def add_missing_entries(session: Session, entries: Sequence[Row]) -> None:
+    """Add to timelines what of this is not there."""
+    _INSERT_MISSING_ENTRY[session.connection().dialect.name].run_many(session, entries)
 
 
 def end_call(

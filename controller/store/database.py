@@ -76,6 +76,14 @@ class _Job:
     """On the loop's clock."""
 
 
+class _InDoubtError(Exception):
+    """The commit failed, for this cause: the group may be written or not."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class _Pace:
     """When the next group of writes may begin, on the loop's clock."""
 
@@ -141,6 +149,8 @@ class Database:
 
         `patience` is how many seconds it may wait for others to be committed with. `work` may be run a
         second time when something else in its group failed, so it must have no effect but on the session.
+        If the commit itself fails, as when the connection breaks before its answer has come, that is raised
+        and `work` may be done all the same.
         """
         if self._writer is None:
             raise RuntimeError("the database was not opened")
@@ -201,6 +211,11 @@ class Database:
         try:
             loop = asyncio.get_running_loop()
             results = await loop.run_in_executor(self._thread, self._commit, [job.work for job in group])
+        except _InDoubtError as error:
+            # Nothing is run again: what is written already would be refused, as if somebody else had done it.
+            for job in group:
+                _fail(job, error.cause)
+            return
         except Exception as error:
             if len(group) == 1:
                 _fail(group[0], error)
@@ -216,15 +231,19 @@ class Database:
     def _commit(self, group: list[Work[Any]]) -> list[Any]:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(writes=True)
+        all_done = False
         try:
             with self._connection.begin(), Session(self._connection) as session:
                 if self.fence is not None:
                     self.fence(session)
                 results = [work(session) for work in group]
                 session.flush()
-        except BaseException:
+                all_done = True
+        except BaseException as error:
             # Whether it is still good is found out by the next one, with a new one if need be.
             self._disconnect()
+            if all_done and isinstance(error, Exception):
+                raise _InDoubtError(error) from error
             raise
         return results
 

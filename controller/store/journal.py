@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from controller.store.calls import add_entries
+from controller.store.calls import add_entries, add_missing_entries
 from controller.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._entries: list[Mapping[str, Any]] = []
+        self._in_doubt = False
+        """Some of them may be written already."""
         self._written: asyncio.Future[None] | None = None
         self._flush: asyncio.TimerHandle | None = None
         self._writing: set[asyncio.Task[None]] = set()
@@ -62,19 +64,25 @@ class Journal:
         written, self._written = self._written, None
         if written is None:
             return
-        writing = asyncio.create_task(self._write(entries, written))
+        in_doubt, self._in_doubt = self._in_doubt, False
+        writing = asyncio.create_task(self._write(entries, written, in_doubt))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
 
-    async def _write(self, entries: list[Mapping[str, Any]], written: "asyncio.Future[None]") -> None:
+    async def _write(
+        self, entries: list[Mapping[str, Any]], written: "asyncio.Future[None]", in_doubt: bool
+    ) -> None:
+        add = add_missing_entries if in_doubt else add_entries
         try:
-            await self._database.write(lambda session: add_entries(session, entries), patience=_PATIENCE)
+            await self._database.write(lambda session: add(session, entries), patience=_PATIENCE)
         except Exception as error:
             if _is_no_good(error):
                 log.exception("Timeline entries are no good", extra={"entries": len(entries)})
             else:
                 log.warning("Timeline entries wait for the database", exc_info=error)
                 self._entries[:0] = entries
+                # The connection may have broken after the commit.
+                self._in_doubt = True
                 self._written_within(_AGAIN)
         finally:
             written.set_result(None)

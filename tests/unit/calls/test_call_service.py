@@ -237,6 +237,31 @@ async def test_E4_given_a_commit_whose_answer_is_lost_when_a_call_is_asked_for_t
     assert len(await house.rows(Cdr)) == 1
 
 
+@pytest.mark.requirement("E2")
+async def test_E4_given_a_group_whose_commit_is_not_answered_when_calls_are_asked_for_then_no_place_is_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect, left = house.database._engine.dialect, [None]
+    commit = dialect.do_commit
+
+    def done_and_lost(connection: Any) -> None:
+        commit(connection)
+        if left:
+            left.pop()
+            raise OSError("connection lost")
+
+    monkeypatch.setattr(dialect, "do_commit", done_and_lost)
+    expires = house.clock.now() + timedelta(minutes=5)
+    asked = [house.start(nonce=NonceUse(APP, nonce, expires)) for nonce in ("one", "other")]
+    refused = await asyncio.gather(*asked, return_exceptions=True)
+    await taken_back(house)
+
+    assert [str(error) for error in refused] == ["connection lost"] * 2
+    assert house.asked == []
+    assert await house.live_rows() == 0
+    assert len(await house.rows(Cdr)) == 2
+
+
 async def test_E4_given_a_commit_whose_answer_is_lost_when_a_call_ends_then_it_is_told_of_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, select
@@ -30,6 +31,21 @@ def add(name: str):
 
 def names(session: Session) -> list[str]:
     return list(session.execute(select(col(Account.id)).order_by(col(Account.id))).scalars())
+
+
+def lose_commit_answers(database: Database, monkeypatch: pytest.MonkeyPatch, times: int) -> list[None]:
+    """The next commits are done, and look as if they had failed; returns those that are left."""
+    dialect, left = database._engine.dialect, [None] * times
+    commit = dialect.do_commit
+
+    def done_and_lost(connection: Any) -> None:
+        commit(connection)
+        if left:
+            left.pop()
+            raise OSError("connection lost")
+
+    monkeypatch.setattr(dialect, "do_commit", done_and_lost)
+    return left
 
 
 async def test_given_many_writes_at_once_when_they_meet_then_few_transactions_carry_them_all(
@@ -95,6 +111,21 @@ async def test_given_one_failing_write_in_a_group_when_committed_then_only_that_
     assert isinstance(outcomes[1], Exception)
     assert outcomes[2] == "y"
     assert await database.read(names) == ["x", "y"]
+
+
+@pytest.mark.requirement("E2")
+async def test_given_a_connection_that_breaks_at_a_commit_when_a_group_is_written_then_nothing_is_done_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers_lost = lose_commit_answers(database, monkeypatch, 1)
+    outcomes = await asyncio.gather(
+        database.write(add("x")), database.write(add("y")), return_exceptions=True
+    )
+
+    assert [str(outcome) for outcome in outcomes] == ["connection lost"] * 2
+    assert answers_lost == []
+    assert await database.read(names) == ["x", "y"]
+    assert await database.write(add("z")) == "z"
 
 
 async def test_given_a_caller_who_goes_away_when_its_write_is_under_way_then_it_is_done_all_the_same(

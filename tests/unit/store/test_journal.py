@@ -2,12 +2,18 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import copy_database, database_at
+from unit.store.support import NOW, accept, call_row
 
+from controller.store.calls import timeline
+from controller.store.database import Database
 from controller.store.journal import Journal
+from controller.store.limits import Limits
 
 
 class Troubled:
@@ -36,11 +42,19 @@ class Session:
 
 
 @pytest.fixture
+async def database(template: Path, tmp_path: Path) -> AsyncIterator[Database]:
+    copy_database(template, tmp_path / "test.db")
+    async with Database(database_at(tmp_path / "test.db"), synchronous="NORMAL") as opened:
+        yield opened
+
+
+@pytest.fixture
 def troubled(monkeypatch: pytest.MonkeyPatch) -> Troubled:
     def add_entries(session: Session, entries: list[dict[str, int]]) -> None:
         session.sequences += [entry["sequence"] for entry in entries]
 
     monkeypatch.setattr("controller.store.journal.add_entries", add_entries)
+    monkeypatch.setattr("controller.store.journal.add_missing_entries", add_entries)
     monkeypatch.setattr("controller.store.journal._AGAIN", 0.02)
     return Troubled()
 
@@ -78,6 +92,33 @@ async def test_given_entries_against_the_rules_of_the_table_when_written_then_th
         await journal.add_now({"sequence": 2})
 
     assert (troubled.tried, troubled.written) == (2, [2])
+
+
+@pytest.mark.requirement("E4")
+async def test_given_entries_whose_commit_is_not_answered_when_more_come_then_all_are_there_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.store.journal._AGAIN", 0.02)
+    row = call_row()
+    await accept(database, Limits(1), row)
+    write, lost = database.write, asyncio.Event()
+
+    async def done_and_lost(work: Callable[[Any], None], *, patience: float = 0.0) -> None:
+        await write(work, patience=patience)
+        if not lost.is_set():
+            lost.set()
+            raise sqlite3.OperationalError("server closed the connection")
+
+    monkeypatch.setattr(database, "write", done_and_lost)
+    async with Journal(database) as journal:
+        for sequence in (1, 2, 3):
+            entry = {"call_id": row["id"], "sequence": sequence, "at": NOW, "kind": "prompt"}
+            await journal.add_now({**entry, "leg": None, "detail": None})
+        await until(lambda: not journal._entries)
+
+    found = await database.read(lambda session: [its.sequence for its in timeline(session, row["id"])])
+    assert lost.is_set()
+    assert found == [1, 2, 3]
 
 
 async def test_given_a_database_that_stays_away_when_closed_then_that_takes_no_time(
