@@ -313,10 +313,11 @@ class Connection:
         ResponseError.
         """
         socket = self._socket
-        if self._permission is not None and not self._permission.certain:
-            await self._permission.wait_certain()
         await self._turn()
         try:
+            # Now, not before: a program that was paused meanwhile has what it waited for when it comes back.
+            if self._permission is not None and not self._permission.certain:
+                await self._permission.wait_certain()
             if socket is None or socket.closed or socket is not self._socket:
                 raise NotConnected(f"{operation}: no connection to Asterisk")
             self._serial += 1

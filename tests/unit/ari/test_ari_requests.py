@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from dataclasses import dataclass, field
 from random import Random
 
 import pytest
@@ -118,6 +119,46 @@ async def test_given_a_request_that_waits_for_its_turn_when_the_socket_is_lost_t
         with pytest.raises(NotConnected):
             await soon(second)
     assert "channels.create" not in [request.operation for request in asterisk.requests]
+
+
+@dataclass
+class Permit:
+    """Whether the program may act."""
+
+    may: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def certain(self) -> bool:
+        return self.may.is_set()
+
+    async def wait_certain(self) -> None:
+        await self.may.wait()
+
+
+@pytest.mark.requirement("E2")
+async def test_given_requests_for_asterisk_when_another_may_have_taken_over_meanwhile_then_they_wait(
+    asterisk: FakeAsterisk,
+) -> None:
+    permit = Permit()
+    permit.may.set()
+    async with client_of(asterisk, max_in_flight=1, permission=permit) as client:
+        await client.wait_ready()
+        asterisk.faults.delay_answers(0.05, "asterisk.ping")
+        first = asyncio.ensure_future(client.asterisk.ping())
+        await asterisk.requested("asterisk.ping")
+        # It waits for its turn when the program may no longer act.
+        second = asyncio.ensure_future(client.channels.create(PHONE, channel_id="c1"))
+        await asyncio.sleep(0)
+        permit.may.clear()
+        await soon(first)
+        third = asyncio.ensure_future(client.channels.create(PHONE, channel_id="c2"))
+        await asyncio.sleep(0.05)
+        sent_meanwhile = [request.operation for request in asterisk.requests].count("channels.create")
+        permit.may.set()
+        await soon(asyncio.gather(second, third))
+
+    assert sent_meanwhile == 0
+    assert [request.operation for request in asterisk.requests].count("channels.create") == 2
 
 
 async def test_given_a_limit_when_more_is_asked_at_once_then_no_more_than_that_are_in_flight(
