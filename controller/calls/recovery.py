@@ -21,6 +21,7 @@ from controller.calls.timeline import Entry, Kind, Timeline
 from controller.clock import Clock
 from controller.phone_number import PhoneNumber
 from controller.store import calls as rows
+from controller.store import controllers
 from controller.store.database import Database
 from controller.store.tables import Call, PushProfile, Service, TimelineEntry
 
@@ -89,8 +90,10 @@ class Recovery:
     async def _recover(self, snapshot: ari.Snapshot) -> None:
         estates = list(self._estates)
         for application in estates:
-            # It may have been paused alone: it must hear that it has lost its calls, and not hear of them.
-            await self._node.ari.applications.take(application)
+            # One that is back, as after a restart while the node was away, must not lose its new calls.
+            if not await self._database.read(partial(controllers.is_there, application=application)):
+                # It may only have been paused: it must hear that it lost its calls, and not hear of them.
+                await self._node.ari.applications.take(application)
         left = await self._left_behind()
         for call in left:
             if talks(call, snapshot) and await self._hears_of(call):

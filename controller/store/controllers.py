@@ -190,6 +190,16 @@ def has_taken_over(session: Session, seen: Pulse, name: str) -> bool:
     return row is not None and (row.epoch, row.taken_by) == (seen.epoch + 1, name)
 
 
+def is_there(session: Session, application: str) -> bool:
+    """Whether a controller has this Stasis application whose estate nobody has."""
+    found = session.execute(
+        select(col(Controller.name)).where(
+            col(Controller.application) == application, col(Controller.taken_by).is_(None)
+        )
+    )
+    return found.first() is not None
+
+
 def wish_stop(session: Session, session_id: str, app_key: str, now: datetime) -> bool:
     """Have whoever has it end a call of an app; False if the app has no such call that goes on."""
     found = session.execute(

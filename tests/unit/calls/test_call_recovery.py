@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from unit.calls.support import ACCOUNT, APP, CALLEE, HOST, SHOWN, House, item, r
 from unit.support import soon
 
 from controller.ari.fake import ANSWERS, FakeAsterisk
+from controller.calls.recovery import Recovery
 from controller.calls.timeline import Kind
 from controller.pushes.wire import status_push
 from controller.store import calls as rows
+from controller.store import controllers
 from controller.store.limits import Limits
 from controller.store.tables import Call
 
@@ -119,6 +122,29 @@ async def test_given_a_call_left_behind_when_connected_again_and_again_then_it_i
             await soon(house.node.ari.wait_ready())
         assert [entry.kind for _session, entry in house.told.entries] == [Kind.DISCONNECT]
         assert len(await house.cdrs()) == 1
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize("is_back", [False, True])
+async def test_given_an_estate_when_its_controller_is_back_or_not_then_its_application_is_taken_or_left(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path, is_back: bool
+) -> None:
+    async with running_house(asterisk, template, tmp_path) as house:
+        recovery = house.node.on_snapshot
+        assert isinstance(recovery, Recovery)
+        now = house.clock.now()
+        await house.database.write(partial(controllers.join, name="a", application="a", nodes=[], now=now))
+        pulse = await house.database.read(partial(controllers.pulse_of, name="a"))
+        assert pulse is not None
+        await house.database.write(partial(controllers.take_over, seen=pulse, name=HOST, now=now))
+        if is_back:
+            await house.database.write(
+                partial(controllers.join, name="a", application="a", nodes=[], now=now)
+            )
+        async with raw_client(asterisk, "a") as other:
+            await recovery.take_over("a")
+            await other.ask("GET", "asterisk/ping")
+        assert other.types().count("ApplicationReplaced") == (not is_back)
 
 
 @pytest.mark.requirement("E2")
