@@ -1,7 +1,7 @@
 """Everything that is served by HTTP: the customer's API and downloads, management, console, metrics."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -55,8 +55,12 @@ async def serving(
     signer: LinkSigner,
     observability: Observability,
     random: Random,
+    may_act: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Listener]:
-    """Where it is served, until the end of the block. Raises OSError."""
+    """Where it is served, until the end of the block. Raises OSError.
+
+    `may_act`: nobody can have taken this controller's place.
+    """
     settings, database, clock = services.settings, services.database, services.clock
     remote = Remote(settings.http.trusted_proxies)
     lockout = _lockout(settings.authentication)
@@ -87,7 +91,7 @@ async def serving(
     if any(node.prompt_url for node in settings.nodes):
         routes += prompt_routes((settings.prompt_dir, settings.speech_dir))
     gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout, REFUSALS)
-    ready = partial(_readiness, services.fleet, database, calls)
+    ready = partial(readiness, services.fleet, database, calls, may_act)
     app = make_app(routes, ready, settings.http, gate, observability.answered)
     async with AsyncExitStack() as stack:
         with naming_port("http.port", settings.http.address, settings.http.port):
@@ -101,8 +105,14 @@ def _lockout(settings: AuthenticationSettings) -> Lockout:
     )
 
 
-async def _readiness(fleet: Fleet, database: Database, calls: CallService) -> Readiness:
-    """Whether calls can be taken."""
+async def readiness(
+    fleet: Fleet, database: Database, calls: CallService, may_act: Callable[[], bool]
+) -> Readiness:
+    """Whether calls can be taken.
+
+    A database that several share may answer and take nothing, as a standby does: then no sign of life is
+    given, and this controller may not act.
+    """
     try:
         async with asyncio.timeout(_DATABASE_PATIENCE):
             await database.read(lambda session: session.execute(select(1)))
@@ -111,7 +121,7 @@ async def _readiness(fleet: Fleet, database: Database, calls: CallService) -> Re
         answers = False
     return Readiness(
         {
-            "database": answers,
+            "database": answers and may_act(),
             "node": fleet.takes_calls,
             "trunks": fleet.trunks_in_force,
             "controller": not calls.draining,

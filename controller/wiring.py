@@ -302,7 +302,17 @@ async def running_controller(
             pushes.resender,
         )
         listener = await stack.enter_async_context(
-            serving(services, admission, planner, calls, wishes, signer, observability, random)
+            serving(
+                services,
+                admission,
+                planner,
+                calls,
+                wishes,
+                signer,
+                observability,
+                random,
+                lambda: membership is None or membership.certain,
+            )
         )
         guard.protect_url(listener.url)
         # While it drains it answers: calls can be stopped, and new ones are refused in words.
