@@ -138,8 +138,8 @@ class Observability:
 @asynccontextmanager
 async def opened_observability(settings: Settings) -> AsyncIterator[Observability]:
     """The room, open until the end of the block. Raises TracingUnavailable."""
-    metrics = Metrics(settings.host_name) if settings.metrics.enabled else None
-    tracing = opened_tracing(settings.traces, settings.host_name)
+    metrics = Metrics(settings.controller) if settings.metrics.enabled else None
+    tracing = opened_tracing(settings.traces, settings.controller)
     try:
         yield Observability(metrics, tracing)
     finally:

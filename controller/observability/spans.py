@@ -25,12 +25,12 @@ _UNSET: Final = Status(StatusCode.UNSET)
 class SpanMaker:
     """Makes the spans of one controller."""
 
-    def __init__(self, host_name: str) -> None:
+    def __init__(self, controller: str) -> None:
         self._resource = Resource.create(
             {
                 "service.name": "voicecall",
                 "service.version": version("voicecall"),
-                "service.instance.id": host_name,
+                "service.instance.id": controller,
             }
         )
 

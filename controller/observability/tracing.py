@@ -37,7 +37,7 @@ class Tracing:
     def __init__(
         self,
         processor: "SpanProcessor",
-        host_name: str,
+        controller: str,
         sample: float = 1.0,
         clock: Clock = SystemClock(),  # noqa: B008  # has no state
     ) -> None:
@@ -46,7 +46,7 @@ class Tracing:
         self._clock = clock
         self._processor = processor
         self._sample = sample
-        self._span = SpanMaker(host_name).span
+        self._span = SpanMaker(controller).span
 
     def traceparent(self, push: Push) -> dict[str, str]:
         """The header by which the receiver of a push continues the trace of its call (W3C)."""
@@ -151,7 +151,7 @@ class Tracing:
             yield self._span(call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""})
 
 
-def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
+def opened_tracing(settings: TraceSettings, controller: str) -> Tracing | None:
     """None when no traces are wanted. Raises TracingUnavailable."""
     if not settings.endpoint:
         return None
@@ -163,7 +163,7 @@ def opened_tracing(settings: TraceSettings, host_name: str) -> Tracing | None:
         raise TracingUnavailable(
             f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
         ) from None
-    return Tracing(BatchSpanProcessor(opened_exporter(settings.endpoint)), host_name, settings.sample)
+    return Tracing(BatchSpanProcessor(opened_exporter(settings.endpoint)), controller, settings.sample)
 
 
 def _lasting(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:

@@ -5,12 +5,12 @@ whose row names it are its own, with their pushes; whoever takes over puts its o
 has moved on is the fence: who still has the one before may write nothing more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Column, bindparam, delete, or_, select, update
+from sqlalchemy import BigInteger, Column, ColumnElement, bindparam, delete, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from controller.rules.amounts import from_units
@@ -89,13 +89,42 @@ def join(session: Session, name: str, application: str, nodes: Iterable[str], no
     row.left_at = row.taken_by = None
     session.flush()
     # Calls of a controller that was never here under its name, as before it had one.
-    session.execute(
-        update(Call)
-        .where(col(Call.ended_at).is_(None), col(Call.controller).not_in(select(col(Controller.name))))
-        .values(controller=name)
-        .execution_options(synchronize_session=False)
-    )
+    _move_untold(session, col(Call.controller).not_in(select(col(Controller.name))), name)
     return row.epoch
+
+
+def _move_untold(session: Session, whose: ColumnElement[bool], name: str) -> None:
+    """Give `name` the calls that go on, and those of which something is still to be told."""
+    for untold in (
+        col(Call.ended_at).is_(None),
+        col(Call.id).in_(select(col(CdrPush.call_id)).where(col(CdrPush.due_at).is_not(None))),
+        col(Call.id).in_(select(col(CallPush.call_id))),
+    ):
+        session.execute(
+            update(Call)
+            .where(whose, untold)
+            .values(controller=name)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def keep_owned(session: Session, call_ids: Collection[str]) -> None:
+    """Give calls whose controller is gone to one that is not: more is to be told of them after all."""
+    gone = select(col(Controller.name)).where(col(Controller.taken_by).is_not(None))
+    heir = (
+        select(col(Controller.name))
+        .where(col(Controller.taken_by).is_(None))
+        .order_by(col(Controller.left_at).is_not(None), col(Controller.name))
+        .limit(1)
+    )
+    name = session.execute(heir).scalar_one_or_none()
+    if name is not None:
+        session.execute(
+            update(Call)
+            .where(col(Call.id).in_(call_ids), col(Call.controller).in_(gone))
+            .values(controller=name)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def epoch_of(session: Session, name: str) -> int | None:
@@ -163,17 +192,7 @@ def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate
         select(col(Call.id)).where(col(Call.controller) == seen.name, col(Call.ended_at).is_(None))
     )
     estate = Estate(row.name, row.application, _nodes(row), tuple(live.scalars()), behind)
-    for untold in (
-        col(Call.ended_at).is_(None),
-        col(Call.id).in_(select(col(CdrPush.call_id)).where(col(CdrPush.due_at).is_not(None))),
-        col(Call.id).in_(select(col(CallPush.call_id))),
-    ):
-        session.execute(
-            update(Call)
-            .where(col(Call.controller) == seen.name, untold)
-            .values(controller=name)
-            .execution_options(synchronize_session=False)
-        )
+    _move_untold(session, col(Call.controller) == seen.name, name)
     # Its live calls are counted by who has them now.
     session.execute(
         update(Spent)

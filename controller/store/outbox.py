@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select, tuple_, update
 from sqlmodel import Session, col
 
+from controller.store.controllers import keep_owned
 from controller.store.tables import Call, Cdr, CdrPush, PushEndpoint
 
 _AT_ONCE = 500
@@ -152,12 +153,11 @@ def undelivered(
 def push_again(session: Session, call_ids: Sequence[str], now: datetime) -> None:
     """Have these pushed now and, if that fails, on the whole schedule again; what was delivered stays."""
     for start in range(0, len(call_ids), _AT_ONCE):
+        some = call_ids[start : start + _AT_ONCE]
+        keep_owned(session, some)
         session.execute(
             update(CdrPush)
-            .where(
-                col(CdrPush.call_id).in_(call_ids[start : start + _AT_ONCE]),
-                col(CdrPush.delivered_at).is_(None),
-            )
+            .where(col(CdrPush.call_id).in_(some), col(CdrPush.delivered_at).is_(None))
             .values(due_at=now, attempts=0, filed_at=None)
             .execution_options(synchronize_session=False)
         )

@@ -1,0 +1,96 @@
+"""Whose calls are whose: what is still to be told of a call belongs to a controller that is there."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from engine import copy_database, database_at
+from sqlmodel import Session
+from unit.store.support import NOW, call_row
+
+from controller.store import calls as rows
+from controller.store import controllers, outbox
+from controller.store.calls import CdrDelivery
+from controller.store.database import make_engine
+from controller.store.limits import Limits
+
+pytestmark = pytest.mark.requirement("E2")
+
+
+@pytest.fixture
+def session(template: Path, tmp_path: Path) -> Iterator[Session]:
+    copy_database(template, tmp_path / "test.db")
+    engine = make_engine(database_at(tmp_path / "test.db"))
+    with Session(engine) as opened:
+        yield opened
+    engine.dispose()
+
+
+def ended_call(session: Session, controller: str) -> str:
+    """A call that is over, whose CDR is to be pushed now."""
+    row = call_row(controller=controller)
+    rows.accept_call(session, row, None, Limits(100))
+    entry = {"call_id": row["id"], "sequence": 1, "at": NOW, "kind": "disconnect", "leg": None}
+    rows.end_call(
+        session,
+        row["id"],
+        ended_at=NOW,
+        state_code=0,
+        last_entry=entry | {"detail": None},
+        cdr={},
+        app_key=row["app_key"],
+        delivery=CdrDelivery("http://customer.test/fee", NOW),
+    )
+    return str(row["id"])
+
+
+def join(session: Session, name: str) -> None:
+    controllers.join(session, name, name, ["node1"], NOW)
+
+
+def taken_over(session: Session, name: str, by: str) -> None:
+    seen = controllers.pulse_of(session, name)
+    assert seen is not None
+    assert controllers.take_over(session, seen, by, NOW) is not None
+
+
+def due(session: Session, controller: str) -> list[str]:
+    return [push.call_id for push in outbox.due_pushes(session, NOW + timedelta(days=1), 9, controller)]
+
+
+def test_given_a_cdr_of_a_controller_that_is_gone_when_pushed_by_hand_then_one_that_is_there_pushes_it(
+    session: Session,
+) -> None:
+    for name in "abc":
+        join(session, name)
+    call_id = ended_call(session, "a")
+    # All attempts had failed when its controller went, and when the heir of that did.
+    outbox.mark_filed(session, [call_id], NOW, "m1")
+    taken_over(session, "a", "b")
+    taken_over(session, "b", "c")
+    outbox.push_again(session, [call_id], NOW)
+
+    assert [due(session, name) for name in "abc"] == [[], [], [call_id]]
+
+
+def test_given_a_cdr_of_a_controller_that_is_there_when_pushed_by_hand_then_that_one_pushes_it(
+    session: Session,
+) -> None:
+    for name in "ab":
+        join(session, name)
+    call_id = ended_call(session, "b")
+    outbox.mark_filed(session, [call_id], NOW, "m1")
+    outbox.push_again(session, [call_id], NOW)
+
+    assert [due(session, name) for name in "ab"] == [[], [call_id]]
+
+
+def test_given_a_cdr_from_before_there_were_names_when_a_controller_joins_then_it_pushes_it(
+    session: Session,
+) -> None:
+    call_id = ended_call(session, "host")
+    for name in "ab":
+        join(session, name)
+
+    assert [due(session, name) for name in "ab"] == [[call_id], []]
