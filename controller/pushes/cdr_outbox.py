@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlmodel import Session
+
 from controller.accounts.directory import Application
 from controller.calls.cdr import CallDetailRecord
 from controller.clock import Clock
@@ -25,6 +27,7 @@ from controller.pushes.retry import Again, RetryPolicy
 from controller.pushes.wire import fee_info, fee_push
 from controller.store import outbox
 from controller.store.database import Database
+from controller.store.errors import Fenced
 from controller.store.outbox import DuePush
 from controller.store.tables import PushProfile
 
@@ -36,6 +39,8 @@ GATHERING = timedelta(seconds=1.2)
 _COUNT_EVERY = timedelta(seconds=10)
 _PAGE = 1000
 """Records that are looked for at once."""
+_WRITE_RETRY = (0.1, 5.0)
+"""Seconds until a write that must happen is tried again: the first time, and at most."""
 _MANY = 100
 """Records at a receiver that has enough for now."""
 
@@ -111,7 +116,7 @@ class CdrOutbox:
             delivery = await self._courier.deliver(push)
             now = self._clock.now()
             if delivery.accepted:
-                await self._database.write(lambda session: outbox.mark_delivered(session, ids, now))
+                await self._persistently(lambda session: outbox.mark_delivered(session, ids, now))
             elif delivery.failure is Failure.DISABLED:
                 url = endpoint_url(push.url)
                 await self._database.write(lambda session: outbox.hold(session, ids, push.app_key, url))
@@ -140,12 +145,29 @@ class CdrOutbox:
         decision = self._policy.after(profile, failed, delivery, now)
         if isinstance(decision, Again):
             due_at = decision.at
-            await self._database.write(lambda session: outbox.mark_failed(session, ids, due_at, message_id))
+            await self._persistently(lambda session: outbox.mark_failed(session, ids, due_at, message_id))
             self.wake(due_at)
             return
         log.warning("CDRs go to the file", extra={"app": app_key, "records": len(ids), "why": decision.why})
         await asyncio.to_thread(append_to_file, self._file_dir, list(records.values()), now)
-        await self._database.write(lambda session: outbox.mark_filed(session, ids, now, message_id))
+        await self._persistently(lambda session: outbox.mark_filed(session, ids, now, message_id))
+
+    async def _persistently(self, work: Callable[[Session], None]) -> None:
+        """Note what became of a push, however long the database stays away: else it would be pushed again.
+
+        Raises Fenced.
+        """
+        pause, longest = _WRITE_RETRY
+        while True:
+            try:
+                await self._database.write(work)
+                return
+            except Fenced:
+                raise
+            except Exception:
+                log.exception("What became of a CDR push can't be written; trying again")
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, longest)
 
     async def drain(self, timeout: float) -> None:
         """Wait for the pushes under way; what is not delivered stays in the outbox."""

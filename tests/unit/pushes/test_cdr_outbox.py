@@ -1,15 +1,23 @@
 """CDR pushes: batching, retry, the file; with a sender that does as it is told."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.timeline import LegTimes
-from controller.pushes.cdr_outbox import append_to_file, batches
+from controller.clock import SystemClock
+from controller.pushes import cdr_outbox
+from controller.pushes.cdr_outbox import CdrOutbox, append_to_file, batches
+from controller.pushes.push import Push
+from controller.pushes.receiver import Delivery
+from controller.pushes.retry import RetryPolicy
 from controller.pushes.wire import fee_info, fee_message
 from controller.store.outbox import DuePush
 
@@ -57,6 +65,55 @@ def push(
     message_id: str | None = None,
 ) -> DuePush:
     return DuePush(call_id, app, url, at, attempts, {}, message_id)
+
+
+class Troubled:
+    """A database with one CDR that is due; the next writes fail."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.delivered = asyncio.Event()
+
+    async def read(self, work: Callable[[Any], Any]) -> Any:
+        return work(self)
+
+    async def write(self, work: Callable[[Any], Any]) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the server closed the connection")
+        return work(self)
+
+
+class Receiver:
+    """Takes every push."""
+
+    pushed = 0
+
+    async def deliver(self, _push: Push) -> Delivery:
+        self.pushed += 1
+        return Delivery(200)
+
+
+@pytest.mark.requirement("B2", "E2")
+async def test_B2_given_a_database_that_is_away_when_a_record_was_taken_then_it_is_not_pushed_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    due = [DuePush("c1", "app", "http://x/fee", MOMENT, 0, record().to_json())]
+    database, receiver = Troubled(3), Receiver()
+    rows = cdr_outbox.outbox
+    monkeypatch.setattr(cdr_outbox, "_WRITE_RETRY", (0.01, 0.01))
+    monkeypatch.setattr(rows, "due_pushes", lambda *_, **__: [] if database.delivered.is_set() else due)
+    monkeypatch.setattr(rows, "next_due", lambda *_, **__: datetime.now(UTC))
+    monkeypatch.setattr(rows, "count_waiting", lambda *_: 1)
+    monkeypatch.setattr(rows, "mark_delivered", lambda *_: database.delivered.set())
+    policy = RetryPolicy(5, timedelta(minutes=1), Random(1))
+    parts: Any = (database, receiver, lambda _key: None, SystemClock(), policy)
+    running = asyncio.create_task(CdrOutbox(*parts, 50, tmp_path).run())
+    async with asyncio.timeout(5):
+        await database.delivered.wait()
+    running.cancel()
+
+    assert receiver.pushed == 1
 
 
 @pytest.mark.requirement("B2")
