@@ -1,6 +1,7 @@
 """The shipped alert rules and board, as Prometheus itself reads them and Grafana types them."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -110,6 +111,50 @@ _SERIES = {
 }
 """By alert: a series, its values in trouble, its values without; one value a minute."""
 
+_EACH, _MANY, _FEW = "0+60x30", "0+540x30", "0+6x30"
+
+
+def _histogram(name: str, within: str) -> tuple[dict[str, str], dict[str, str]]:
+    """A histogram with one observation a second above that bucket, and one with all of them in it."""
+    bucket, rest = f'{name}_bucket{{le="{within}"}}', f'{name}_bucket{{le="+Inf"}}'
+    above = f'{name}_bucket{{le="1000"}}'
+    return {bucket: "0x30", above: _EACH, rest: _EACH}, {bucket: _EACH, above: _EACH, rest: _EACH}
+
+
+def _share(name: str, bad: str, good: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Counters of which all, and of which a hundredth, are bad."""
+    bad, good = f"{name}{{{bad}}}", f"{name}{{{good}}}"
+    return {bad: _EACH, good: "0x30"}, {bad: _FEW, good: _MANY}
+
+
+_RATES = {
+    "VoicecallAnswersFail": _share("voicecall_http_request_seconds_count", 'status="503"', 'status="200"'),
+    "VoicecallCallsFail": _share("voicecall_calls_ended_total", 'state_code="8000"', 'state_code="0"'),
+    "VoicecallPushesFail": _share(
+        "voicecall_push_attempts_total",
+        'event="fee",outcome="timeout"',
+        'event="fee",outcome="accepted"',
+    ),
+    "VoicecallSlowSetup": _histogram("voicecall_call_setup_seconds", "1"),
+    "VoicecallEventLoopLate": _histogram("voicecall_event_loop_lag_seconds", "0.1"),
+    "VoicecallPushesLate": _histogram("voicecall_push_lag_seconds", "5"),
+}
+"""By alert: counters in trouble, and without."""
+
+
+def test_given_the_shipped_rules_when_counted_then_each_is_shown_to_fire() -> None:
+    names = set(re.findall(r"- alert: (\w+)", RULES.read_text("utf-8")))
+    assert names == {*_SERIES, *_RATES, "VoicecallAppNearItsLimit"}
+
+
+@pytest.mark.parametrize("alert", sorted(_RATES))
+def test_given_counters_when_they_show_trouble_then_their_alert_fires_and_otherwise_not(
+    promtool: str, tmp_path: Path, alert: str
+) -> None:
+    bad, good = _RATES[alert]
+    _check_fires(promtool, tmp_path, alert, bad, fires=True)
+    _check_fires(promtool, tmp_path, alert, good, fires=False)
+
 
 @pytest.mark.parametrize("alert", sorted(_SERIES))
 def test_given_a_series_when_it_shows_trouble_then_its_alert_fires_and_otherwise_not(
@@ -131,14 +176,14 @@ def test_given_two_controllers_when_an_app_is_near_its_limit_then_their_calls_ar
 
 
 def _check_fires(promtool: str, directory: Path, alert: str, series: dict[str, str], *, fires: bool) -> None:
-    """Whether that alert fires after 20 minutes of these series, by Prometheus's own test of rules."""
+    """Whether that alert fires after 25 minutes of these series, by Prometheus's own test of rules."""
     case = {
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
             {
                 "expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}})',
-                "eval_time": "20m",
+                "eval_time": "25m",
                 "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
             }
         ],
