@@ -1,9 +1,9 @@
 """A controller among others: it says that it lives, sees who no longer does, and takes over.
 
 Clocks are not compared. Who takes over has seen by its own clock that the other's count stood still, look
-after look; and a controller acts only while its own last sign of life is younger than that. So one that was
-paused does nothing until it knows that it still has its calls - or that it has not, and then it ends on the
-spot, like one that was killed: what it has in memory is no longer true.
+after look, while its own could go up; and a controller acts only while its own last sign of life is younger
+than that. So one that was paused does nothing until it knows that it still has its calls - or that it has
+not, and then it ends on the spot, like one that was killed: what it has in memory is no longer true.
 """
 
 import asyncio
@@ -164,8 +164,8 @@ class Membership:
         """Those that left, and those that have given no sign of life for long enough."""
         found = await self._database.read(partial(controllers.pulses, name=self.name))
         now = _now()
-        if now - self._looked_at > _LONGEST_GAP:
-            # We or the database were away: the others had no chance either.
+        if now - self._looked_at > _LONGEST_GAP or now - self._beat_at >= GONE:
+            # We or the database were away, or it took no writes: the others had no chance either.
             self._seen = {}
         self._looked_at = now
         before, self._seen = self._seen, {}

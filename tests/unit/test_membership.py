@@ -8,7 +8,8 @@ import pytest
 
 from controller.clock import SystemClock
 from controller.membership import membership as module
-from controller.membership.membership import CERTAIN, Membership
+from controller.membership.membership import BEAT, CERTAIN, GONE, Membership
+from controller.store.controllers import Pulse
 
 pytestmark = pytest.mark.requirement("E2")
 
@@ -58,3 +59,40 @@ async def test_E2_given_a_machine_that_slept_when_it_wakes_then_nothing_is_certa
 
     assert membership.certain
     living.cancel()
+
+
+class Readable:
+    """A database in which another controller gives no sign of life; whether it takes writes is the test's."""
+
+    fence: Callable[[Any], None] | None = None
+    found: list[Pulse] | None = None
+
+    async def read(self, work: Callable[[Any], Any]) -> list[Pulse] | None:
+        return self.found
+
+    async def write(self, work: Callable[[Any], Any]) -> int:
+        return 1
+
+
+async def test_E2_given_a_database_that_takes_nothing_when_it_does_again_then_others_get_time_to_beat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(module, "_now", lambda: now)
+    database = Readable()
+    membership = Membership(
+        cast(Any, database), "a", "voicecall-a", ["node1"], SystemClock(), lambda _reason: None
+    )
+    await membership.join()
+    other = Pulse("b", 1, 1, frozenset({"node1"}), left=False)
+    database.found = [other]
+    # A standby: it can be read, and nobody can say that they live.
+    for now in range(1, 20):  # noqa: B007
+        assert await membership._silent() == []
+
+    since = now
+    while (silent := await membership._silent()) == []:
+        now += BEAT
+        membership._has_beaten(now)
+    assert silent == [other]
+    assert now - since >= GONE
