@@ -19,7 +19,7 @@ from unit.calls.support import (
     item,
     running_house,
 )
-from unit.support import soon
+from unit.support import lose_commit_answers, soon
 
 from controller.ari.fake import ANSWERS, WAITS, Behaviour, FakeAsterisk
 from controller.asterisk.errors import NodeUnavailable, NoRoute
@@ -241,16 +241,7 @@ async def test_E4_given_a_commit_whose_answer_is_lost_when_a_call_is_asked_for_t
 async def test_E4_given_a_group_whose_commit_is_not_answered_when_calls_are_asked_for_then_no_place_is_kept(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dialect, left = house.database._engine.dialect, [None]
-    commit = dialect.do_commit
-
-    def done_and_lost(connection: Any) -> None:
-        commit(connection)
-        if left:
-            left.pop()
-            raise OSError("connection lost")
-
-    monkeypatch.setattr(dialect, "do_commit", done_and_lost)
+    lose_commit_answers(house.database, monkeypatch, 1)
     expires = house.clock.now() + timedelta(minutes=5)
     asked = [house.start(nonce=NonceUse(APP, nonce, expires)) for nonce in ("one", "other")]
     refused = await asyncio.gather(*asked, return_exceptions=True)

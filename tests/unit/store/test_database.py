@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
+from unit.support import lose_commit_answers
 
 from controller.store.database import Database, _Pace, make_engine
 from controller.store.errors import DatabaseUnusable
@@ -31,21 +31,6 @@ def add(name: str):
 
 def names(session: Session) -> list[str]:
     return list(session.execute(select(col(Account.id)).order_by(col(Account.id))).scalars())
-
-
-def lose_commit_answers(database: Database, monkeypatch: pytest.MonkeyPatch, times: int) -> list[None]:
-    """The next commits are done, and look as if they had failed; returns those that are left."""
-    dialect, left = database._engine.dialect, [None] * times
-    commit = dialect.do_commit
-
-    def done_and_lost(connection: Any) -> None:
-        commit(connection)
-        if left:
-            left.pop()
-            raise OSError("connection lost")
-
-    monkeypatch.setattr(dialect, "do_commit", done_and_lost)
-    return left
 
 
 async def test_given_many_writes_at_once_when_they_meet_then_few_transactions_carry_them_all(
