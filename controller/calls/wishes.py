@@ -48,9 +48,8 @@ class StopWishes:
 
     async def _hear(self) -> None:
         wishes = await self._database.read(lambda session: stop_wishes(session, self._controller))
-        if not wishes:
-            return
-        for call_id in wishes:
-            self._calls.end(call_id, STOPPED)
-        before = self._clock.now() - _KEPT
-        await self._database.write(lambda session: forget_wishes(session, wishes, before))
+        # One that was taken over just now does not run yet: its wish is heard the next time.
+        heard = [call_id for call_id in wishes if self._calls.end(call_id, STOPPED)]
+        if heard:
+            before = self._clock.now() - _KEPT
+            await self._database.write(lambda session: forget_wishes(session, heard, before))

@@ -233,11 +233,11 @@ def wish_stop(session: Session, session_id: str, app_key: str, now: datetime) ->
 
 
 def stop_wishes(session: Session, name: str) -> list[str]:
-    """The calls of a controller that others were asked to end."""
+    """The calls of a controller that go on and that others were asked to end."""
     found = session.execute(
         select(col(StopWish.call_id))
         .join(Call, col(Call.id) == col(StopWish.call_id))
-        .where(col(Call.controller) == name)
+        .where(col(Call.controller) == name, col(Call.ended_at).is_(None))
     )
     return list(found.scalars())
 
