@@ -206,6 +206,8 @@ async def test_A4_5_given_a_replayed_nonce_when_even_the_controller_was_restarte
     first = await b.client.notify(b.request(), **headers)
     second = await b.client.notify(b.request(), **headers)
     await b.over(first.session_id)
+    # It runs beside the first one, so it has a name of its own.
+    b.home.settings = b.home.settings.model_copy(update={"name": "second"})
     async with b.home.serving(APP_KEY, SECRET) as (_other_controller, b.client):
         third = await b.client.notify(b.request(), **headers)
         made = await calls_made(b)

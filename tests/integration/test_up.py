@@ -191,6 +191,7 @@ async def test_given_a_wrong_ari_password_when_served_then_it_ends_and_says_what
     assert "refuses this controller" in output
 
 
+@pytest.mark.engine("sqlite")
 async def test_given_two_controllers_with_one_application_when_both_serve_then_the_first_ends_and_says_why(
     bench: StartBench,
 ) -> None:
