@@ -179,15 +179,14 @@ def _import(engine: Engine, suite: str, tree: Path) -> None:
     shutil.rmtree(tree)
 
 
-def check_locked_up(container: Container, *, read_only: bool) -> None:
-    """No root, nothing to be won; most can't write either, and say how they are."""
+def check_locked_up(container: Container) -> None:
+    """No root, nothing to be won, nothing to be written; and it says that it is well."""
     _status, who = container.exec_run(["id", "-u"])
     assert who.strip() == b"10001", container.name
     assert "no-new-privileges:true" in container.attrs["HostConfig"]["SecurityOpt"], container.name
     assert container.attrs["HostConfig"]["CapDrop"] == ["ALL"], container.name
-    if read_only:
-        assert container.attrs["HostConfig"]["ReadonlyRootfs"], container.name
-        assert container.attrs["State"]["Health"]["Status"] == "healthy", container.name
+    assert container.attrs["HostConfig"]["ReadonlyRootfs"], container.name
+    assert container.attrs["State"]["Health"]["Status"] == "healthy", container.name
 
 
 def check_sizes(engine: Engine, largest: Mapping[str, int]) -> None:
