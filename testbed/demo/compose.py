@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tarfile
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from docker.errors import DockerException
 from docker.models.containers import Container
 from rich.console import Console
 
+from controller.accounts.directory import REFRESH_INTERVAL
 from testbed.client import CALLNOTIFY, CALLVERIFY, CLICK2CALL, ApiClient
 from testbed.demo.report import Report
 from testbed.demo.stage import TEMPLATE_ID, sound
@@ -32,6 +34,8 @@ _END = frozenset({"disconnect", "fee"})
 _HEARD_AT_LEAST = 0.6
 """Of its pieces: phones in containers go before nobody, and lose frames on a busy machine."""
 
+_IN_FORCE = 4 * REFRESH_INTERVAL
+"""Seconds after which a declaration is in force, with time to spare."""
 _FILES = ("/etc/voicecall/bench.toml", "/etc/voicecall/routes.toml")
 _SERVICES = frozenset({"asterisk", "controller", "phone-a", "phone-b", "receiver"})
 
@@ -83,11 +87,14 @@ class Bench:
 
     def declare(self, controller: str) -> list[str]:
         """Have a controller take what the bench has; what that changed."""
-        return [
+        changes = [
             line
             for file in _FILES
             for line in self.run(controller, ["voicecall", "apply", file]).splitlines()
         ]
+        # A controller looks for changes by itself, and tells nobody when it has them.
+        time.sleep(_IN_FORCE)
+        return changes
 
     def pushes(self, session_id: str) -> list[dict[str, Any]]:
         """Bodies of the pushes of a call, in the order in which they arrived."""
