@@ -36,6 +36,10 @@ class Leg(Line):
         """What the phone hears while it waits for another."""
         return WaitingSound(self._next_playback, self._begin, self._stop, self._still_plays)
 
+    def _let_go(self) -> None:
+        super()._let_go()
+        self.__dict__.pop("waiting", None)
+
     def adopt(self) -> None:
         """It talked when its controller went away, and is ours now."""
         self._exists = self._entered = self._answered = True

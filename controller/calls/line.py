@@ -374,6 +374,15 @@ class Line:
                 await self.hang_up()
         finally:
             self._events.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold nothing that holds the line: else a call stays until garbage is searched for."""
+        self._attempt = _is_over
+
+
+async def _is_over() -> None:
+    raise LegOver(NODE_LOST)
 
 
 def call_of_channel(channel: ari.Channel) -> str | None:

@@ -146,7 +146,11 @@ class CallService:
         accepting = asyncio.create_task(self._accept(request, node, nonce, limits, key))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
-        return await asyncio.shield(accepting)
+        try:
+            return await asyncio.shield(accepting)
+        finally:
+            # A refusal holds this frame, and its task the refusal: garbage that only a search would find.
+            del accepting
 
     async def _accept(
         self, request: CallRequest, node: Node, nonce: NonceUse | None, limits: Limits, key: KeyUse | None

@@ -12,14 +12,18 @@ async def first_of(*waits: Coroutine[Any, Any, Any]) -> int:
     """
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                if not task.done():
+                    task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for index, task in enumerate(tasks):
+            if not task.cancelled():
+                task.result()
+                return index
     finally:
-        for task in tasks:
-            if not task.done():
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for index, task in enumerate(tasks):
-        if not task.cancelled():
-            task.result()
-            return index
+        # What is raised holds this frame, and a task what it raised: garbage that only a search would find.
+        del tasks, task
     raise AssertionError("nothing was done")
