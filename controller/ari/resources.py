@@ -194,7 +194,7 @@ class Bridges(_Resource):
         return decode_body(await self._connection.request("bridges.list", "GET", "bridges"), list[Bridge])
 
     async def add_channels(self, bridge_id: str, *channel_ids: str) -> None:
-        """Put channels into a bridge, all or none; a created one may be put in before it is dialled."""
+        """Put channels into a bridge, none if one is missing; a created one may be put in before its dial."""
         await self._connection.request(
             "bridges.addChannel",
             "POST",

@@ -18,15 +18,12 @@ from controller.clock import Clock
 from controller.store import calls as rows
 from controller.store.calls import CdrDelivery
 from controller.store.database import Database
-from controller.store.errors import Fenced
+from controller.store.persistent import write_persistently
 
 log = logging.getLogger(__name__)
 
 _CLOSE_PATIENCE = 0.02
 """Seconds that the end of a call may wait to be committed together with others."""
-
-_CLOSE_RETRY = (0.05, 5.0)
-"""Seconds before a call that could not be closed is closed again: the first time, and at most."""
 
 
 class Closing:
@@ -121,17 +118,7 @@ class Closing:
         log.info("Call ended", extra={"call": call.id, "state_code": outcome.state_code})
 
     async def _persistently(self, work: Callable[[Any], bool]) -> bool:
-        """Do a write that must happen, however long the database stays away."""
-        pause, longest = _CLOSE_RETRY
-        while True:
-            try:
-                return await self._database.write(work, patience=_CLOSE_PATIENCE)
-            except Fenced:
-                raise
-            except Exception:
-                log.exception("The end of a call can't be written; trying again")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, longest)
+        return await write_persistently(self._database, work, "The end of a call", patience=_CLOSE_PATIENCE)
 
 
 def _gathered(ended_at: datetime, gathering: timedelta) -> datetime:

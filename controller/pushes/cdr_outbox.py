@@ -27,8 +27,8 @@ from controller.pushes.retry import Again, RetryPolicy
 from controller.pushes.wire import fee_info, fee_push
 from controller.store import outbox
 from controller.store.database import Database
-from controller.store.errors import Fenced
 from controller.store.outbox import DuePush
+from controller.store.persistent import write_persistently
 from controller.store.tables import PushProfile
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,6 @@ GATHERING = timedelta(seconds=1.2)
 _COUNT_EVERY = timedelta(seconds=10)
 _PAGE = 1000
 """Records that are looked for at once."""
-_WRITE_RETRY = (0.1, 5.0)
-"""Seconds until a write that must happen is tried again: the first time, and at most."""
 _MANY = 100
 """Records at a receiver that has enough for now."""
 
@@ -153,21 +151,8 @@ class CdrOutbox:
         await self._persistently(lambda session: outbox.mark_filed(session, ids, now, message_id))
 
     async def _persistently(self, work: Callable[[Session], None]) -> None:
-        """Note what became of a push, however long the database stays away: else it would be pushed again.
-
-        Raises Fenced.
-        """
-        pause, longest = _WRITE_RETRY
-        while True:
-            try:
-                await self._database.write(work)
-                return
-            except Fenced:
-                raise
-            except Exception:
-                log.exception("What became of a CDR push can't be written; trying again")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, longest)
+        """Note what became of a push: else it would be pushed again. Raises Fenced."""
+        await write_persistently(self._database, work, "What became of a CDR push")
 
     async def drain(self, timeout: float) -> None:
         """Wait for the pushes under way; what is not delivered stays in the outbox."""

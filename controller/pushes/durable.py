@@ -29,6 +29,7 @@ from controller.pushes.wire import is_told, status_push
 from controller.store import calls as call_rows
 from controller.store import pushes as rows
 from controller.store.database import Database
+from controller.store.persistent import write_persistently
 from controller.store.tables import Call, CallPush, PushProfile, TimelineEntry
 
 log = logging.getLogger(__name__)
@@ -40,9 +41,6 @@ _GATHERING = 0.1
 
 _AT_ONCE = 200
 """Calls that are told from the database at the same time."""
-
-_WRITE_RETRY = (0.1, 5.0)
-"""Seconds until a write that must happen is tried again: the first time, and at most."""
 
 
 class DurableStatuses:
@@ -237,16 +235,7 @@ class DurableStatuses:
             self._over -= over
 
     async def _persistently(self, work: Callable[[Session], None]) -> None:
-        """Do a write that must happen, however long the database stays away."""
-        pause, longest = _WRITE_RETRY
-        while True:
-            try:
-                await self._database.write(work)
-                return
-            except Exception:
-                log.exception("How far status pushes have come can't be written; trying again")
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, longest)
+        await write_persistently(self._database, work, "How far status pushes have come")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

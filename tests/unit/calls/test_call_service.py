@@ -23,13 +23,13 @@ from unit.support import lose_commit_answers, soon
 
 from controller.ari.fake import ANSWERS, WAITS, Behaviour, FakeAsterisk
 from controller.asterisk.errors import NodeUnavailable, NoRoute
-from controller.calls import closing
 from controller.calls import service as service_module
 from controller.calls.call import Identities
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.service import Accepted, ShuttingDown
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
+from controller.store import persistent
 from controller.store.calls import NonceUse
 from controller.store.errors import LimitReached, Replayed
 from controller.store.limits import Limits
@@ -284,7 +284,7 @@ async def test_given_who_asked_goes_away_when_the_call_is_being_accepted_then_it
 async def test_given_the_database_fails_when_a_call_ends_then_its_end_is_written_again_until_it_stands(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(closing, "_CLOSE_RETRY", (0.001, 0.01))
+    monkeypatch.setattr(persistent, "_RETRY", (0.001, 0.01))
     house.phone_does(ANSWERS)
     house.asterisk.sounds = lambda _media: math.inf
     accepted = await house.start()

@@ -19,6 +19,7 @@ from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
 from controller.pushes.retry import RetryPolicy
 from controller.pushes.wire import fee_info, fee_message
+from controller.store import persistent
 from controller.store.outbox import DuePush
 
 MOMENT = datetime(2026, 11, 23, 4, 0, 0, 250000, tzinfo=UTC)
@@ -77,7 +78,7 @@ class Troubled:
     async def read(self, work: Callable[[Any], Any]) -> Any:
         return work(self)
 
-    async def write(self, work: Callable[[Any], Any]) -> Any:
+    async def write(self, work: Callable[[Any], Any], *, patience: float) -> Any:
         if self.failures:
             self.failures -= 1
             raise OSError("the server closed the connection")
@@ -101,7 +102,7 @@ async def test_B2_given_a_database_that_is_away_when_a_record_was_taken_then_it_
     due = [DuePush("c1", "app", "http://x/fee", MOMENT, 0, record().to_json())]
     database, receiver = Troubled(3), Receiver()
     rows = cdr_outbox.outbox
-    monkeypatch.setattr(cdr_outbox, "_WRITE_RETRY", (0.01, 0.01))
+    monkeypatch.setattr(persistent, "_RETRY", (0.01, 0.01))
     monkeypatch.setattr(rows, "due_pushes", lambda *_, **__: [] if database.delivered.is_set() else due)
     monkeypatch.setattr(rows, "next_due", lambda *_, **__: datetime.now(UTC))
     monkeypatch.setattr(rows, "count_waiting", lambda *_: 1)

@@ -38,13 +38,19 @@ class Calls:
         return call_id in self.running
 
 
-async def test_given_a_call_that_is_being_taken_over_when_it_shall_end_then_it_ends_as_soon_as_it_runs(
-    database: Database,
-) -> None:
+async def wished_away(database: Database) -> dict[str, Any]:
+    """A call of controller b that another one was asked to end."""
     row = call_row(controller="b")
     await accept(database, Limits(1), row)
     wish = partial(controllers.wish_stop, session_id=row["session_id"], app_key=row["app_key"], now=NOW)
     assert await database.write(wish)
+    return row
+
+
+async def test_given_a_call_that_is_being_taken_over_when_it_shall_end_then_it_ends_as_soon_as_it_runs(
+    database: Database,
+) -> None:
+    row = await wished_away(database)
     calls = Calls()
     wishes = StopWishes(database, cast(Any, calls), SystemClock(), "b")
 
@@ -61,10 +67,7 @@ async def test_given_a_call_that_is_being_taken_over_when_it_shall_end_then_it_e
 async def test_given_a_call_that_has_ended_by_itself_when_it_should_have_been_then_nobody_looks_at_it_again(
     database: Database,
 ) -> None:
-    row = call_row(controller="b")
-    await accept(database, Limits(1), row)
-    wish = partial(controllers.wish_stop, session_id=row["session_id"], app_key=row["app_key"], now=NOW)
-    assert await database.write(wish)
+    row = await wished_away(database)
     await end(database, row)
 
     assert await database.read(partial(controllers.stop_wishes, name="b")) == []
