@@ -199,13 +199,21 @@ async def test_given_pushes_whose_connections_end_when_over_then_they_leave_no_g
 
 
 async def until_sockets_to(port: int, wanted: int) -> None:
-    """Wait until so many sockets of this machine are connecting there, or are connected."""
+    """Wait until so many sockets of this machine are connecting there, or are connected.
+
+    What waits for its time after its end counts nothing: it may name a client that had the port before.
+    """
     async with asyncio.timeout(5):
         while True:
             lines = Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
-            if sum(line.split()[2].endswith(f":{port:04X}") for line in lines) == wanted:
+            ends = [(there, state) for _, _, there, state, *_ in map(str.split, lines)]
+            if sum(there.endswith(f":{port:04X}") and state in _LIVE for there, state in ends) == wanted:
                 return
             await asyncio.sleep(0)
+
+
+_LIVE = ("01", "02")
+"""Of a socket, as proc(5) has it: connected, connecting."""
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1/", "http://", "http://[::1/"])
