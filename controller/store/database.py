@@ -45,9 +45,9 @@ _SPACING: Final = 0.012
 """Seconds from the beginning of one group of writes to that of the next: under load groups get larger,
 not more. Where there is little to write nothing waits."""
 
-_MANY_WRITES, _WIDE_SPACING = 200, 0.03
-"""With so many writes a second, some 80 calls, groups begin so many seconds apart: what a group costs by
-itself is more than what its rows do."""
+_MANY_WRITES, _WIDE_SPACING = 300, 0.03
+"""With so many writes a second, those of some 70 callbacks, groups begin so many seconds apart: what a group
+costs by itself is then more than what its rows do. Below it nobody's call waits so long."""
 
 WRITERS_TURN: Final = 0x766F6963
 """The advisory lock of PostgreSQL that a writing transaction holds to its end."""

@@ -313,7 +313,7 @@ def test_given_many_writes_a_second_when_groups_begin_then_they_are_farther_apar
     pace, now, carried = _Pace(), 1000.0, 0.0
     pace.begin(now, 1)
     apart = []
-    for writes_a_second in (150, 300, 150):
+    for writes_a_second in (200, 400, 200):
         until = now + 3.0
         while now < until:
             carried += writes_a_second * (pace.next_at - now)
