@@ -167,8 +167,7 @@ class _Stretch:
 
     async def missing(self) -> dict[str, int]:
         """Wait for what the calls leave behind; returns what has not come."""
-        await until(lambda: not any(self._lacking().values()), _COMPLETE_WITHIN)
-        return self._lacking()
+        return await _missing(self._lacking)
 
     async def settle(self) -> None:
         """Wait for what is late, so that the next trial doesn't count it."""
@@ -182,10 +181,18 @@ class _Stretch:
         return [self._calls - self.over(), *self._lacking().values()]
 
     def _lacking(self) -> dict[str, int]:
-        now = self._side.left_behind()
-        return {
-            name: there + self._calls * each - now[name][0] for name, (there, each) in self._there.items()
-        }
+        return _lacking(self._side, self._there, self._calls)
+
+
+def _lacking(side: Side, before: Mapping[str, tuple[int, int]], calls: int) -> dict[str, int]:
+    """What so many calls should have left behind since `before`, and is not there."""
+    now = side.left_behind()
+    return {name: there + calls * each - now[name][0] for name, (there, each) in before.items()}
+
+
+async def _missing(lacking: Callable[[], dict[str, int]]) -> dict[str, int]:
+    await until(lambda: not any(lacking().values()), _COMPLETE_WITHIN)
+    return lacking()
 
 
 async def until(done: Callable[[], bool], time_limit: float) -> None:
@@ -219,7 +226,7 @@ async def saturate(side: Side, under_way: int, seconds: float, at_most: float) -
     """
     side.prepare(round(at_most * seconds))
     roles = side.processes()
-    faults, over_before, asked = side.faults(), side.over(), 0
+    faults, over_before, there, asked = side.faults(), side.over(), side.left_behind(), 0
     began = counting_since = perf_counter()
     counted_from, usage = -1, Usage.now(roles)
     while (elapsed := perf_counter() - began) < seconds:
@@ -233,7 +240,9 @@ async def saturate(side: Side, under_way: int, seconds: float, at_most: float) -
     calls, took = side.over() - counted_from, perf_counter() - counting_since
     used = Usage.now(roles).since(usage)
     await until(lambda: side.over() - over_before >= asked, _OVER_WITHIN)
-    found = {"unfinished": asked - (side.over() - over_before)}
+    unfinished = asked - (side.over() - over_before)
+    missing = await _missing(lambda: _lacking(side, there, asked))
+    found = {"unfinished": unfinished, **{f"missing {name}": much for name, much in missing.items()}}
     found |= {name: much - faults[name] for name, much in side.faults().items()}
     return Saturation(
         calls / took,
