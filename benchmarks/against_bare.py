@@ -38,7 +38,7 @@ async def measure(
         if apart:
             for side in (bare, fast, timed):
                 keep_apart(side)
-        bare_best, best = await highest_rates([bare, fast])
+        bare_best, best = await highest_rates([bare, fast], apart=apart)
         steady = await _shown(timed, _STEADY_RATE, _STEADY_SECONDS)
         delays = timed.invite_delays()
     return {
@@ -75,9 +75,9 @@ def keep_apart(side: Side) -> None:
                 os.sched_setaffinity(int(thread.name), {first} if role == "asterisk" else others)
 
 
-async def highest_rates(sides: list[Side]) -> list[Trial]:
+async def highest_rates(sides: list[Side], *, apart: bool = False) -> list[Trial]:
     """The best trial of each side. They take turns, so that a machine that changes changes for both."""
-    searches = [(side, Search(await likely_rate(side))) for side in sides]
+    searches = [(side, Search(await likely_rate(side, apart=apart))) for side in sides]
     while unfinished := [(side, search) for side, search in searches if not search.done]:
         for side, search in unfinished:
             search.learn(await _undisturbed(side, search.rate))
