@@ -1,5 +1,6 @@
 # An Asterisk node. Its configuration comes from `voicecall node-files`, on a volume.
-FROM debian:forky-slim
+ARG FORKY=debian:forky-slim
+FROM ${FORKY}
 RUN groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/asterisk --shell /usr/sbin/nologin voicecall \
  && apt-get update -qq \

@@ -1,5 +1,9 @@
-# The controller, and the `voicecall` command. Made in two steps, so that no tool for making stays in it.
-FROM debian:bookworm-slim AS made
+# Two images: `--target controller` is the controller, and the `voicecall` command; `--target bench` has softphones and a
+# push receiver besides, for trying things out.
+ARG BOOKWORM=debian:bookworm-slim
+
+# No tool for making stays in the images.
+FROM ${BOOKWORM} AS made
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv ca-certificates \
  && rm -rf /var/lib/apt/lists/*
@@ -15,11 +19,11 @@ COPY sounds sounds
 COPY testbed testbed
 COPY controller controller
 RUN /opt/voicecall/bin/python -m controller.console.libraries \
- && /opt/voicecall/bin/pip install --quiet --no-cache-dir --no-deps '.[speech]' \
+ && /opt/voicecall/bin/pip install --quiet --no-cache-dir --no-deps '.[speech,traces]' \
  && /opt/voicecall/bin/pip check \
  && /opt/voicecall/bin/voicecall speech fetch --into /opt/voicecall/speech-models
 
-FROM debian:bookworm-slim
+FROM ${BOOKWORM} AS controller
 RUN groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/voicecall --shell /usr/sbin/nologin voicecall \
  && apt-get update -qq \
@@ -36,3 +40,12 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
     CMD ["python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
 ENTRYPOINT ["voicecall"]
 CMD ["serve"]
+
+FROM controller AS bench
+USER root
+RUN /opt/voicecall/bin/pip install --quiet --no-cache-dir 'pjsua2-python==2.15.1.post1' \
+ && mkdir -p /var/bench && chown voicecall:voicecall /var/bench
+COPY containers/phone-answers.py /usr/local/bin/
+USER voicecall
+# A phone and the receiver are looked after in other ways: the compose files say how.
+HEALTHCHECK NONE

@@ -1,5 +1,6 @@
 # The HTTP balancer of docker-compose.wide.yml: HAProxy of Debian's packages.
-FROM debian:bookworm-slim
+ARG BOOKWORM=debian:bookworm-slim
+FROM ${BOOKWORM}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends 'haproxy=2.6.*' \
  && rm -rf /var/lib/apt/lists/* \

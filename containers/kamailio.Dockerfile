@@ -1,5 +1,6 @@
 # The SIP balancer of docker-compose.wide.yml: Kamailio of Debian's packages.
-FROM debian:bookworm-slim
+ARG BOOKWORM=debian:bookworm-slim
+FROM ${BOOKWORM}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends 'kamailio=5.6.*' \
  && rm -rf /var/lib/apt/lists/* /etc/kamailio/* \

@@ -1,11 +1,12 @@
 # The database of the bench, without its just-in-time compiler, which weighs 150 MB. Any PostgreSQL from 15 on serves as well: docs/how-to/postgresql.md.
-FROM debian:bookworm-slim
+ARG BOOKWORM=debian:bookworm-slim
+FROM ${BOOKWORM}
 RUN apt-get update -qq \
  && mkdir -p /etc/postgresql-common/createcluster.d \
  && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.d/none.conf \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql-15 \
  && rm -rf /var/lib/apt/lists/* /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/bitcode \
-        /usr/lib/x86_64-linux-gnu/libLLVM-* /usr/lib/x86_64-linux-gnu/libz3.so* \
+        /usr/lib/*-linux-gnu/libLLVM-* /usr/lib/*-linux-gnu/libz3.so* \
  && groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/database --shell /usr/sbin/nologin voicecall \
  && mkdir -p /var/lib/database /run/postgresql \

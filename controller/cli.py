@@ -28,6 +28,7 @@ from controller.asterisk.errors import FleetError
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
+from controller.observability.tracing import TracingUnavailable
 from controller.settings import Settings
 from controller.settings.file import initial_settings, settings_table, settings_text
 from controller.store.errors import DatabaseUnusable
@@ -96,7 +97,7 @@ def serve(config: ConfigOption = None) -> None:
     set_up_logs()
     try:
         uvloop.run(_serve(settings))
-    except (OSError, FleetError, DatabaseUnusable) as error:
+    except (OSError, FleetError, DatabaseUnusable, TracingUnavailable) as error:
         raise failure(f"can't serve: {error}") from None
 
 
@@ -234,7 +235,7 @@ def up(
     set_up_logs()
     try:
         uvloop.run(run_platform(settings, sip_port))
-    except (LauncherError, FleetError, DatabaseUnusable, OSError) as error:
+    except (LauncherError, FleetError, DatabaseUnusable, TracingUnavailable, OSError) as error:
         raise failure(str(error)) from None
 
 

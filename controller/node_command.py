@@ -33,9 +33,9 @@ def node_files(
         list[IPv4Network],
         typer.Option(help="Network in which phones reach the node directly; can stand several times."),
     ] = [],  # noqa: B006 - typer reads it, nobody changes it
-    module_dir: Annotated[Path, typer.Option(help="Asterisk's modules on the node.")] = Path(
-        "/usr/lib/x86_64-linux-gnu/asterisk/modules"
-    ),
+    module_dir: Annotated[
+        Path | None, typer.Option(help="Asterisk's modules on the node, if not where it looks itself.")
+    ] = None,
     node: Annotated[str, typer.Option(help="Its name in the settings, where there are several.")] = "",
     config: ConfigOption = None,
 ) -> None:

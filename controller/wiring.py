@@ -119,7 +119,7 @@ async def running_controller(
     `on_fenced` is called when another controller has taken over; without it the process ends on the spot.
     Calls that then still talk go on for the next controller if this one `hands_over`.
 
-    Raises DatabaseUnusable, OSError.
+    Raises DatabaseUnusable, TracingUnavailable, OSError.
     """
     clock, random = clock or SystemClock(), random or SystemRandom()
     await asyncio.to_thread(migrate, settings.database_url)

@@ -18,7 +18,7 @@ _ASK = ("install", "--dry-run", "--ignore-installed", "-qq", "--disable-pip-vers
 def main() -> None:
     with TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", *_ASK, str(report), f"{_ROOT}[speech]"]
+        command = [sys.executable, "-m", "pip", *_ASK, str(report), f"{_ROOT}[speech,traces]"]
         subprocess.run(command, check=True)
         found = [package["metadata"] for package in json.loads(report.read_text("utf-8"))["install"]]
     pins = {

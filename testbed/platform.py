@@ -62,7 +62,7 @@ LOOPBACK: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Net
 async def run_platform(settings: Settings, sip_port: int) -> None:
     """Asterisk and controller until SIGTERM or Ctrl-C.
 
-    Raises LauncherError, FleetError, DatabaseUnusable, OSError.
+    Raises LauncherError, FleetError, DatabaseUnusable, TracingUnavailable, OSError.
     """
     if not host_name_resolves():
         raise LauncherError(

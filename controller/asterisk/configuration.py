@@ -22,7 +22,8 @@ class NodeConfiguration:
     spool_dir: Path
     run_dir: Path
     log_dir: Path
-    module_dir: Path
+    module_dir: Path | None
+    """None: where this Asterisk was built to have its modules."""
     data_dir: Path
     http_port: int
     ami_port: int
@@ -70,17 +71,22 @@ def write_files(configuration: NodeConfiguration, directory: Path, templates: Pa
 
     Raises KeyError when a template names a value that `NodeConfiguration` lacks.
     """
-    values = {value.name: str(getattr(configuration, value.name)) for value in fields(configuration)}
+    values = {value.name: getattr(configuration, value.name) for value in fields(configuration)}
     for template in sorted((templates or shared("asterisk_conf")).glob("*.conf")):
         write_private(directory / template.name, fill(template.read_text("utf-8"), values))
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values into a template; refuses values that would start a line of their own."""
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """Put values into a template; refuses values that would start a line of their own.
+
+    A line that names a value that is None is left out.
+    """
     for name, value in values.items():
-        if any(character in value for character in "\r\n\0"):
+        if any(character in str(value) for character in "\r\n\0"):
             raise ValueError(f"{name} has a line break in it")
-    return Template(template).substitute(values)
+    absent = [f"${{{name}}}" for name, value in values.items() if value is None]
+    lines = [line for line in template.splitlines(keepends=True) if not any(name in line for name in absent)]
+    return Template("".join(lines)).substitute(values)
 
 
 def write_private(path: Path, text: str) -> bool:

@@ -1,9 +1,11 @@
 """docker-compose.yml as its users have it: built, brought up, called."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from compose.conftest import Engine, check_locked_up, check_sizes
+from docker.models.containers import Container
 
 CONTAINERS = {"asterisk", "controller", "database", "phone-a", "phone-b", "receiver"}
 LARGEST = {
@@ -12,6 +14,9 @@ LARGEST = {
     "voicecall-postgresql": 450_000_000,
 }
 """Bytes; the embedded voice's model is 100 MB of the first."""
+ENDED_BY = {"asterisk": "TERM", "controller": "TERM", "database": "INT"}
+_BACK_WITHIN = 60.0
+"""Seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +48,31 @@ def test_E5_given_the_containers_when_looked_at_then_they_are_neither_root_nor_w
 @pytest.mark.requirement("E5")
 def test_E5_given_the_images_when_built_then_they_stay_small(bench: Engine) -> None:
     check_sizes(bench, LARGEST)
+
+
+@pytest.mark.requirement("E5")
+def test_E5_given_the_controllers_image_when_asked_for_traces_then_it_has_what_makes_them(
+    bench: Engine,
+) -> None:
+    made = "from controller.observability.span_encoding import opened_exporter; opened_exporter('http://127.0.0.1:1')"
+    status, said = bench.containers()["controller"].exec_run(["/opt/voicecall/bin/python", "-c", made])
+    assert status == 0, said.decode()
+
+
+@pytest.mark.requirement("E5")
+def test_E5_given_a_process_that_ends_by_itself_when_it_has_then_its_container_is_started_again(
+    bench: Engine,
+) -> None:
+    running = bench.containers()
+    for service, signal in ENDED_BY.items():
+        running[service].exec_run(["sh", "-c", f"kill -{signal} 1"], detach=True)
+    end = time.monotonic() + _BACK_WITHIN
+    while not all(_is_back(running[service]) for service in ENDED_BY):
+        assert time.monotonic() < end, {name: running[name].attrs["State"] for name in ENDED_BY}
+        # Nothing tells when the last of them is well.
+        time.sleep(0.3)
+
+
+def _is_back(container: Container) -> bool:
+    container.reload()
+    return container.attrs["RestartCount"] > 0 and container.attrs["State"]["Health"]["Status"] == "healthy"

@@ -19,6 +19,11 @@ from testbed.client import ApiClient
 from testbed.controller_process import controller_process, write_settings
 from testbed.ports import reserved_ports
 
+_WITHOUT_OPENTELEMETRY = (
+    "-c",
+    "import sys; sys.modules['opentelemetry'] = None; from controller.__main__ import main; main()",
+)
+
 
 @dataclass
 class Ports:
@@ -31,10 +36,12 @@ class Ports:
     ami: int
     sip: int
 
-    def up(self, directory: Path) -> Awaitable[asyncio.subprocess.Process]:
+    def up(
+        self, directory: Path, program: tuple[str, ...] = ("-m", "controller"), **environment: str
+    ) -> Awaitable[asyncio.subprocess.Process]:
         """Start `voicecall up` in a directory."""
         return asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "controller", "up", "--sip-port", str(self.sip)),
+            *(sys.executable, *program, "up", "--sip-port", str(self.sip)),
             cwd=directory,
             env={
                 **os.environ,
@@ -44,6 +51,7 @@ class Ports:
                 "VOICECALL_ASTERISK__ARI_URL": f"http://127.0.0.1:{self.ari}",
                 "VOICECALL_ASTERISK__AMI_PORT": str(self.ami),
                 "VOICECALL_CALLS__DRAIN_TIMEOUT": "300",
+                **environment,
             },
             stderr=asyncio.subprocess.PIPE,
         )
@@ -79,6 +87,22 @@ async def test_given_a_fresh_directory_when_the_platform_is_brought_up_then_it_r
 
     assert process.returncode == 0, said
     assert any(f"127.0.0.1:{ports.http}" in line for line in said)
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_traces_without_their_packages_when_the_platform_is_brought_up_then_one_line_says_so(
+    tmp_path: Path, ports: Ports
+) -> None:
+    await voicecall("init", directory=tmp_path)
+    process = await ports.up(
+        tmp_path, _WITHOUT_OPENTELEMETRY, VOICECALL_TRACES__ENDPOINT="http://127.0.0.1:1"
+    )
+
+    _out, said = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 2, said.decode()
+    assert "Traceback" not in said.decode()
+    assert said.decode().splitlines()[-1].startswith("traces.endpoint is set, but opentelemetry")
 
 
 async def test_given_a_running_platform_when_another_is_brought_up_there_then_it_ends_and_touches_nothing(

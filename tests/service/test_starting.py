@@ -1,12 +1,36 @@
 """A controller that can't start says why, and nothing else."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+_WITHOUT_OPENTELEMETRY = (
+    "import sys; sys.modules['opentelemetry'] = None; from controller.__main__ import main; main()"
+)
+
+
+def _serve(directory: Path, program: tuple[str, ...], **environment: str) -> tuple[int, list[str]]:
+    """A controller of that directory until it ends: its exit status, and what it says besides its log."""
+    ended = subprocess.run(
+        [sys.executable, *program, "serve"],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("VOICECALL_")},
+            "VOICECALL_DATA_DIR": str(directory),
+            "VOICECALL_HTTP__PORT": "0",
+            **environment,
+        },
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, [line for line in ended.stderr.splitlines() if not line.startswith("{")]
 
 
 @pytest.mark.requirement("E3")
@@ -16,23 +40,25 @@ def test_given_a_port_that_another_program_has_when_started_then_one_line_names_
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
         port = other.getsockname()[1]
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("VOICECALL_")},
-            "VOICECALL_DATA_DIR": str(tmp_path),
-            "VOICECALL_HTTP__PORT": "0",
-            "VOICECALL_CAPTURE__PORT": str(port),
-        }
-        ended = subprocess.run(
-            [sys.executable, "-m", "controller", "serve"],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        status, said = _serve(tmp_path, ("-m", "controller"), VOICECALL_CAPTURE__PORT=str(port))
 
-    assert ended.returncode != 0
-    said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]  # the log is JSON
-    assert len(said) == 1, ended.stderr
+    assert status != 0
+    assert len(said) == 1, said
     assert f"capture.port: can't listen on 127.0.0.1:{port}" in said[0]
+
+
+@pytest.mark.requirement("E3")
+def test_E3_given_traces_without_their_packages_when_started_then_one_line_says_what_to_install(
+    tmp_path: Path,
+) -> None:
+    status, said = _serve(
+        tmp_path, ("-c", _WITHOUT_OPENTELEMETRY), VOICECALL_TRACES__ENDPOINT="http://127.0.0.1:4318/v1/traces"
+    )
+
+    assert status == 2
+    assert len(said) == 1, said
+    assert re.fullmatch(
+        r"can't serve: traces\.endpoint is set, but opentelemetry\S* isn't installed: "
+        r"pip install 'voicecall\[traces\]'",
+        said[0],
+    )

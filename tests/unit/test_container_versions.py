@@ -21,7 +21,8 @@ def test_E5_given_the_pins_of_the_image_when_compared_then_each_dependency_has_o
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     pinned = {canonicalize_name(name): version for name, version in pins.items()}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    for text in (*project["dependencies"], *project["optional-dependencies"]["speech"]):
+    extras = project["optional-dependencies"]
+    for text in (*project["dependencies"], *extras["speech"], *extras["traces"]):
         wanted = Requirement(text)
         version = pinned.get(canonicalize_name(wanted.name))
         assert version is not None and wanted.specifier.contains(version), f"{text}: run `make pins`"
@@ -36,5 +37,5 @@ def test_E5_given_a_dockerfile_when_read_then_all_that_it_installs_has_a_version
     for words in re.findall(r"bin/pip install ([^&\n]*)", text):
         asked = [word.strip("'\"") for word in words.split() if not word.startswith("-")]
         for word in asked:
-            assert "==" in word or word in ("requirements.txt", ".[speech]"), word
+            assert "==" in word or word in ("requirements.txt", ".[speech,traces]"), word
     assert re.search(r"^FROM \S+:(latest)?(\s|$)", text, re.MULTILINE) is None

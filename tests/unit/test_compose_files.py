@@ -1,0 +1,64 @@
+"""The compose files: what a first `up --build` asks of docker-compose 1.29 and of Compose v2."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).parents[2]
+FILES = ("docker-compose.yml", "docker-compose.wide.yml")
+_FOR_TRYING_OUT = {"phone-a", "phone-b", "receiver"}
+
+pytestmark = pytest.mark.requirement("E5")
+
+
+@pytest.fixture(params=FILES)
+def services(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
+    """Those of a file, in its order."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / request.param).read_text("utf-8"))["services"]
+    return found
+
+
+def test_E5_given_an_image_of_several_services_when_built_then_for_the_first_of_them_and_no_other(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    built: set[str] = set()
+    for name, service in services.items():
+        # Compose v2 builds all at once, and two that make the same image get in each other's way; 1.29 builds
+        # one after the other in the file's order, and pulls what isn't there when it comes to it.
+        assert ("build" in service) == (service["image"] not in built), name
+        if "build" in service:
+            built.add(service["image"])
+        else:
+            assert service.get("pull_policy") == "never", name
+
+
+def test_E5_given_what_an_image_is_built_from_when_looked_at_then_no_other_service_has_to_make_it_first(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        if "build" not in service:
+            continue
+        text = (ROOT / service["build"]["dockerfile"]).read_text("utf-8")
+        stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", text, re.MULTILINE)
+        bases = {base for base, _stage in stages} - {stage for _base, stage in stages}
+        assert bases <= {"${BOOKWORM}", "${FORKY}"}, name
+        assert service["build"].get("target", "") in {stage for _base, stage in stages}, name
+
+
+def test_E5_given_a_machine_that_was_started_again_when_the_engine_runs_then_all_but_the_phones_come_back(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        once = name.startswith("configure")
+        assert ("restart" in service) == (not once and name not in _FOR_TRYING_OUT), name
+        assert service.get("restart", "unless-stopped") == "unless-stopped", name
+
+
+def test_E5_given_nothing_set_when_the_api_is_published_then_this_machine_alone_reaches_it(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    published = [port for service in services.values() for port in service.get("ports", ()) if "8080" in port]
+    assert published == ["${VOICECALL_PUBLISHED_ADDRESS:-127.0.0.1}:8080:8080"]
