@@ -235,6 +235,7 @@ async def running_controller(
         }
         for node in fleet:
             node.on_snapshot = recoveries[node.name]
+            node.catch_up = partial(content.distributor.catch_up, node)
             if len(fleet) > 1:
                 node.on_lost = recoveries[node.name].give_up
         attempts_kept = timedelta(days=settings.pushes.attempts_days)

@@ -6,8 +6,9 @@ softer than everything else that phones hear is evened; others stay what they ar
 
 import hashlib
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from heapq import nlargest
 from pathlib import Path
 
 from controller.prompts import alaw, loudness, wav
@@ -72,6 +73,11 @@ class PromptLibrary:
     def audio(self, digest: str) -> bytes:
         """The A-law bytes of a prompt. Raises FileNotFoundError."""
         return self._path(digest).read_bytes()
+
+    def newest(self, digests: Iterable[str], count: int) -> list[str]:
+        """Of these, those that were kept last, as many as are here. Raises OSError."""
+        there = [(path.stat().st_mtime, path.stem) for path in map(self._path, digests) if path.exists()]
+        return [digest for _, digest in nlargest(count, there)]
 
     def discard(self, digest: str) -> None:
         """Forget a prompt, if it is there."""
