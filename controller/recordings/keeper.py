@@ -33,9 +33,6 @@ _LOOK_AGAIN: Final = 30.0
 
 _AFTER_TROUBLE: Final = 1.0
 _SHORTEST_PAUSE: Final = 0.02
-_SILENCE: Final = 30.0
-"""Seconds without a byte after which a fetch is given up."""
-
 _PURGED_AT_ONCE: Final = 200
 
 
@@ -229,7 +226,7 @@ class RecordingKeeper:
             # What it gives is a generator; closing it gives the HTTP connection back at once.
             stream = cast(AsyncGenerator[bytes, None], self._node.ari.recordings.fetch(recording.call_id))
             async with aclosing(stream) as pieces:
-                while piece := await _next(pieces):
+                async for piece in pieces:
                     await asyncio.to_thread(part.write, piece)
             if part.size:
                 await asyncio.to_thread(part.finish, target)
@@ -279,9 +276,3 @@ class RecordingKeeper:
             if removed or recording.node == self._node.name:
                 gone.append(recording.call_id)
         return gone
-
-
-async def _next(pieces: AsyncGenerator[bytes, None]) -> bytes:
-    """The next piece, empty at the end. Raises TimeoutError when none comes."""
-    async with asyncio.timeout(_SILENCE):
-        return await anext(pieces, b"")

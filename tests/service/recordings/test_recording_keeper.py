@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 from service.recordings.support import KEEP, NUMBER, SOUND, STARTED, Room
@@ -370,12 +371,13 @@ async def test_given_two_controllers_of_one_node_when_both_fetch_then_the_file_i
 async def test_given_asterisk_falls_silent_while_fetching_when_it_speaks_again_then_it_is_kept(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.recordings.keeper._SILENCE", 0.05)
+    fetch = room.node.ari.recordings.fetch
+    monkeypatch.setattr(room.node.ari.recordings, "fetch", partial(fetch, silence=0.05))
     room.asterisk.faults.delay_answers(math.inf, "recordings.getStoredFile")
     await room.add()
     async with room.keeping():
         await room.asterisk.requested("recordings.getStoredFile", 2)
-        monkeypatch.setattr("controller.recordings.keeper._SILENCE", 5.0)
+        monkeypatch.setattr(room.node.ari.recordings, "fetch", fetch)
         room.asterisk.faults.delay_answers(0, "recordings.getStoredFile")
         await room.until(RecordingState.STORED)
 
