@@ -45,6 +45,7 @@ from controller.pushes.receiver import Sender
 from controller.pushes.room import opened_pushes
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner
+from controller.recordings.waiting import Waiting
 from controller.review.queue import ReviewQueue
 from controller.serving import serving
 from controller.settings import AgiSettings, CaptureSettings, Settings
@@ -177,6 +178,8 @@ async def running_controller(
         keep = timedelta(days=settings.recordings.keep_days)
         keepers = [RecordingKeeper(database, node, clock, settings.recording_dir, keep) for node in fleet]
 
+        waiting = Waiting(database, clock, keep, fleet.names)
+
         def wake_keepers() -> None:
             for keeper in keepers:
                 keeper.wake()
@@ -227,6 +230,7 @@ async def running_controller(
             writes_waiting=lambda: database.waiting,
             pushes_inside=lambda: pushes.courier.inside,
             cdrs_waiting=lambda: pushes.outbox.waiting,
+            recordings_waiting=lambda: waiting.counts,
             endpoints_disabled=lambda: pushes.ledger.disabled,
             speech=_speech_figures(speech),
         )
@@ -256,6 +260,7 @@ async def running_controller(
             directory.run(),
             sweeper.run(),
             *(keeper.run() for keeper in keepers),
+            waiting.run(),
             archive.run(),
             observability.run(),
             wishes.run(),

@@ -63,6 +63,7 @@ class Observability:
         writes_waiting: Number,
         pushes_inside: Number,
         cdrs_waiting: Number,
+        recordings_waiting: Callable[[], Mapping[str, int]],
         endpoints_disabled: Callable[[], Iterable[Endpoint]],
         speech: Mapping[str, Number],
     ) -> None:
@@ -108,6 +109,12 @@ class Observability:
             "Whether nothing is known against a trunk.",
             lambda: _states("trunk", trunks()),
             ("trunk",),
+        )
+        look_at(
+            "voicecall_recordings_waiting",
+            "Recordings that a node has not given 5 minutes after the end of their call, of all controllers.",
+            lambda: _states("node", recordings_waiting()),
+            ("node",),
         )
         for name, text, number in (
             (

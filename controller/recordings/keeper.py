@@ -210,9 +210,13 @@ class RecordingKeeper:
             await self._database.write(partial(recordings.mark_empty, call_id=call_id))
             return False
         purge_at = recording.started_at + self._keep
-        await self._database.write(
+        if not await self._database.write(
             partial(recordings.mark_fetched, call_id=call_id, seconds=seconds, purge_at=purge_at)
-        )
+        ):
+            log.warning("A recording came after it was given up", extra={"call": call_id})
+            path = recording_path(self._directory, call_id, recording.started_at)
+            await asyncio.to_thread(remove_recording, path)
+            return False
         return True
 
     async def _download(self, recording: KnownRecording) -> float:
@@ -242,6 +246,8 @@ class RecordingKeeper:
         while True:
             try:
                 await self.purge()
+                if self._node.available:
+                    await self.clear_node()
             except Exception:
                 log.exception("Recordings could not be purged; trying again later")
             await asyncio.sleep(self._purge_interval.total_seconds())
@@ -259,6 +265,17 @@ class RecordingKeeper:
             await self._database.write(partial(recordings.mark_purged, call_ids=gone))
             purged += len(gone)
             after = found[-1].call_id
+
+    async def clear_node(self) -> None:
+        """Delete on the node what was given up while it was away. Raises RecordingUnderWay, AriError."""
+        while left := await self._database.read(
+            partial(recordings.left_behind, node=self._node.name, limit=_PURGED_AT_ONCE)
+        ):
+            for recording in left:
+                await self._end_on_node(recording.call_id)
+                with contextlib.suppress(ari.NotFound):
+                    await self._node.ari.recordings.delete_stored(recording.call_id)
+                await self._database.write(partial(recordings.mark_gone, call_id=recording.call_id))
 
     def _remove_files(self, found: list[KnownRecording]) -> list[str]:
         """Those of which no file is left. What another node's controller keeps elsewhere is its own."""

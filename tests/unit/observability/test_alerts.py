@@ -107,6 +107,7 @@ _SERIES = {
     "VoicecallNodeDown": ('voicecall_node_up{node="node2"}', "0x30", "1x30"),
     "VoicecallTrunkDown": ('voicecall_trunk_up{trunk="carrier"}', "0x30", "1x30"),
     "VoicecallWritesWait": ("voicecall_database_writes_waiting", "900x30", "20x30"),
+    "VoicecallRecordingsWait": ('voicecall_recordings_waiting{node="node2"}', "3x30", "0x30"),
     "VoicecallDown": ('up{job="voicecall"}', "0x30", "1x30"),
 }
 """By alert: a series, its values in trouble, its values without; one value a minute."""

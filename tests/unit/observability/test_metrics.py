@@ -91,6 +91,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_it_is_ours_and_
         writes_waiting=lambda: 0,
         pushes_inside=lambda: 0,
         cdrs_waiting=lambda: 7,
+        recordings_waiting=lambda: {"node1": 3},
         endpoints_disabled=lambda: [Endpoint("app", "http://receiver/x")],
         speech={f"prompts_{name}": lambda: 0 for name in ("made", "reused", "under_way")},
     )
