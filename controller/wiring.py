@@ -224,6 +224,7 @@ async def running_controller(
             live_calls=lambda: calls.live,
             app_limit=lambda key: app.max_calls if (app := directory.now.applications.get(key)) else None,
             nodes=lambda: {node.name: node.works for node in fleet},
+            nodes_draining=lambda: {node.name: node.draining for node in fleet},
             node_calls=lambda: {node.name: len(node.calls) for node in fleet},
             trunks=fleet.trunks_work,
             commands_in_flight=lambda: fleet.in_flight,

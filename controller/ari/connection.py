@@ -55,6 +55,8 @@ class Address:
     url: str
     user: str
     password: str = field(repr=False)
+    name: str = ""
+    """What logs call it."""
 
 
 _Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
@@ -156,7 +158,7 @@ class Connection:
                     log.warning(
                         "ARI connection lost",
                         exc_info=None if expected else error,
-                        extra={"error": str(error), "retry_in": delay},
+                        extra={"node": self.address.name, "error": str(error), "retry_in": delay},
                     )
                     if delay is None:
                         raise
@@ -267,7 +269,7 @@ class Connection:
                 else:
                     self._on_event(message, frame.data)
             except ProtocolError as error:
-                log.warning("ARI message ignored", extra={"error": str(error)})
+                log.warning("ARI message ignored", extra={"node": self.address.name, "error": str(error)})
 
     @property
     def _is_new(self) -> bool:

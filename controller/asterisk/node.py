@@ -114,7 +114,9 @@ class Node:
         """It has been away for so long that its calls are given up."""
         self._running: list[asyncio.Task[None]] = []
         self.ari = ari.Client(
-            ari.Address(settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value()),
+            ari.Address(
+                settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value(), settings.name
+            ),
             settings.application,
             on_ready=self._on_ready,
             unwanted_events=_UNWANTED_EVENTS,

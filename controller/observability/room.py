@@ -57,6 +57,7 @@ class Observability:
         live_calls: Callable[[], Iterable[LiveCall]],
         app_limit: Callable[[str], int | None],
         nodes: Callable[[], Mapping[str, bool]],
+        nodes_draining: Callable[[], Mapping[str, bool]],
         node_calls: Callable[[], Mapping[str, int]],
         trunks: Callable[[], Mapping[str, bool]],
         commands_in_flight: Number,
@@ -96,6 +97,12 @@ class Observability:
             "voicecall_node_up",
             "Whether the node can take calls, drained or not.",
             lambda: _states("node", nodes()),
+            ("node",),
+        )
+        look_at(
+            "voicecall_node_draining",
+            "Whether the node gets no new calls, as it is drained.",
+            lambda: _states("node", nodes_draining()),
             ("node",),
         )
         look_at(

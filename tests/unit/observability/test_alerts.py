@@ -176,6 +176,18 @@ def test_given_two_controllers_when_an_app_is_near_its_limit_then_their_calls_ar
     _check_fires(promtool, tmp_path, "VoicecallAppNearItsLimit", {**limit, **three}, fires=False)
 
 
+def test_given_a_node_that_is_stopped_when_it_was_drained_then_nobody_is_woken(
+    promtool: str, tmp_path: Path
+) -> None:
+    down = {f'voicecall_node_up{{node="{node}",instance="a"}}': "0x30" for node in ("node1", "node2")}
+    drained = {
+        f'voicecall_node_draining{{node="{node}",instance="a"}}': "1x30" for node in ("node1", "node2")
+    }
+    resumed = {**drained, 'voicecall_node_draining{node="node2",instance="a"}': "0x30"}
+    _check_fires(promtool, tmp_path, "VoicecallNodeDown", {**down, **drained}, fires=False)
+    _check_fires(promtool, tmp_path, "VoicecallNodeDown", {**down, **resumed}, fires=True)
+
+
 def _check_fires(promtool: str, directory: Path, alert: str, series: dict[str, str], *, fires: bool) -> None:
     """Whether that alert fires after 25 minutes of these series, by Prometheus's own test of rules."""
     case = {
