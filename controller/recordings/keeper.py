@@ -85,7 +85,6 @@ class RecordingKeeper:
 
     async def run(self) -> None:
         """Fetch and purge until cancelled."""
-        await asyncio.to_thread(self._parts.remove_all)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._fetch_what_comes(), name="fetch recordings")
@@ -245,6 +244,7 @@ class RecordingKeeper:
     async def _purge_now_and_then(self) -> None:
         while True:
             try:
+                await asyncio.to_thread(self._parts.remove_old)
                 await self.purge()
                 if self._node.available:
                     await self.clear_node()
