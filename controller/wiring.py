@@ -45,6 +45,7 @@ from controller.pushes.receiver import Sender
 from controller.pushes.room import opened_pushes
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner
+from controller.recordings.waiting import Waiting
 from controller.review.queue import ReviewQueue
 from controller.serving import serving
 from controller.settings import AgiSettings, CaptureSettings, Settings
@@ -177,6 +178,8 @@ async def running_controller(
         keep = timedelta(days=settings.recordings.keep_days)
         keepers = [RecordingKeeper(database, node, clock, settings.recording_dir, keep) for node in fleet]
 
+        waiting = Waiting(database, clock, keep, fleet.names)
+
         def wake_keepers() -> None:
             for keeper in keepers:
                 keeper.wake()
@@ -221,12 +224,14 @@ async def running_controller(
             live_calls=lambda: calls.live,
             app_limit=lambda key: app.max_calls if (app := directory.now.applications.get(key)) else None,
             nodes=lambda: {node.name: node.works for node in fleet},
+            nodes_draining=lambda: {node.name: node.draining for node in fleet},
             node_calls=lambda: {node.name: len(node.calls) for node in fleet},
             trunks=fleet.trunks_work,
             commands_in_flight=lambda: fleet.in_flight,
             writes_waiting=lambda: database.waiting,
             pushes_inside=lambda: pushes.courier.inside,
             cdrs_waiting=lambda: pushes.outbox.waiting,
+            recordings_waiting=lambda: waiting.counts,
             endpoints_disabled=lambda: pushes.ledger.disabled,
             speech=_speech_figures(speech),
         )
@@ -235,6 +240,7 @@ async def running_controller(
         }
         for node in fleet:
             node.on_snapshot = recoveries[node.name]
+            node.catch_up = partial(content.distributor.catch_up, node)
             if len(fleet) > 1:
                 node.on_lost = recoveries[node.name].give_up
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
@@ -255,6 +261,7 @@ async def running_controller(
             directory.run(),
             sweeper.run(),
             *(keeper.run() for keeper in keepers),
+            waiting.run(),
             archive.run(),
             observability.run(),
             wishes.run(),

@@ -172,7 +172,9 @@ class Client:
         try:
             event = decode_event(raw, message.type)
         except ProtocolError as error:
-            log.warning("ARI event ignored", extra={"error": str(error)})
+            log.warning(
+                "ARI event ignored", extra={"node": self._connection.address.name, "error": str(error)}
+            )
             return
         for stream in streams:
             stream.put(event)

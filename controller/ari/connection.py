@@ -55,6 +55,8 @@ class Address:
     url: str
     user: str
     password: str = field(repr=False)
+    name: str = ""
+    """What logs call it."""
 
 
 _Socket: TypeAlias = "aiohttp.ClientWebSocketResponse[Literal[False]]"
@@ -156,7 +158,7 @@ class Connection:
                     log.warning(
                         "ARI connection lost",
                         exc_info=None if expected else error,
-                        extra={"error": str(error), "retry_in": delay},
+                        extra={"node": self.address.name, "error": str(error), "retry_in": delay},
                     )
                     if delay is None:
                         raise
@@ -267,7 +269,7 @@ class Connection:
                 else:
                     self._on_event(message, frame.data)
             except ProtocolError as error:
-                log.warning("ARI message ignored", extra={"error": str(error)})
+                log.warning("ARI message ignored", extra={"node": self.address.name, "error": str(error)})
 
     @property
     def _is_new(self) -> bool:
@@ -379,12 +381,16 @@ class Connection:
         since = next(iter(self._waiting.values()), None)
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
-    async def download(self, operation: str, uri: str) -> AsyncIterator[bytes]:
-        """A binary body, in pieces, over HTTP: the socket carries none. Raises like `request`."""
+    async def download(self, operation: str, uri: str, silence: float) -> AsyncIterator[bytes]:
+        """A binary body, in pieces, over HTTP: the socket carries none. Raises like `request`.
+
+        However long it takes: `silence` are the seconds without a byte after which the connection is lost.
+        """
         if self._http is None or self._http.closed:
             raise NotConnected(f"{operation}: no connection to Asterisk")
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=self._request_timeout, sock_read=silence)
         try:
-            async with self._http.get(f"/ari/{uri}") as answer:
+            async with self._http.get(f"/ari/{uri}", timeout=limits) as answer:
                 if answer.status >= 400:
                     raise response_error(operation, answer.status, await answer.text())
                 async for piece in answer.content.iter_chunked(65536):

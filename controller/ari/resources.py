@@ -271,9 +271,11 @@ class Recordings(_Resource):
         """End a recording and keep it."""
         await self._connection.request("recordings.stop", "POST", f"recordings/live/{_id(name)}/stop")
 
-    def fetch(self, name: str) -> AsyncIterator[bytes]:
-        """The bytes of a stored recording, in pieces, over HTTP."""
-        return self._connection.download("recordings.getStoredFile", f"recordings/stored/{_id(name)}/file")
+    def fetch(self, name: str, silence: float = 30.0) -> AsyncIterator[bytes]:
+        """The bytes of a stored recording, in pieces, over HTTP; lost after so many seconds without any."""
+        return self._connection.download(
+            "recordings.getStoredFile", f"recordings/stored/{_id(name)}/file", silence
+        )
 
     async def delete_stored(self, name: str) -> None:
         """Remove a stored recording from Asterisk."""

@@ -60,6 +60,8 @@ OnSnapshot = Callable[[ari.Snapshot], Awaitable[None]]
 
 OnLost = Callable[[], Awaitable[None]]
 
+CatchUp = Callable[[], Awaitable[None]]
+
 
 async def _nothing_to_do() -> None:
     pass
@@ -99,6 +101,8 @@ class Node:
         """Calls under way may end; it gets no new ones."""
         self.probe: tuple[str, float] | None = None
         """A medium, and its seconds, that the node must play after each connect before it gets calls."""
+        self.catch_up: CatchUp = _nothing_to_do
+        """Has it play what it missed, after each connect, if there is a `probe`. Raises FleetError."""
         self.global_variables: dict[str, str] = {}
         self.on_dialled: OnDialled = _nobody_listens
         """Called when a channel has been made."""
@@ -110,7 +114,9 @@ class Node:
         """It has been away for so long that its calls are given up."""
         self._running: list[asyncio.Task[None]] = []
         self.ari = ari.Client(
-            ari.Address(settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value()),
+            ari.Address(
+                settings.ari_url, settings.ari_user, settings.ari_password.get_secret_value(), settings.name
+            ),
             settings.application,
             on_ready=self._on_ready,
             unwanted_events=_UNWANTED_EVENTS,
@@ -276,6 +282,8 @@ class Node:
         while self.probe is not None and self.ari.ready and not self._plays.is_set():
             try:
                 await self.check_plays(*self.probe)
+                await self.catch_up()
+                # At once: what becomes usable from here on it is asked for.
                 if self.ari.ready:
                     self._plays.set()
                     log.info("Node plays prompts and gets calls", extra={"node": self.name})

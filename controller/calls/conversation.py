@@ -95,7 +95,7 @@ class Conversation:
                         return
 
     async def _destroy(self) -> None:
-        await insist(lambda: self._ari.bridges.destroy(self.id))
+        await insist(lambda: self._ari.bridges.destroy(self.id), self.recording_name)
 
     async def __aenter__(self) -> Self:
         try:

@@ -361,7 +361,7 @@ class Line:
         if not self._exists:
             return
         self._exists = False
-        await insist(lambda: self._node.ari.channels.hang_up(self.id, cause=cause))
+        await insist(lambda: self._node.ari.channels.hang_up(self.id, cause=cause), self._call_id)
 
     async def __aenter__(self) -> Self:
         return self
@@ -391,15 +391,16 @@ def call_of_channel(channel: ari.Channel) -> str | None:
     return known[1] if known else None
 
 
-async def insist(end: Callable[[], Awaitable[None]]) -> None:
+async def insist(end: Callable[[], Awaitable[None]], call_id: str) -> None:
     """Have Asterisk end something, asked again when it fails; whatever else goes wrong a connect mends.
 
-    Whoever is cancelled meanwhile asks once more first: the request may not have been sent yet.
+    Whoever is cancelled meanwhile asks once more first: the request may not have been sent yet. The call's id
+    is for the log.
     """
     interruption: asyncio.CancelledError | None = None
     while True:
         try:
-            await _ask(end)
+            await _ask(end, call_id)
         except asyncio.CancelledError as error:
             interruption = error
         else:
@@ -408,7 +409,7 @@ async def insist(end: Callable[[], Awaitable[None]]) -> None:
         raise interruption
 
 
-async def _ask(end: Callable[[], Awaitable[None]]) -> None:
+async def _ask(end: Callable[[], Awaitable[None]], call_id: str) -> None:
     for pause in (*_AGAIN, None):
         try:
             await end()
@@ -417,7 +418,7 @@ async def _ask(end: Callable[[], Awaitable[None]]) -> None:
                 await asyncio.sleep(pause)
                 continue
             if not isinstance(error, ari.NotFound):
-                log.warning("Asterisk refuses to end something", extra={"error": str(error)})
+                log.warning("Asterisk refuses to end something", extra={"call": call_id, "error": str(error)})
             return
         except ari.AriError:
             return

@@ -127,7 +127,7 @@ class Recovery:
         for channel_id, call_id in (await self._orphans(found)).items():
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})
             # One that Asterisk can't end all the same must not keep the node from taking calls.
-            await insist(partial(self._node.ari.channels.hang_up, channel_id))
+            await insist(partial(self._node.ari.channels.hang_up, channel_id), call_id)
 
     async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
         # Also of calls that were closed: they may have ended while Asterisk could not be told.
@@ -137,7 +137,7 @@ class Recovery:
         bridges = snapshot.bridges.values()
         for bridge, call_id in (await self._orphans(found, bridges)).items():
             log.warning("A bridge was left behind and is destroyed", extra={"call": call_id})
-            await insist(partial(self._node.ari.bridges.destroy, bridge))
+            await insist(partial(self._node.ari.bridges.destroy, bridge), call_id)
 
     async def _orphans(
         self, found: Mapping[str, str], bridges: Collection[ari.Bridge] = ()

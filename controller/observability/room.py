@@ -57,12 +57,14 @@ class Observability:
         live_calls: Callable[[], Iterable[LiveCall]],
         app_limit: Callable[[str], int | None],
         nodes: Callable[[], Mapping[str, bool]],
+        nodes_draining: Callable[[], Mapping[str, bool]],
         node_calls: Callable[[], Mapping[str, int]],
         trunks: Callable[[], Mapping[str, bool]],
         commands_in_flight: Number,
         writes_waiting: Number,
         pushes_inside: Number,
         cdrs_waiting: Number,
+        recordings_waiting: Callable[[], Mapping[str, int]],
         endpoints_disabled: Callable[[], Iterable[Endpoint]],
         speech: Mapping[str, Number],
     ) -> None:
@@ -98,6 +100,12 @@ class Observability:
             ("node",),
         )
         look_at(
+            "voicecall_node_draining",
+            "Whether the node gets no new calls, as it is drained.",
+            lambda: _states("node", nodes_draining()),
+            ("node",),
+        )
+        look_at(
             "voicecall_node_calls",
             "Calls under way here, on each node.",
             lambda: _states("node", node_calls()),
@@ -108,6 +116,12 @@ class Observability:
             "Whether nothing is known against a trunk.",
             lambda: _states("trunk", trunks()),
             ("trunk",),
+        )
+        look_at(
+            "voicecall_recordings_waiting",
+            "Recordings that a node has not given 5 minutes after the end of their call, of all controllers.",
+            lambda: _states("node", recordings_waiting()),
+            ("node",),
         )
         for name, text, number in (
             (

@@ -4,10 +4,13 @@ Asterisk plays raw A-law (`.alaw`), so a sound file loses its WAV header here. O
 softer than everything else that phones hear is evened; others stay what they are, to the byte.
 """
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Collection
+import secrets
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from heapq import nlargest
 from pathlib import Path
 
 from controller.prompts import alaw, loudness, wav
@@ -16,6 +19,7 @@ from controller.prompts.resample import to_float, to_int16
 _TOLERANCE_DB = 3.0
 """How far from the common loudness a sound file may be; less than a listener would turn a knob for."""
 _UNUSED = ".unused"
+_DRAFT = ".draft"
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,13 @@ class PromptLibrary:
             os.utime(path)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(".draft")
-            draft.write_bytes(audio)
-            draft.replace(path)
+            # Several controllers share the folder, and may keep the same at once.
+            draft = path.with_suffix(f".{secrets.token_hex(4)}{_DRAFT}")
+            try:
+                draft.write_bytes(audio)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
         return stored
 
     def media(self, digest: str) -> str:
@@ -73,6 +81,11 @@ class PromptLibrary:
         """The A-law bytes of a prompt. Raises FileNotFoundError."""
         return self._path(digest).read_bytes()
 
+    def newest(self, digests: Iterable[str], count: int) -> list[str]:
+        """Of these, those that were kept last, as many as are here. Raises OSError."""
+        there = [(path.stat().st_mtime, path.stem) for path in map(self._path, digests) if path.exists()]
+        return [digest for _, digest in nlargest(count, there)]
+
     def discard(self, digest: str) -> None:
         """Forget a prompt, if it is there."""
         self._path(digest).unlink(missing_ok=True)
@@ -81,7 +94,7 @@ class PromptLibrary:
         """Forget all other prompts that were there at a time, in seconds since the epoch."""
         for path in self._directory.glob("*/*"):
             known = path.suffix == ".alaw" and path.stem in digests
-            if not known and path.stat().st_mtime < before:
+            if not known and was_touched_before(path, before):
                 path.unlink(missing_ok=True)
 
     def sweep(self, is_needed: Callable[[str], bool], now: float, grace: float) -> list[str]:
@@ -90,19 +103,30 @@ class PromptLibrary:
         A file beside the prompt says since when it is not needed, so that this outlives the process.
         `now`: seconds since the epoch.
         """
+        for draft in self._directory.glob(f"*/*{_DRAFT}"):
+            if was_touched_before(draft, now - grace):
+                draft.unlink(missing_ok=True)
         gone: list[str] = []
         for path in self._directory.glob("*/*.alaw"):
-            mark = path.with_suffix(_UNUSED)
-            if is_needed(path.stem):
-                mark.unlink(missing_ok=True)
-            elif not mark.exists() or path.stat().st_mtime > mark.stat().st_mtime:
-                mark.touch()
-                os.utime(mark, (now, now))
-            elif mark.stat().st_mtime < now - grace:
-                path.unlink(missing_ok=True)
-                mark.unlink(missing_ok=True)
-                gone.append(path.stem)
+            # Another controller may be sweeping the same folder.
+            with contextlib.suppress(FileNotFoundError):
+                if self._is_over(path, is_needed(path.stem), now, grace):
+                    gone.append(path.stem)
         return gone
+
+    def _is_over(self, path: Path, needed: bool, now: float, grace: float) -> bool:
+        """Whether this prompt was removed. Raises FileNotFoundError."""
+        mark, used = path.with_suffix(_UNUSED), path.stat().st_mtime
+        if needed:
+            mark.unlink(missing_ok=True)
+        elif not mark.exists() or used > mark.stat().st_mtime:
+            mark.touch()
+            os.utime(mark, (now, now))
+        elif mark.stat().st_mtime < now - grace:
+            path.unlink(missing_ok=True)
+            mark.unlink(missing_ok=True)
+            return True
+        return False
 
     def _ready(self, audio: bytes, secret: bytes) -> bytes:
         """As phones shall hear it; what was taken from here is so, and stays as it is."""
@@ -124,6 +148,15 @@ def evened(audio: bytes) -> bytes:
     if heard is None or abs(heard - loudness.TARGET_DBFS) <= _TOLERANCE_DB:
         return audio
     return alaw.encode(to_int16(loudness.level(samples)))
+
+
+def was_touched_before(path: Path, moment: float) -> bool:
+    """Whether a file is here that nobody has written to since then, in seconds since the epoch."""
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        # Another process has removed it, or named it otherwise, since the folder was read.
+        return False
 
 
 def digest_of(media: str) -> str:

@@ -6,8 +6,8 @@ Nobody but the user of this program can read them.
 import contextlib
 import os
 import secrets
-import shutil
 import struct
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,9 @@ from controller.prompts import wav
 
 _LARGEST_SIZE: Final = 0xFFFFFFFF
 """What a WAV header can say; players take it as "to the end of the file"."""
+
+_LEFT_BEHIND: Final = 3600.0
+"""Seconds without a byte after which nobody writes to a file any more: a fetch gives up much earlier."""
 
 _RIFF_SIZE, _SAMPLES, _DATA_SIZE = 4, 46, 54
 """Where sizes stand in the header."""
@@ -46,9 +49,13 @@ class Parts:
         self._directory = directory
         self._folder = directory / "parts" / quote(node, safe="")
 
-    def remove_all(self) -> None:
-        """Remove what an earlier run left behind."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def remove_old(self) -> None:
+        """Remove what a process that was killed left behind; another controller may be writing others."""
+        before = time.time() - _LEFT_BEHIND
+        for path in self._folder.glob("*.part"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
     def open(self, call_id: str) -> "PartFile":
         """An empty one. Raises OSError."""

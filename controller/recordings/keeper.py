@@ -33,9 +33,6 @@ _LOOK_AGAIN: Final = 30.0
 
 _AFTER_TROUBLE: Final = 1.0
 _SHORTEST_PAUSE: Final = 0.02
-_SILENCE: Final = 30.0
-"""Seconds without a byte after which a fetch is given up."""
-
 _PURGED_AT_ONCE: Final = 200
 
 
@@ -88,7 +85,6 @@ class RecordingKeeper:
 
     async def run(self) -> None:
         """Fetch and purge until cancelled."""
-        await asyncio.to_thread(self._parts.remove_all)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._fetch_what_comes(), name="fetch recordings")
@@ -213,9 +209,13 @@ class RecordingKeeper:
             await self._database.write(partial(recordings.mark_empty, call_id=call_id))
             return False
         purge_at = recording.started_at + self._keep
-        await self._database.write(
+        if not await self._database.write(
             partial(recordings.mark_fetched, call_id=call_id, seconds=seconds, purge_at=purge_at)
-        )
+        ):
+            log.warning("A recording came after it was given up", extra={"call": call_id})
+            path = recording_path(self._directory, call_id, recording.started_at)
+            await asyncio.to_thread(remove_recording, path)
+            return False
         return True
 
     async def _download(self, recording: KnownRecording) -> float:
@@ -229,7 +229,7 @@ class RecordingKeeper:
             # What it gives is a generator; closing it gives the HTTP connection back at once.
             stream = cast(AsyncGenerator[bytes, None], self._node.ari.recordings.fetch(recording.call_id))
             async with aclosing(stream) as pieces:
-                while piece := await _next(pieces):
+                async for piece in pieces:
                     await asyncio.to_thread(part.write, piece)
             if part.size:
                 await asyncio.to_thread(part.finish, target)
@@ -244,7 +244,10 @@ class RecordingKeeper:
     async def _purge_now_and_then(self) -> None:
         while True:
             try:
+                await asyncio.to_thread(self._parts.remove_old)
                 await self.purge()
+                if self._node.available:
+                    await self.clear_node()
             except Exception:
                 log.exception("Recordings could not be purged; trying again later")
             await asyncio.sleep(self._purge_interval.total_seconds())
@@ -263,6 +266,17 @@ class RecordingKeeper:
             purged += len(gone)
             after = found[-1].call_id
 
+    async def clear_node(self) -> None:
+        """Delete on the node what was given up while it was away. Raises RecordingUnderWay, AriError."""
+        while left := await self._database.read(
+            partial(recordings.left_behind, node=self._node.name, limit=_PURGED_AT_ONCE)
+        ):
+            for recording in left:
+                await self._end_on_node(recording.call_id)
+                with contextlib.suppress(ari.NotFound):
+                    await self._node.ari.recordings.delete_stored(recording.call_id)
+                await self._database.write(partial(recordings.mark_gone, call_id=recording.call_id))
+
     def _remove_files(self, found: list[KnownRecording]) -> list[str]:
         """Those of which no file is left. What another node's controller keeps elsewhere is its own."""
         gone = []
@@ -279,9 +293,3 @@ class RecordingKeeper:
             if removed or recording.node == self._node.name:
                 gone.append(recording.call_id)
         return gone
-
-
-async def _next(pieces: AsyncGenerator[bytes, None]) -> bytes:
-    """The next piece, empty at the end. Raises TimeoutError when none comes."""
-    async with asyncio.timeout(_SILENCE):
-        return await anext(pieces, b"")

@@ -9,19 +9,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from controller.prompts.errors import SoundFileError, SoundProblem
+from controller.prompts.library import was_touched_before
 from controller.sounds.errors import UploadsBusy, UploadUnknown
 
 _PIECE = 256 * 1024
 """Bytes that are gathered before they are written: each write is a thread's work."""
 _KEPT_FOR = 3600.0
-"""Seconds that a refused file waits for being converted."""
+"""Seconds that a refused file waits for being converted, and after which an upload that nobody writes to is
+nobody's any more: it was under way in a process that was killed."""
 _KEPT_FILES = 3
 """Refused files of an account."""
 _TICKET = re.compile(r"[0-9a-f]{32}")
 
 
 class UploadDesk:
-    """Takes bodies into files of a folder, at most `at_once` at a time. The folder is this one's alone."""
+    """Takes bodies into files of a folder that controllers share, at most `at_once` at a time."""
 
     def __init__(self, folder: Path, at_once: int) -> None:
         self._folder = folder
@@ -29,16 +31,15 @@ class UploadDesk:
         self._under_way = 0
 
     def clear(self) -> None:
-        """Remove what a process that was killed left behind."""
-        for path in self._folder.glob("*.upload"):
-            path.unlink(missing_ok=True)
-        self._forget_old("*")
+        """Remove what is an hour old: what a process that was killed left behind, and refused files."""
+        self._forget_old("*.upload")
+        self._forget_old("*.kept")
 
     def keep(self, path: Path, account_id: str) -> str:
         """Keep a file that was received for an hour; returns what names it. The oldest of many goes."""
         ticket = secrets.token_hex(16)
         path.replace(self._kept_path(account_id, ticket))
-        self._forget_old("*")
+        self.clear()
         mine = sorted(self._folder.glob(f"{account_id}.*.kept"), key=lambda it: it.stat().st_mtime)
         for oldest in mine[:-_KEPT_FILES]:
             oldest.unlink(missing_ok=True)
@@ -46,7 +47,7 @@ class UploadDesk:
 
     def kept(self, account_id: str, ticket: str) -> Path:
         """A file that was kept for this account. Raises UploadUnknown."""
-        self._forget_old(account_id)
+        self._forget_old(f"{account_id}.*.kept")
         path = self._kept_path(account_id, ticket)
         if not _TICKET.fullmatch(ticket) or not path.exists():
             raise UploadUnknown("The file is no longer here: upload it again")
@@ -55,9 +56,9 @@ class UploadDesk:
     def _kept_path(self, account_id: str, ticket: str) -> Path:
         return self._folder / f"{account_id}.{ticket}.kept"
 
-    def _forget_old(self, account_id: str) -> None:
-        for path in self._folder.glob(f"{account_id}.*.kept"):
-            if path.stat().st_mtime < time.time() - _KEPT_FOR:
+    def _forget_old(self, pattern: str) -> None:
+        for path in self._folder.glob(pattern):
+            if was_touched_before(path, time.time() - _KEPT_FOR):
                 path.unlink(missing_ok=True)
 
     @asynccontextmanager

@@ -6,7 +6,9 @@
        ├──> failed  └──> discard (its time is over before Asterisk let go of it)
        └──> discard (no sound is in it)
 
-`fetched` is a file of ours of which Asterisk still has its copy; customers can have it already.
+`fetched` is a file of ours of which Asterisk still has its copy; customers can have it already. What a node
+doesn't give for long, as it may never come back, is `failed` or `discarded` in the end, with a `purge_at` for
+as long as its copy may still be there.
 """
 
 from collections.abc import Collection
@@ -15,10 +17,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, exists, func, select, update
 from sqlmodel import Session, col
 
-from controller.store.tables import Recording
+from controller.store.tables import Call, Recording
 
 
 class RecordingState(StrEnum):
@@ -34,6 +36,8 @@ class RecordingState(StrEnum):
 
 
 UNFINISHED = (RecordingState.PENDING, RecordingState.FETCHED, RecordingState.DISCARD)
+GIVEN_UP = (RecordingState.FAILED, RecordingState.DISCARDED)
+"""Nobody waits for them any more."""
 KEPT = (RecordingState.FETCHED, RecordingState.STORED)
 """There is a file."""
 
@@ -62,8 +66,61 @@ def due(session: Session, node: str, excluded: Collection[str], limit: int) -> l
     )
 
 
-def mark_fetched(session: Session, call_id: str, seconds: float, purge_at: datetime) -> None:
-    """The file is safe."""
+def waiting(session: Session, ended_before: datetime) -> dict[str, int]:
+    """How many recordings of calls that ended before then are still to be fetched, by node."""
+    found = session.execute(
+        select(col(Recording.node), func.count())
+        .join(Call, col(Call.id) == col(Recording.call_id))
+        .where(col(Recording.state) == RecordingState.PENDING, col(Call.ended_at) < ended_before)
+        .group_by(col(Recording.node))
+    )
+    return {row[0]: row[1] for row in found}
+
+
+_WAITED_FOR = {
+    RecordingState.PENDING: RecordingState.FAILED,
+    RecordingState.DISCARD: RecordingState.DISCARDED,
+}
+"""What a node still has to give or to delete, and what becomes of it when nobody waits any more."""
+
+
+def overdue(session: Session, started_before: datetime, limit: int) -> list[KnownRecording]:
+    """Recordings that began before then and that their node, whichever, still has to give or to delete."""
+    return _known(
+        session,
+        col(Recording.state).in_(_WAITED_FOR),
+        col(Recording.started_at) < started_before,
+        order=(col(Recording.started_at), col(Recording.call_id)),
+        limit=limit,
+    )
+
+
+def give_up(session: Session, call_ids: Collection[str], now: datetime) -> None:
+    """Nobody waits for these any more."""
+    for before, after in _WAITED_FOR.items():
+        _move(session, call_ids, before, after, purge_at=now)
+
+
+def left_behind(session: Session, node: str, limit: int) -> list[KnownRecording]:
+    """Recordings that were given up, and of which this node may have its copy still."""
+    return _known(
+        session,
+        col(Recording.node) == node,
+        col(Recording.state).in_(GIVEN_UP),
+        col(Recording.purge_at).is_not(None),
+        order=(col(Recording.call_id),),
+        limit=limit,
+    )
+
+
+def mark_gone(session: Session, call_id: str) -> None:
+    """The node has let go of one that was given up."""
+    for state in GIVEN_UP:
+        _move(session, [call_id], state, state, purge_at=None)
+
+
+def mark_fetched(session: Session, call_id: str, seconds: float, purge_at: datetime) -> bool:
+    """The file is safe; False if nobody waits for it any more, and it is not to be kept."""
     _move(
         session,
         [call_id],
@@ -72,6 +129,10 @@ def mark_fetched(session: Session, call_id: str, seconds: float, purge_at: datet
         seconds=seconds,
         purge_at=purge_at,
     )
+    kept: bool = session.execute(
+        select(exists().where(col(Recording.call_id) == call_id, col(Recording.state).in_(KEPT)))
+    ).scalar_one()
+    return kept
 
 
 def mark_stored(session: Session, call_id: str) -> None:

@@ -93,6 +93,16 @@ def undistributed(session: Session) -> list[Undistributed]:
     return [Undistributed(*row) for row in found]
 
 
+def usable(session: Session) -> dict[str, int]:
+    """What calls can use: digest -> milliseconds."""
+    found = session.execute(
+        select(col(SoundFile.usable_digest), col(SoundFile.usable_ms)).where(
+            col(SoundFile.usable_digest).is_not(None), col(SoundFile.usable_ms).is_not(None)
+        )
+    )
+    return {row[0]: row[1] for row in found}
+
+
 def template(session: Session, account_id: str, template_id: str) -> Template | None:
     """One template."""
     return session.get(Template, (account_id, template_id))

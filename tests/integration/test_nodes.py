@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 from integration.support import APP_KEY, HEARD, SECOND, SECRET, SHOWN, Bench, StartBench, declaration, trunk
+from service.sounds.support import pieces
 from sqlmodel import Session, select
 
+from controller.asterisk.node import Node
 from controller.asterisk.routing import CONTACT_ENDPOINT, TrunkConfiguration, render_trunks
 from controller.asterisk.trunk_file import TRUNKS_FILE
+from controller.prompts.library import PromptLibrary
 from controller.settings import AsteriskSettings, HttpSettings
 from controller.store.tables import Call, Recording
 from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk, start_asterisk
@@ -22,6 +25,7 @@ from testbed.listening import load_wav, share_heard
 from testbed.platform import node_settings
 from testbed.ports import reserved_ports
 from testbed.softphone_plan import Answer, Tone
+from testbed.sounds import distinct_prompt
 
 pytestmark = pytest.mark.requirement("E2")
 
@@ -234,6 +238,51 @@ async def test_E2_given_a_node_that_dies_and_comes_back_when_called_then_its_cal
     for session in [*during, *(session for session, node in placed.items() if node != "node2")]:
         statuses, _cdr = await b.over(session, timeout=30)
         assert statuses[-1].info["stateCode"] == 0
+
+
+@pytest.mark.requirement("C5")
+async def test_E2_given_nodes_that_are_away_when_a_file_is_approved_then_it_is_used_and_they_play_it_later(
+    nodes: StartNodes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    n = await nodes(Answer())
+    b = n.bench
+    away = ("node1", "node2")
+    for name in away:
+        await n.kill(name)
+    content, sound = b.controller.content.sounds, distinct_prompt(77, 2.0)
+    await content.upload("test", "offer.wav", pieces(sound))
+    await content.submit("test", "offer.wav", by="dora")
+    [waiting] = await b.controller.reviews.page()
+    await b.controller.reviews.approve(waiting.id, by="oscar")
+    async with asyncio.timeout(4):
+        while not (await content.get("test", "offer.wav")).usable:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.05)
+
+    asked: list[tuple[str, str, bool]] = []
+    for name in away:
+        node = b.controller.fleet[name]
+
+        async def watched(media: str, seconds: float, *, of: Node = node) -> None:
+            await Node.check_plays(of, media, seconds)
+            asked.append((of.name, media, of.takes_calls))
+
+        monkeypatch.setattr(node, "check_plays", watched)
+    for name in away:
+        await n.revive(name)
+    await n.until(lambda: all(n.takes_calls(name) for name in away))
+
+    usable = b.controller.directory.now.sound("test", "offer.wav")
+    media = PromptLibrary(b.home.settings.prompt_dir).media(usable.digest)
+    assert [it for it in sorted(asked) if it[1] == media] == [(name, media, False) for name in away]
+
+    await n.only("node2")
+    session = await b.notify({"notifyVoice": "offer.wav"})
+    heard = load_wav(await (await b.phone.next_call()).recorded(timeout=20))
+    await b.over(session)
+    source = tmp_path / "source.wav"
+    source.write_bytes(sound)
+    assert await n.node_of(session) == "node2"
+    assert share_heard(load_wav(source), heard) >= HEARD
 
 
 @pytest.mark.requirement("E1")

@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import math
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import pytest
 from service.recordings.support import KEEP, NUMBER, SOUND, STARTED, Room
@@ -216,17 +219,23 @@ async def test_given_a_crash_before_the_row_was_written_when_started_then_the_fi
     assert wav.read(path.read_bytes()) == SOUND
 
 
-async def test_given_parts_of_an_earlier_run_when_started_then_those_of_this_node_are_removed(
+async def test_given_parts_of_an_earlier_run_when_started_then_those_of_this_node_that_are_old_are_removed(
     room: Room,
 ) -> None:
+    """A younger one another controller of the node may be writing."""
+    long_ago = time.time() - 3700
     for node in (room.node.name, "node2"):
         folder = room.directory / "parts" / node
         folder.mkdir(parents=True)
-        (folder / "call-9.part").write_bytes(b"half")
-    await room.add()
+        for name in ("old", "young"):
+            (folder / f"{name}.part").write_bytes(b"half")
+        os.utime(folder / "old.part", (long_ago, long_ago))
+    await room.add_kept()
+    room.clock.time = STARTED + KEEP
     async with room.keeping():
-        await room.until(RecordingState.STORED)
-    assert room.files() == ["20261123/call-1.wav", "parts/node2/call-9.part"]
+        await room.until(RecordingState.PURGED)
+    left = [(room.node.name, "young"), ("node2", "old"), ("node2", "young")]
+    assert room.files() == sorted(f"parts/{node}/{name}.part" for node, name in left)
 
 
 async def test_given_asterisk_still_records_when_fetched_then_it_is_ended_first(room: Room) -> None:
@@ -370,12 +379,13 @@ async def test_given_two_controllers_of_one_node_when_both_fetch_then_the_file_i
 async def test_given_asterisk_falls_silent_while_fetching_when_it_speaks_again_then_it_is_kept(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.recordings.keeper._SILENCE", 0.05)
+    fetch = room.node.ari.recordings.fetch
+    monkeypatch.setattr(room.node.ari.recordings, "fetch", partial(fetch, silence=0.05))
     room.asterisk.faults.delay_answers(math.inf, "recordings.getStoredFile")
     await room.add()
     async with room.keeping():
         await room.asterisk.requested("recordings.getStoredFile", 2)
-        monkeypatch.setattr("controller.recordings.keeper._SILENCE", 5.0)
+        monkeypatch.setattr(room.node.ari.recordings, "fetch", fetch)
         room.asterisk.faults.delay_answers(0, "recordings.getStoredFile")
         await room.until(RecordingState.STORED)
 

@@ -35,10 +35,13 @@ class FakeNode:
 
     name: str = "node1"
     trouble: str | None = None
+    works: bool = True
     played: list[str] = field(default_factory=list)
 
     async def check_plays(self, media: str, seconds: float) -> None:
         del seconds
+        if not self.works:
+            raise CannotPlay("it did not in 5 s")
         if self.trouble is not None:
             raise CannotPlay(self.trouble)
         assert Path(f"{media.removeprefix('sound:')}.alaw").is_file()

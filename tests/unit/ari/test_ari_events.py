@@ -1,9 +1,19 @@
 """Events on their way from Asterisk to listeners."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
-from unit.ari.support import PHONE, answered, called, client_of, next_of, waiting_phones
+from unit.ari.support import (
+    PHONE,
+    answered,
+    called,
+    client_of,
+    lost_and_regained,
+    next_of,
+    retry_at_once,
+    waiting_phones,
+)
 from unit.support import soon
 
 from controller.ari import Client, EventStream, ListenerOverflow
@@ -147,6 +157,26 @@ async def test_given_garbage_and_unknown_events_when_they_arrive_then_the_connec
     assert type(new).__name__ == "Event"
     assert client.ready
     assert asterisk.connections == 1
+
+
+async def test_given_a_node_of_several_when_its_connection_has_trouble_then_the_log_names_it(
+    asterisk: FakeAsterisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = replace(asterisk.address, name="node7")
+    async with Client(address, "app", retry=retry_at_once) as client:
+        await soon(client.wait_ready())
+        with client.listen("channel:c1") as events:
+            asterisk.send_raw("?")
+            asterisk.send_event("ChannelDestroyed", channel={"id": "c1"})
+            asterisk.send_event("SomethingNew", channel={"id": "c1"})
+            await soon(next_of(events, "SomethingNew"))
+        await soon(lost_and_regained(client, asterisk))
+    told = [(record.getMessage(), vars(record)["node"]) for record in caplog.records]
+    assert told == [
+        ("ARI message ignored", "node7"),
+        ("ARI event ignored", "node7"),
+        ("ARI connection lost", "node7"),
+    ]
 
 
 async def test_given_events_that_asterisk_doubles_omits_and_delays_when_read_then_they_are_as_sent(

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field
 from random import Random
 
+import aiohttp
 import pytest
+from aiohttp import web
 from unit.ari.support import PHONE, answered, client_of, lost_and_regained, next_of
 from unit.support import soon
 
@@ -206,6 +208,49 @@ async def test_given_a_stored_recording_when_fetched_then_its_bytes_come_over_ht
     await client.recordings.delete_stored("call 1/a")
     with pytest.raises(NotFound):
         await client.recordings.delete_stored("call 1/a")
+
+
+@pytest.fixture
+def trickle(asterisk: FakeAsterisk, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Has every body come byte by byte, 20 of them; once this is set, it goes silent after the first."""
+    silent = asyncio.Event()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        body = web.StreamResponse(headers={"Content-Length": "20"})
+        await body.prepare(request)
+        for number in range(20):
+            await body.write(bytes([number]))
+            await asyncio.sleep(60 if silent.is_set() else 0.01)
+        return body
+
+    monkeypatch.setattr(asterisk._server, "_serve_http", serve)
+    return silent
+
+
+@pytest.mark.usefixtures("trickle")
+async def test_given_a_recording_that_takes_longer_than_any_total_limit_when_fetched_then_it_is_whole(
+    asterisk: FakeAsterisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = aiohttp.ClientTimeout(total=0.05)
+    monkeypatch.setattr("aiohttp.client.DEFAULT_TIMEOUT", short)
+    async with client_of(asterisk) as client:
+        await client.wait_ready()
+        with pytest.raises(TimeoutError):
+            async with client._connection._http.get("/ari/x") as answer:  # type: ignore[union-attr]
+                await answer.read()
+        pieces = [piece async for piece in client.recordings.fetch("r1")]
+    assert b"".join(pieces) == bytes(range(20))
+
+
+async def test_given_asterisk_that_falls_silent_in_a_recording_when_fetched_then_connection_lost(
+    client: Client, trickle: asyncio.Event
+) -> None:
+    trickle.set()
+    came = bytearray()
+    with pytest.raises(ConnectionLost, match=r"recordings.getStoredFile"):
+        async for piece in client.recordings.fetch("r1", silence=0.05):
+            came += piece
+    assert came == b"\0"
 
 
 async def test_given_a_recording_that_is_not_there_when_fetched_then_not_found(client: Client) -> None:

@@ -1,12 +1,16 @@
 """A node: what it is told each time that it is connected."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from unit.calls.support import make_node
 from unit.support import soon
 
 from controller.ari.fake import FakeAsterisk
+from controller.asterisk.errors import CannotPlay
 
 DOOR = {"VOICECALL_AGI": "agi://127.0.0.1:4573"}
 
@@ -27,3 +31,52 @@ async def test_E4_given_global_variables_when_asterisk_restarts_then_they_are_se
             assert asterisk.global_variables == {}
             await soon(node.ari.wait_ready())
             assert asterisk.global_variables == DOOR
+
+
+@pytest.mark.requirement("E2", "C5")
+@pytest.mark.parametrize("prompt_url", ["", "http://10.0.0.5:8080"])
+async def test_E2_given_a_node_that_missed_sounds_when_back_then_it_plays_them_before_it_gets_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt_url: str
+) -> None:
+    monkeypatch.setattr("controller.asterisk.node._PROBE_AGAIN", 0.01)
+    played: list[str] = []
+    trouble, asked, may_play = ["can't"], asyncio.Event(), asyncio.Event()
+
+    async def plays(_asterisk: Any, media: str, _seconds: float) -> None:
+        played.append(media)
+        if "missed" in media:
+            asked.set()
+            await may_play.wait()
+            if trouble:
+                raise CannotPlay(trouble.pop())
+
+    monkeypatch.setattr("controller.asterisk.node.check_plays", plays)
+    async with FakeAsterisk() as asterisk:
+        node = make_node(asterisk, tmp_path, prompt_url=prompt_url)
+        node.probe = ("sound:/prompts/silence", 1.0)
+        async with node:
+            await soon(node.wait_takes_calls())
+            assert len(played) == 1
+
+            node.catch_up = _playing(node.check_plays, "sound:/prompts/missed")
+            asterisk.drop_sockets()
+            await soon(asked.wait())
+            assert (node.available, node.works) == (True, False)
+            may_play.set()
+            await soon(node.wait_takes_calls())
+            assert node.works
+
+    silence, missed = (
+        [f"sound:{prompt_url}/prompts/{name}.alaw" for name in ("silence", "missed")]
+        if prompt_url
+        else ["sound:/prompts/silence", "sound:/prompts/missed"]
+    )
+    # What it can't play yet it is asked for again.
+    assert played == [silence, silence, missed, silence, missed]
+
+
+def _playing(check: Callable[[str, float], Awaitable[None]], media: str) -> Callable[[], Awaitable[None]]:
+    async def catch_up() -> None:
+        await check(media, 1.0)
+
+    return catch_up

@@ -93,3 +93,16 @@ async def test_A1_5_given_a_recording_that_is_being_begun_when_a_phone_hangs_up_
         (name, "discard") for name in house.asterisk.stored_recordings
     ]
     assert len(house.asterisk.stored_recordings) == 1
+
+
+async def test_given_asterisk_that_refuses_to_end_something_when_the_call_ends_then_the_log_names_the_call(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    accepted = await talking(house)
+    house.asterisk.faults.answer("bridges.destroy", 409)
+    house.service.stop(accepted.session_id, APP)
+    await house.ended(accepted)
+    await house.idle()
+
+    told = [vars(record) for record in caplog.records if "refuses to end" in record.getMessage()]
+    assert [record["call"] for record in told] == [accepted.session_id.partition("@")[0]]

@@ -107,6 +107,7 @@ _SERIES = {
     "VoicecallNodeDown": ('voicecall_node_up{node="node2"}', "0x30", "1x30"),
     "VoicecallTrunkDown": ('voicecall_trunk_up{trunk="carrier"}', "0x30", "1x30"),
     "VoicecallWritesWait": ("voicecall_database_writes_waiting", "900x30", "20x30"),
+    "VoicecallRecordingsWait": ('voicecall_recordings_waiting{node="node2"}', "3x30", "0x30"),
     "VoicecallDown": ('up{job="voicecall"}', "0x30", "1x30"),
 }
 """By alert: a series, its values in trouble, its values without; one value a minute."""
@@ -173,6 +174,18 @@ def test_given_two_controllers_when_an_app_is_near_its_limit_then_their_calls_ar
     three = dict.fromkeys(five, "3x30")
     _check_fires(promtool, tmp_path, "VoicecallAppNearItsLimit", {**limit, **five}, fires=True)
     _check_fires(promtool, tmp_path, "VoicecallAppNearItsLimit", {**limit, **three}, fires=False)
+
+
+def test_given_a_node_that_is_stopped_when_it_was_drained_then_nobody_is_woken(
+    promtool: str, tmp_path: Path
+) -> None:
+    down = {f'voicecall_node_up{{node="{node}",instance="a"}}': "0x30" for node in ("node1", "node2")}
+    drained = {
+        f'voicecall_node_draining{{node="{node}",instance="a"}}': "1x30" for node in ("node1", "node2")
+    }
+    resumed = {**drained, 'voicecall_node_draining{node="node2",instance="a"}': "0x30"}
+    _check_fires(promtool, tmp_path, "VoicecallNodeDown", {**down, **drained}, fires=False)
+    _check_fires(promtool, tmp_path, "VoicecallNodeDown", {**down, **resumed}, fires=True)
 
 
 def _check_fires(promtool: str, directory: Path, alert: str, series: dict[str, str], *, fires: bool) -> None:

@@ -12,7 +12,7 @@ from controller.calls.timeline import Entry, Kind
 from controller.observability.trace_ids import trace_id
 from controller.observability.tracing import Tracing
 from controller.pushes.push import Push
-from controller.pushes.receiver import Delivery
+from controller.pushes.receiver import Delivery, Failure
 
 BEGIN = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -59,6 +59,21 @@ def test_given_a_call_when_it_is_over_then_its_spans_hang_under_one_root() -> No
     assert tracing.traceparent(push)["traceparent"].split("-")[1] == f"{trace_id(call.id):032x}"
     prompt = next(span for span in kept.spans if span.name == "prompt")
     assert (prompt.end_time or 0) - (prompt.start_time or 0) == pytest.approx(1_900_000_000)
+
+
+@pytest.mark.requirement("E3")
+@pytest.mark.parametrize("delivery", [Delivery(200), Delivery(None, Failure.TIMEOUT, "no answer")])
+def test_given_an_address_with_query_and_credentials_when_pushed_to_then_the_span_has_neither(
+    delivery: Delivery,
+) -> None:
+    kept = Kept()
+    url = "https://user:word@receiver.example:8443/status?phone=%2B8613900001111&token=t0ken#part"
+    push = Push("app", url, "msg_1", "answer", b"{}", ("1200_1_1_x",), 1)
+    Tracing(kept, "host").pushed(push, delivery, BEGIN)
+    (span,) = kept.spans
+    assert (span.attributes or {})["url.full"] == "https://receiver.example:8443/status"
+    told = span.to_json()
+    assert not [secret for secret in ("user", "word", "13900001111", "t0ken", "part") if secret in told]
 
 
 @pytest.mark.requirement("E3")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +27,7 @@ from unit.pushes.support import (
 from unit.support import soon
 
 from controller.accounts.directory import PreviousSecret
-from controller.pushes.ledger import Ledger
+from controller.pushes.ledger import Ledger, Trouble
 from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery, Failure
 from controller.pushes.signing import Signing, push_digest
@@ -295,6 +296,32 @@ async def test_given_an_endpoint_that_only_fails_for_five_days_when_pushed_to_th
     assert other_app.failure is Failure.TIMEOUT
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "WARNING"]
     assert "disabled" in caplog.records[1].getMessage()
+
+
+async def test_given_an_address_with_query_and_credentials_when_told_of_then_logs_and_ledger_have_neither(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "https://user:word@x.test:8443/s?phone=%2B8613900001111&token=t0ken#part"
+    caplog.set_level(logging.DEBUG)
+    async with room(database, Scripted(*[FAILS] * 6, Delivery(200))) as place:
+        for _ in range(6):
+            await place.courier.deliver(fee(url))
+            place.clock.move(days=1)
+        (endpoint,) = place.ledger.disabled
+        # As when somebody has it resent by hand, and as when another process enables it.
+        place.ledger.note(fee(url), Delivery(200), place.clock.now())
+        await place.ledger.written()
+        place.ledger._troubles[endpoint] = Trouble(place.clock.now(), place.clock.now(), 1, "x")
+        await place.ledger.refresh()
+
+    assert endpoint.url == "https://x.test:8443/s"
+    told = [vars(record) for record in caplog.records if "url" in vars(record)]
+    assert [record["levelname"] for record in told] == ["WARNING", "ERROR", "INFO", "INFO"]
+    assert {record["url"] for record in told} == {endpoint.url}
+    everything = str([vars(record) for record in caplog.records])
+    assert not [
+        secret for secret in ("user:", "word", "13900001111", "t0ken", "#part") if secret in everything
+    ]
 
 
 async def test_given_a_disabled_endpoint_when_started_again_then_it_is_still_disabled(
