@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from integration.test_verification import CODE, digit_starts
 
 from controller.api.node_prompts import prompt_routes
 from controller.asterisk.ami import ami_session
+from controller.asterisk.fetched import drop_from
 from controller.key_file import load_or_make_key
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import CHINESE, ShippedPrompts
@@ -21,6 +23,7 @@ from controller.share import shared
 from testbed.listening import load_wav
 from testbed.ports import reserved_ports
 from testbed.softphone_plan import Answer
+from testbed.sounds import distinct_prompt
 
 pytestmark = pytest.mark.requirement("E2", "A3.1")
 
@@ -39,6 +42,8 @@ class Server:
     folders: list[Path] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     """Name of a file -> status of its answer."""
+    pause: float = 0.0
+    """Seconds before it answers."""
     asked: Counter[str] = field(default_factory=Counter)
 
     @web.middleware
@@ -50,6 +55,7 @@ class Server:
         status = self.refused.get(name)
         if status is not None:
             return web.Response(status=status, headers={"Cache-Control": "public, max-age=31536000"})
+        await asyncio.sleep(self.pause)
         return await handler(request)
 
 
@@ -72,6 +78,13 @@ class Far:
         async with ami_session(self.bench.home.settings.asterisk) as ami:
             [said] = await ami.command(f"media cache delete {self.server.url}/prompts/{name}")
             assert said.startswith("Deleted")
+
+    async def kept(self) -> dict[str, Path]:
+        """What the node keeps: name -> the node's file."""
+        async with ami_session(self.bench.home.settings.asterisk) as ami:
+            lines = [line.strip() for line in await ami.command("media cache show all")]
+        pairs = pairwise(lines)
+        return {uri.rpartition("/")[2]: Path(path) for uri, path in pairs if uri.startswith(self.server.url)}
 
     async def is_read(self, code: str) -> None:
         """A call in which the whole code is heard."""
@@ -134,6 +147,7 @@ async def test_E2_given_a_node_that_has_shown_its_digits_when_asked_for_codes_th
     far: StartFar,
 ) -> None:
     f = await far()
+    assert f.bench.controller.fleet.fetchers == {"127.0.0.1"}
     others = await asyncio.gather(
         *(f.bench.verify(CODE, times=1, calleeNbr=f"+99901601{talk:03}") for talk in (20, 21))
     )
@@ -163,3 +177,46 @@ async def test_E2_given_a_digit_that_the_node_has_lost_when_read_then_it_fails_a
 
     f.server.refused.clear()
     await f.is_read(CODE)
+
+
+@pytest.mark.requirement("E2", "D3")
+async def test_E2_given_prompts_that_the_controller_no_longer_has_when_looked_after_then_the_node_drops_them(
+    far: StartFar,
+) -> None:
+    f = await far()
+    settings, node = f.bench.home.settings, f.bench.controller.node
+    folders = (settings.prompt_dir, settings.speech_dir)
+    library, spoken = PromptLibrary(settings.prompt_dir), PromptLibrary(settings.speech_dir)
+    stays, sound, speech = (
+        library.add(distinct_prompt(31)),
+        library.add(distinct_prompt(32)),
+        spoken.add(distinct_prompt(33)),
+    )
+    for folder, prompt in ((library, stays), (library, sound), (spoken, speech)):
+        await node.check_plays(folder.media(prompt.digest), prompt.seconds)
+    before = await f.kept()
+    assert await drop_from(settings.asterisk, folders) == 0
+
+    library.discard(sound.digest)
+    spoken.discard(speech.digest)
+    assert await drop_from(settings.asterisk, folders) == 2
+
+    after = await f.kept()
+    assert before.keys() - after.keys() == {f"{prompt.digest}.alaw" for prompt in (sound, speech)}
+    assert f"{stays.digest}.alaw" in after
+    assert {name for name, path in before.items() if not path.exists()} == before.keys() - after.keys()
+
+
+async def test_E2_given_a_prompt_that_no_node_has_when_many_calls_play_it_at_once_then_all_hear_it(
+    far: StartFar,
+) -> None:
+    f = await far()
+    f.server.pause = 0.3
+
+    sessions = [
+        await f.bench.notify({"notifyVoice": "two.wav"}, callee=f"+99901601{talk:03}")
+        for talk in range(20, 26)
+    ]
+    ends = [(await f.bench.over(session, timeout=30))[0][-1].info["stateCode"] for session in sessions]
+
+    assert ends == [0] * len(sessions)
