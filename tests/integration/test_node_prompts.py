@@ -173,6 +173,7 @@ async def test_E2_given_a_digit_that_the_node_has_lost_when_read_then_it_fails_a
     await f.lose(missing)
 
     assert await f.fails(CODE) == ["callout", "alerting", "answer", "disconnect"]
+    await f.bench.phone.next_call()
     assert await f.fails(CODE) == ["disconnect"]
 
     f.server.refused.clear()
