@@ -90,7 +90,15 @@ async def serving(
     ]
     if any(node.prompt_url for node in settings.nodes):
         routes += prompt_routes((settings.prompt_dir, settings.speech_dir))
-    gate = Gate(lockout, Pacer(), remote, clock, settings.http.read_timeout, REFUSALS)
+    gate = Gate(
+        lockout,
+        Pacer(),
+        remote,
+        clock,
+        settings.http.read_timeout,
+        REFUSALS,
+        fetchers=lambda: services.fleet.fetchers,
+    )
     ready = partial(readiness, services.fleet, database, calls, may_act)
     app = make_app(routes, ready, settings.http, gate, observability.answered)
     async with AsyncExitStack() as stack:

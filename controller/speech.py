@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from controller.key_file import load_or_make_key
 from controller.prompts.speech import kokoro, models
 from controller.prompts.speech.cache import SpeechCache
 from controller.prompts.speech.engine import Language, SpeechEngine
@@ -99,10 +100,13 @@ def _kokoro(folder: Path, speech: SpeechSettings) -> SpeechEngine:
 
 
 def make_synthesiser(engine: SpeechEngine, settings: Settings) -> Synthesiser:
-    """A synthesiser with the cache of these settings."""
+    """A synthesiser with the cache of these settings. Raises KeyUnusable."""
     speech = settings.speech
     cache = SpeechCache(
-        settings.speech_dir, max_bytes=speech.cache_megabytes * 1024 * 1024, max_days=speech.cache_days
+        settings.speech_dir,
+        load_or_make_key(settings.recording_key),
+        max_bytes=speech.cache_megabytes * 1024 * 1024,
+        max_days=speech.cache_days,
     )
     return Synthesiser(
         engine, cache, parallel=speech.parallel, waiting=speech.waiting, timeout=speech.timeout
@@ -111,7 +115,7 @@ def make_synthesiser(engine: SpeechEngine, settings: Settings) -> Synthesiser:
 
 @asynccontextmanager
 async def running_speech(settings: Settings) -> AsyncIterator[Synthesiser | None]:
-    """The synthesiser of a controller; None when there is no engine, which is logged."""
+    """The synthesiser of a controller; None when there is no engine, which is logged. Raises KeyUnusable."""
     choice = choose(settings)
     if choice.engine is None:
         log.log(
@@ -121,7 +125,7 @@ async def running_speech(settings: Settings) -> AsyncIterator[Synthesiser | None
         )
         yield None
         return
-    synthesiser = make_synthesiser(make_engine(choice.engine, settings), settings)
+    synthesiser = await asyncio.to_thread(make_synthesiser, make_engine(choice.engine, settings), settings)
     if settings.speech.engine != "auto":
         synthesiser.warm()
     purging = asyncio.create_task(_purge(synthesiser))

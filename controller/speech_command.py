@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from controller.command import ConfigOption, failure, read_settings
+from controller.key_file import KeyUnusable
 from controller.prompts.errors import ModelError, PromptError
 from controller.prompts.speech.fetch import fetch as fetch_files
 from controller.prompts.speech.models import KOKORO_FILES, WHISPER_FILES
@@ -51,6 +52,8 @@ def say(
     try:
         out.write_bytes(asyncio.run(_said(choice.engine, settings, text)))
     except PromptError as error:
+        raise failure(str(error)) from None
+    except KeyUnusable as error:
         raise failure(str(error)) from None
     except OSError as error:
         raise failure(f"{out}: {error.strerror}") from None

@@ -16,6 +16,7 @@ from controller.accounts.spending import SpendingTerms
 from controller.agi import agi_server
 from controller.api.listener import Listener
 from controller.api.wire.plans import Planner
+from controller.asterisk.fetched import drop_forgotten
 from controller.asterisk.fleet import LATE, Fleet, made_fleet
 from controller.asterisk.node import Node
 from controller.billing.room import Billing
@@ -267,6 +268,7 @@ async def running_controller(
             wishes.run(),
             brake.run(),
             keep_house(database, clock, attempts_kept),
+            drop_forgotten(fleet, (settings.prompt_dir, settings.speech_dir)),
         )
         others = (*pushes.works, *content.works, notices.run(), *billing.works(calls.cut_off))
         for work in (*works, *others):

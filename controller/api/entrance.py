@@ -6,7 +6,7 @@ send thousands of requests: each gets an answer that costs next to nothing, or w
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -19,6 +19,7 @@ from controller.api.pacing import LONGEST_WAIT, Pacer, Turn
 from controller.api.remote import Remote
 from controller.api.wire.authentication import Lockout
 from controller.api.wire.results import WireError, written
+from controller.asterisk.media import PATH
 from controller.clock import Clock
 from controller.process import file_limit
 
@@ -42,6 +43,8 @@ _END = b"\r\n\r\n"
 _FORWARDED = re.compile(rb"^X-Forwarded-For:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _CLAIM = re.compile(rb'^X-(?:AKSK|WSSE):[^\r\n]*?Username\s*=\s*"([^"\r\n]*)"', re.IGNORECASE | re.MULTILINE)
 _HEALTH = re.compile(rb"GET (/healthz|/readyz)[ ?]")
+_PROMPT = re.compile(rb"GET %b/[0-9a-f]{64}\.alaw[ ?]" % PATH.encode())
+_AT_ONCE = Turn(0.0, "", (), 0.0)
 HEALTH_LASTS: Final = 1.0
 """Seconds for which whoever asks all the time is told the same."""
 _LOCKABLE = re.compile(rb"POST (?!/api/)")
@@ -68,8 +71,13 @@ class Gate:
         read_timeout: float,
         refusals: Mapping[bytes, Callable[[], bytes]] | None = None,
         crowd: Crowd | None = None,
+        fetchers: Callable[[], Collection[str]] = tuple,
     ) -> None:
-        """`refusals`: what begins of paths where being turned away is told otherwise, with that answer."""
+        """`refusals`: what begins of paths where being turned away is told otherwise, with that answer.
+
+        `fetchers`: addresses that fetch prompts, as calls need them: strangers never make them wait for that.
+        """
+        self._fetchers = fetchers
         self._refusals = refusals or {}
         self._read_timeout = read_timeout
         self._lockout = lockout
@@ -103,6 +111,8 @@ class Gate:
 
     def enter(self, address: str, head: bytes) -> Turn | None:
         """When a request may be read that begins so; None: it is turned away."""
+        if _PROMPT.match(head) and address.removeprefix("::ffff:") in self._fetchers():
+            return _AT_ONCE
         claim = _CLAIM.search(head)
         return self.pacer.enter(address, claim[1].decode("utf-8", "surrogateescape") if claim else "")
 

@@ -96,6 +96,11 @@ class Client:
         return self._connection.in_flight
 
     @property
+    def peer(self) -> str:
+        """The IP address at which Asterisk was reached last; "": it is not known."""
+        return self._connection.peer
+
+    @property
     def longest_wait(self) -> float:
         """Seconds for which the request has waited that has waited for its turn the longest."""
         return self._connection.longest_wait

@@ -123,6 +123,8 @@ class Connection:
         self._serial = 0
         self._http: aiohttp.ClientSession | None = None
         self._socket: _Socket | None = None
+        self.peer = ""
+        """The IP address at which Asterisk was reached last; "": it is not known."""
         self._echoed = asyncio.Event()
         self._opened_at = 0.0
         self._given_up = 0
@@ -182,6 +184,8 @@ class Connection:
             self._given_up += 1
             raise ConnectionLost(f"no socket in {self._request_timeout} s") from None
         self._socket = socket
+        peer = socket.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else ""
         self._opened_at = asyncio.get_running_loop().time()
         try:
             yield socket

@@ -89,6 +89,11 @@ class Fleet:
         return self.first.phones
 
     @property
+    def fetchers(self) -> set[str]:
+        """The IP addresses at which nodes were reached that fetch what they play."""
+        return {node.ari.peer for node in self if node.fetches} - {""}
+
+    @property
     def longest_wait(self) -> float:
         """Seconds that commands wait for their turn where that takes the least time."""
         return min((node.ari.longest_wait for node in self if node.takes_calls), default=0.0)
@@ -100,7 +105,7 @@ class Fleet:
 
     def media(self, media: str) -> str:
         """What any node can play: an address as soon as one of them shares no files with the controller."""
-        apart = (node for node in self if node.settings.prompt_url)
+        apart = (node for node in self if node.fetches)
         return next(apart, self.first).media(media)
 
     def choose(self, numbers: Collection[PhoneNumber]) -> Node:
@@ -168,7 +173,7 @@ class Fleet:
         Of a single node that shares the controller's files nothing is asked: without it there are no calls.
         """
         for node in self:
-            if len(self) > 1 or node.settings.prompt_url:
+            if len(self) > 1 or node.fetches:
                 node.probe = (media, seconds)
 
     async def announce(self) -> None:

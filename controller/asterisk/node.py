@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ from controller.asterisk.errors import FleetError, NodeUnavailable
 from controller.asterisk.media import remote_media
 from controller.asterisk.phones import Phones
 from controller.asterisk.probe import check_plays
+from controller.asterisk.proofs import Proofs
 from controller.asterisk.routing import (
     RouteConfiguration,
     RoutingTable,
@@ -110,6 +111,7 @@ class Node:
         self.routing = RoutingTable(simulated_prefix=simulated_prefix)
         self._startup_time: str | None = None
         self._plays = asyncio.Event()
+        self._proofs = Proofs(self.check_plays)
         self.given_up = False
         """It has been away for so long that its calls are given up."""
         self._running: list[asyncio.Task[None]] = []
@@ -156,9 +158,14 @@ class Node:
         """Asterisk has the trunks that were declared."""
         return self._trunk_file.in_force
 
+    @property
+    def fetches(self) -> bool:
+        """It shares no files with the controller, and fetches what it plays."""
+        return bool(self.settings.prompt_url)
+
     def media(self, media: str) -> str:
         """What this node is told to play for media that are files of the controller's."""
-        return remote_media(media, self.settings.prompt_url) if self.settings.prompt_url else media
+        return remote_media(media, self.settings.prompt_url) if self.fetches else media
 
     async def info(self) -> ari.AsteriskInfo | None:
         """What Asterisk says of itself; None: it can't be asked now."""
@@ -189,6 +196,18 @@ class Node:
     async def check_plays(self, media: str, seconds: float) -> None:
         """Have a sound of this length played to its end, to nobody. Raises FleetError."""
         await check_plays(self.ari, self.media(media), seconds)
+
+    async def check_fetches(self, media: Mapping[str, float]) -> None:
+        """Have it shown that these, with their seconds, are played where they must be fetched first.
+
+        Costs nothing once a node has shown it since it was connected. Raises CannotPlay.
+        """
+        if self.fetches:
+            await self._proofs.check(media)
+
+    def doubt(self) -> None:
+        """Something was not played: what is to be fetched has to be shown anew."""
+        self._proofs.forget()
 
     def check_available(self) -> None:
         """Raise NodeUnavailable unless calls can be made now.
@@ -265,6 +284,7 @@ class Node:
         while True:
             await self.ari.wait_lost()
             self._plays.clear()
+            self._proofs.forget()
             try:
                 async with asyncio.timeout(_LOST_AFTER):
                     await self._ready_or_gone()
@@ -316,6 +336,7 @@ class Node:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.phones.close()
+        await self._proofs.close()
         for task in self._running:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):

@@ -37,6 +37,7 @@ async def _play_end(
     )
     try:
         await _until(events, ari.StasisStart)
+        begun = asyncio.get_running_loop().time()
         await asterisk.channels.play(
             channel, media, playback_id=f"{channel}.1", offset_ms=max(0, length_ms - _END_MS) or None
         )
@@ -44,6 +45,9 @@ async def _play_end(
         assert isinstance(finished, ari.PlaybackFinished)
         if finished.playback.state != "done":
             raise CannotPlay("Asterisk can't open or read the file")
+        # Nothing plays faster than it sounds: what is over sooner is not there to its end.
+        if asyncio.get_running_loop().time() - begun < min(length_ms, _END_MS) / 2000:
+            raise CannotPlay("the file is shorter than it should be")
     finally:
         with contextlib.suppress(ari.AriError):
             await asterisk.channels.hang_up(channel)

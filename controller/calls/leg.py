@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 
 from controller import ari
+from controller.asterisk.errors import CannotPlay
 from controller.calls.call import PlayItem, Prompt
 from controller.calls.collection import Collection
 from controller.calls.line import END_FOLLOWS, LegOver, Line
@@ -13,6 +15,8 @@ from controller.calls.outcome import NORMAL, PLAY_FAILED, PROMPT_MISSING
 from controller.calls.timeline import Kind
 from controller.calls.waiting_sound import WaitingSound
 from controller.prompts.library import is_gone
+
+log = logging.getLogger(__name__)
 
 _SOUND_PAUSES = {True: (0.0, *(0.1,) * 9), False: (0.2, 0.3, 0.5)}
 """Seconds before Asterisk is asked once more whether sound has come: that which is announced, and other."""
@@ -103,12 +107,30 @@ class Leg(Line):
         If one is gone none is played: Asterisk would pass over it, and a code without it is another one.
         """
         row = prompts if after is None else (after, *prompts)
-        if any(is_gone(prompt.media) for prompt in row):
-            raise LegOver(PROMPT_MISSING.on_leg(self.name))
+        await self.check_playable(row)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         playback = await self._begin_playing(",".join(prompt.media for prompt in row))
         if after is not None:
             self._tell_prompt(PlayItem(after))
         await self._while_playing(playback, Collection(0, 0, 0))
+        if self._node.fetches and loop.time() - begun < _shortest(row, prompts):
+            self._node.doubt()
+            await self._end_or_nothing(END_FOLLOWS)
+            log.error("A node passed over a part of a code", extra={"call": self._call_id})
+            raise LegOver(PROMPT_MISSING.on_leg(self.name))
+
+    async def check_playable(self, prompts: Sequence[Prompt]) -> None:
+        """Raise LegOver if one of the prompts is gone, or if the node can't get it."""
+        if any(is_gone(prompt.media) for prompt in prompts):
+            raise LegOver(PROMPT_MISSING.on_leg(self.name))
+        try:
+            await self._node.check_fetches({prompt.media: prompt.seconds for prompt in prompts})
+        except CannotPlay as error:
+            log.error(
+                "A node can't fetch a prompt of a code", extra={"call": self._call_id, "error": str(error)}
+            )
+            raise LegOver(PROMPT_MISSING.on_leg(self.name)) from error
 
     async def play(self, prompt: Prompt) -> None:
         """Play a prompt to its end. Raises LegOver when the phone hangs up or nothing can be played."""
@@ -188,3 +210,8 @@ class Leg(Line):
         except ari.AriError:
             return True
         return True
+
+
+def _shortest(row: Sequence[Prompt], digits: Sequence[Prompt]) -> float:
+    """Seconds before which prompts in a row can't be over, unless one of the digits was passed over."""
+    return sum(prompt.seconds for prompt in row) - min(digit.seconds for digit in digits) / 2

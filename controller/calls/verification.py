@@ -12,6 +12,8 @@ async def verify(call: LiveCall, plan: Verification, make_leg: Callable[[str], L
     """The whole call. Raises LegOver when the phone is not reached or hangs up."""
     del call
     async with make_leg("a") as callee:
+        # Of what can't be said whole nobody's phone rings.
+        await callee.check_playable((plan.pre_tone, *plan.digits))
         await callee.dial()
         await callee.answered()
         # One command for both: the code follows without a gap.

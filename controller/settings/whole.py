@@ -172,7 +172,7 @@ class Settings(BaseSettings):
 
     @property
     def recording_key(self) -> Path:
-        """The key that signs links to recordings and hides which prompts a code is read with."""
+        """The key that signs links to recordings, and hides what prompts say from those who see names."""
         return self.data_dir.absolute() / "recording-links.key"
 
     @property

@@ -7,7 +7,7 @@ files have the modes of the prompt library's: what the process's umask gives.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -33,17 +33,13 @@ class _Entry:
     used: float
 
 
-def key_of(*ingredients: str) -> str:
-    """Key of a prompt: the SHA-256 of everything that it depends on."""
-    return hashlib.sha256(json.dumps(ingredients, ensure_ascii=False).encode()).hexdigest()
-
-
 class SpeechCache:
     """Raw A-law files in a folder of limited size; what wasn't used for longest goes first.
 
-    Every method but :meth:`pinned` and :meth:`path` may block on the disk: call it from a thread.
+    Every method but :meth:`key`, :meth:`path` and :meth:`pinned` may block on the disk: call it in a thread.
 
     :param folder: is made when it isn't there.
+    :param secret: hides what was said from those who see the names of files, or guess them.
     :param max_bytes: of all files together.
     :param max_days: what wasn't used for so many days goes, however much room there is.
     :param clock: seconds since the epoch.
@@ -52,18 +48,25 @@ class SpeechCache:
     def __init__(
         self,
         folder: Path,
+        secret: bytes = b"",
         *,
         max_bytes: int = 512 * 1024 * 1024,
         max_days: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
+        self._secret = secret
         self._max_bytes = max_bytes
         self._max_seconds = max_days * _SECONDS_PER_DAY
         self._clock = clock
         self._bytes: int | None = None
         self._pins: Counter[str] = Counter()
         self._pinning = threading.Lock()
+
+    def key(self, *ingredients: str) -> str:
+        """Key of a prompt, of everything that it depends on; only who has the secret can tell it."""
+        whole = json.dumps(ingredients, ensure_ascii=False).encode()
+        return hmac.digest(self._secret, whole, "sha256").hex()
 
     def path(self, key: str) -> Path:
         """Where the prompt is, or would be."""

@@ -13,7 +13,7 @@ from controller.prompts import alaw, loudness, wav
 from controller.prompts.errors import SpeechBusyError, SpeechEngineError, SpeechError, UnreadableTextError
 from controller.prompts.reading import Language, Passage, read_aloud
 from controller.prompts.resample import TELEPHONE_RATE, resample, to_int16
-from controller.prompts.speech.cache import SpeechCache, key_of
+from controller.prompts.speech.cache import SpeechCache
 from controller.prompts.speech.engine import Speech, SpeechEngine
 
 _log: Final = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class Synthesiser:
 
     def _key(self, passages: Sequence[Passage]) -> str:
         said = (part for passage in passages for part in (passage.language, passage.text))
-        return key_of(_RECIPE, self._engine.identity, f"{loudness.TARGET_DBFS:g}", *said)
+        return self._cache.key(_RECIPE, self._engine.identity, f"{loudness.TARGET_DBFS:g}", *said)
 
     async def _prompt(self, key: str, passages: Sequence[Passage]) -> SpokenPrompt:
         task = self._under_way.get(key)

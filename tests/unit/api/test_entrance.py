@@ -25,6 +25,7 @@ from controller.settings import HttpSettings
 
 ROOM = 1200
 CALL = "POST /call"
+PROMPT = f"GET /prompts/{'ab' * 32}.alaw"
 TRUSTED = HttpSettings(port=0, read_timeout=5, trusted_proxies=[ip_network("127.0.0.1/32")])
 
 
@@ -44,7 +45,9 @@ class House:
             self.clock,
             settings.read_timeout,
             crowd=Crowd(ROOM, remote.is_trusted),
+            fetchers=lambda: self.fetchers,
         )
+        self.fetchers: set[str] = set()
         self.url = ""
         self.works = True
         self.shown = self.looked = 0
@@ -105,7 +108,11 @@ class House:
 async def house(settings: HttpSettings | None = None) -> AsyncIterator[House]:
     settings = settings or HttpSettings(port=0, read_timeout=5)
     made = House(settings)
-    routes = [web.post("/call", made.handle), web.get("/page", made.show)]
+    routes = [
+        web.post("/call", made.handle),
+        web.get("/page", made.show),
+        web.get("/prompts/{name}", made.show),
+    ]
     app = make_app(routes, made.how_it_is, settings, made.gate)
     async with listening(app, settings, made.gate) as listener:
         made.url = listener.url
@@ -197,6 +204,27 @@ async def test_A4_5_given_a_page_for_anybody_when_it_is_flooded_then_only_who_fl
     assert it.shown == len(answers) - len(turned_away)
     assert turned_away
     assert other.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_strangers_that_flood_when_a_node_fetches_prompts_then_it_alone_never_waits() -> None:
+    async with house(TRUSTED) as it:
+        it.fetchers.add("127.0.0.1")
+        # What strangers ask for comes through a proxy on the node's machine.
+        it.pacer.refused("192.0.2.1", None, 1.0, None)
+        it.pacer.refused("127.0.0.1", None, 1.0, None)
+
+        fetched = [await it.ask("", first=PROMPT) for _ in range(60)]
+        others = [
+            await it.ask("", first=PROMPT, forwarded="192.0.2.1"),
+            await it.ask("", first=PROMPT, forwarded="127.0.0.1, 192.0.2.1"),
+            await it.ask("", first="GET /prompts/guess.alaw"),
+            await it.ask("", first=PROMPT.replace("/prompts/", "/page?/prompts/")),
+            await it.ask(),
+        ]
+
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in fetched)
+    assert all(answer.startswith(b"HTTP/1.1 429") for answer in others)
 
 
 @pytest.mark.requirement("A4.5")

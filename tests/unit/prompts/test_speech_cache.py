@@ -1,10 +1,12 @@
+import hashlib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from controller.prompts.speech.cache import SpeechCache, key_of
+from controller.prompts.speech.cache import SpeechCache
 
 
 @dataclass
@@ -38,9 +40,20 @@ def test_given_a_kept_prompt_when_asked_for_then_it_is_there_also_after_a_restar
     assert room.cache().seconds("ab2") is None
 
 
-def test_given_other_ingredients_when_the_key_is_made_then_it_is_another_one() -> None:
-    assert key_of("a", "bc") != key_of("ab", "c")
-    assert key_of("a", "b") == key_of("a", "b")
+def test_given_other_ingredients_when_the_key_is_made_then_it_is_another_one(room: Room) -> None:
+    assert room.cache().key("a", "bc") != room.cache().key("ab", "c")
+    assert room.cache().key("a", "b") == room.cache().key("a", "b")
+
+
+@pytest.mark.requirement("D3")
+def test_D3_given_what_was_said_when_its_name_is_guessed_then_it_takes_the_secret(room: Room) -> None:
+    said = ("3", "espeak/1", "zh", "您的余额为十元。")
+    name = SpeechCache(room.folder, b"one").key(*said)
+
+    assert name == SpeechCache(room.folder, b"one").key(*said)
+    assert name != SpeechCache(room.folder, b"other").key(*said)
+    assert name != SpeechCache(room.folder).key(*said)
+    assert name != hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
 
 
 @pytest.mark.requirement("D3")
