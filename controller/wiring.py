@@ -177,7 +177,10 @@ async def running_controller(
         )
         reviews = ReviewQueue(database, clock, REVIEWED, notices.wake)
         keep = timedelta(days=settings.recordings.keep_days)
-        keepers = [RecordingKeeper(database, node, clock, settings.recording_dir, keep) for node in fleet]
+        keepers = [
+            RecordingKeeper(database, node, clock, settings.recording_dir, keep, settings.controller)
+            for node in fleet
+        ]
 
         waiting = Waiting(database, clock, keep, fleet.names)
 

@@ -6,6 +6,7 @@ Nobody but the user of this program can read them.
 import contextlib
 import os
 import secrets
+import shutil
 import struct
 import time
 from datetime import UTC, datetime
@@ -43,23 +44,28 @@ def header(size: int) -> bytes:
 
 
 class Parts:
-    """Files that are not whole yet; each node has a folder, so that several controllers can share a disk."""
+    """Files that are not whole yet; each controller has a folder for each node: several can share a disk."""
 
-    def __init__(self, directory: Path, node: str) -> None:
+    def __init__(self, directory: Path, node: str, controller: str) -> None:
         self._directory = directory
-        self._folder = directory / "parts" / quote(node, safe="")
+        self._folder = directory / "parts" / quote(node, safe="") / quote(controller, safe="")
+
+    def remove_all(self) -> None:
+        """Remove what an earlier run of this controller left behind."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def remove_old(self) -> None:
-        """Remove what a process that was killed left behind; another controller may be writing others."""
+        """Remove what other controllers of the node left behind that are gone."""
         before = time.time() - _LEFT_BEHIND
-        for path in self._folder.glob("*.part"):
+        # They lay beside the folders once.
+        for path in self._folder.parent.glob("**/*.part"):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < before:
                     path.unlink()
 
     def open(self, call_id: str) -> "PartFile":
         """An empty one. Raises OSError."""
-        for folder in (self._directory, self._folder.parent, self._folder):
+        for folder in (self._directory, *reversed(self._folder.parents[:2]), self._folder):
             _make_folder(folder)
         # Two controllers may be at the same recording: neither may write into the other's file.
         name = f"{quote(call_id, safe='')}.{secrets.token_hex(4)}.part"

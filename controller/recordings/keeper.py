@@ -59,6 +59,7 @@ class RecordingKeeper:
         clock: Clock,
         directory: Path,
         keep: timedelta,
+        controller: str,
         *,
         fetches: int = 2,
         retry: Callable[[int], float] = retry_delay,
@@ -73,7 +74,7 @@ class RecordingKeeper:
         self._fetches = fetches
         self._retry = retry
         self._purge_interval = purge_interval
-        self._parts = Parts(directory, node.name)
+        self._parts = Parts(directory, node.name, controller)
         self._news = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, _Rest] = {}
@@ -85,6 +86,7 @@ class RecordingKeeper:
 
     async def run(self) -> None:
         """Fetch and purge until cancelled."""
+        await asyncio.to_thread(self._parts.remove_all)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._fetch_what_comes(), name="fetch recordings")

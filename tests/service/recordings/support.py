@@ -136,7 +136,9 @@ class Room:
 
     def keeper(self, **changes: Any) -> RecordingKeeper:
         values = {"retry": lambda _attempt: 0.01, **changes}
-        return RecordingKeeper(self.database, self.node, self.clock, self.directory, KEEP, **values)
+        return RecordingKeeper(
+            self.database, self.node, self.clock, self.directory, KEEP, "controller1", **values
+        )
 
     @asynccontextmanager
     async def keeping(self, **changes: Any) -> AsyncIterator[RecordingKeeper]:

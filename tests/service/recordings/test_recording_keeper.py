@@ -219,14 +219,15 @@ async def test_given_a_crash_before_the_row_was_written_when_started_then_the_fi
     assert wav.read(path.read_bytes()) == SOUND
 
 
-async def test_given_parts_of_an_earlier_run_when_started_then_those_of_this_node_that_are_old_are_removed(
+async def test_given_parts_of_an_earlier_run_when_started_then_its_own_are_removed_and_old_ones_of_the_node(
     room: Room,
 ) -> None:
     """A younger one another controller of the node may be writing."""
     long_ago = time.time() - 3700
-    for node in (room.node.name, "node2"):
-        folder = room.directory / "parts" / node
-        folder.mkdir(parents=True)
+    node = room.node.name
+    for place in (f"{node}/controller1", f"{node}/controller2", "node2/controller1", node):
+        folder = room.directory / "parts" / place
+        folder.mkdir(parents=True, exist_ok=True)
         for name in ("old", "young"):
             (folder / f"{name}.part").write_bytes(b"half")
         os.utime(folder / "old.part", (long_ago, long_ago))
@@ -234,8 +235,11 @@ async def test_given_parts_of_an_earlier_run_when_started_then_those_of_this_nod
     room.clock.time = STARTED + KEEP
     async with room.keeping():
         await room.until(RecordingState.PURGED)
-    left = [(room.node.name, "young"), ("node2", "old"), ("node2", "young")]
-    assert room.files() == sorted(f"parts/{node}/{name}.part" for node, name in left)
+    left = ("controller2/young", "young")
+    others = ("node2/controller1/old", "node2/controller1/young")
+    assert room.files() == sorted(
+        f"parts/{it}.part" for it in (*(f"{node}/{name}" for name in left), *others)
+    )
 
 
 async def test_given_asterisk_still_records_when_fetched_then_it_is_ended_first(room: Room) -> None:
