@@ -2,10 +2,11 @@
 
 from hashlib import sha256
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from engine import engine_name
-from integration.support import VERIFY_KEY, StartBench
+from integration.support import VERIFY_KEY, Bench, StartBench
 
 from controller.prompts import wav
 from controller.settings import Settings
@@ -200,18 +201,39 @@ async def test_A1_6_given_a_code_being_read_when_stopped_then_8017(bench: StartB
 
 
 @pytest.mark.requirement("A3.1")
-async def test_A3_1_given_a_pre_tone_that_vanished_when_answered_then_8006_and_no_code_is_heard(
+async def test_A3_1_given_a_pre_tone_that_vanishes_while_ringing_when_answered_then_8006_and_no_code_is_heard(
     bench: StartBench,
 ) -> None:
-    b = await bench(Answer())
-    vanished = wav.read((b.home.directory / "one.wav").read_bytes())
-    (stored,) = (path for path in b.home.settings.prompt_dir.rglob("*.alaw") if path.read_bytes() == vanished)
-    stored.unlink()
+    b = await bench(Answer(after=1.0))
+    stored = pre_tone_file(b)
 
     session = await b.verify(CODE, times=1)
     call = await b.phone.next_call()
+    stored.unlink()
     heard = load_wav(await call.recorded(timeout=30))
     statuses, cdr = await b.over(session)
 
     assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8006, 524)
     assert heard.seconds < spoken("zh", CODE[0]).seconds + 0.5
+
+
+@pytest.mark.requirement("A3.1")
+async def test_A3_1_given_a_pre_tone_that_vanished_when_asked_for_a_code_then_8006_and_no_phone_rings(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+    pre_tone_file(b).unlink()
+
+    statuses, cdr = await b.over(await b.verify(CODE, times=1))
+
+    assert [status.event_type for status in statuses] == ["disconnect"]
+    assert (statuses[-1].info["stateCode"], cdr["ulFailReason"]) == (8006, 524)
+
+
+def pre_tone_file(bench: Bench) -> Path:
+    """What Asterisk plays of it."""
+    sound = wav.read((bench.home.directory / "one.wav").read_bytes())
+    (stored,) = (
+        path for path in bench.home.settings.prompt_dir.rglob("*.alaw") if path.read_bytes() == sound
+    )
+    return stored
