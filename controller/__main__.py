@@ -5,6 +5,7 @@ from controller import process
 
 def main() -> None:
     """Run what the command line says."""
+    process.end_when_told()
     with process.loading():
         from controller.cli import app
     app()

@@ -2,12 +2,24 @@
 
 import contextlib
 import gc
+import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 
 _NEW_OBJECTS = 20_000
 """How many gather before they are searched for garbage: a call makes thousands, and hardly any in cycles."""
+
+
+def end_when_told() -> None:
+    """Let SIGTERM end this process at once, as it does every other, until somebody handles it otherwise.
+
+    The first process of a container is spared by the kernel: one that was stopped while it began was killed
+    half a minute later.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 @contextlib.contextmanager

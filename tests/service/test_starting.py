@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,11 @@ import pytest
 
 _WITHOUT_OPENTELEMETRY = (
     "import sys; sys.modules['opentelemetry'] = None; from controller.__main__ import main; main()"
+)
+
+_BEGINS_SLOWLY = (
+    "import sys; from controller import __main__, process; "
+    "process.loading = lambda: print('begins', flush=True) or sys.stdin.read(); __main__.main()"
 )
 
 
@@ -62,3 +68,20 @@ def test_E3_given_traces_without_their_packages_when_started_then_one_line_says_
         r"pip install 'voicecall\[traces\]'",
         said[0],
     )
+
+
+@pytest.mark.requirement("E5")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be the first process of a namespace of its own")
+def test_E5_given_the_first_process_of_a_container_when_stopped_while_it_begins_then_it_ends_at_once(
+    tmp_path: Path,
+) -> None:
+    command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", _BEGINS_SLOWLY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path) as outside:
+        assert outside.stdout is not None
+        try:
+            assert outside.stdout.readline() == b"begins\n"
+            [inside] = Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text().split()
+            os.kill(int(inside), signal.SIGTERM)
+            assert outside.wait(20) == 128 + signal.SIGTERM
+        finally:
+            outside.kill()
