@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -65,8 +65,8 @@ class Alive(Generic[T]):
 class Served(Alive[World]):
     """The management API and the console over real HTTP."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(lambda: _world(folder))
+    def __init__(self, folder: Path, template: Path) -> None:
+        super().__init__(lambda: world(folder, template))
 
     @property
     def url(self) -> str:
@@ -77,16 +77,12 @@ class Served(Alive[World]):
         return self.do(self.made.write(work))
 
 
-@asynccontextmanager
-async def _world(folder: Path) -> AsyncIterator[World]:
-    template = folder / "template.db"
-    migrate(database_at(template))
-    add_account(template)
-    async with world(folder, template) as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with Served(tmp_path_factory.mktemp("served")) as made:
+    folder = tmp_path_factory.mktemp("served")
+    template = folder / "template.db"
+    # Not in the other thread: a database server ends with the thread that started it.
+    migrate(database_at(template))
+    add_account(template)
+    with Served(folder, template) as made:
         yield made
