@@ -24,6 +24,15 @@ async def approved(room: Studio, seed: int = 1, name: str = HELLO) -> None:
     await room.queue.approve((await room.queue.page())[0].id, by="oscar")
 
 
+async def owing(room: Studio) -> FakeNode:
+    """A node that was away when a file became usable, and still is."""
+    away = room.nodes[1]
+    away.works = False
+    await approved(room)
+    await room.distributor.distribute()
+    return away
+
+
 @pytest.mark.requirement("C5")
 async def test_C5_given_two_nodes_when_both_play_an_approved_file_then_calls_can_use_it(
     template: Path, tmp_path: Path
@@ -122,10 +131,7 @@ async def test_given_a_node_that_can_not_play_what_it_owes_when_it_is_back_then_
     template: Path, tmp_path: Path
 ) -> None:
     async with studio(template, tmp_path, nodes=2) as room:
-        away = room.nodes[1]
-        away.works = False
-        await approved(room)
-        await room.distributor.distribute()
+        away = await owing(room)
 
         away.works, away.trouble = True, "Asterisk can't open or read the file"
         for _ in range(2):
@@ -140,10 +146,7 @@ async def test_given_a_node_that_owes_what_is_gone_when_it_is_back_then_nothing_
     template: Path, tmp_path: Path
 ) -> None:
     async with studio(template, tmp_path, nodes=2) as room:
-        away = room.nodes[1]
-        away.works = False
-        await approved(room)
-        await room.distributor.distribute()
+        away = await owing(room)
         room.library.discard((await room.directory()).sound(ACCOUNT, HELLO).digest)
 
         away.works = True

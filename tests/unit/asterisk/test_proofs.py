@@ -16,15 +16,27 @@ class Player:
     def __init__(self) -> None:
         self.tried: list[tuple[str, float]] = []
         self.failures: dict[str, int] = {}
+        self.begun = asyncio.Event()
         self.may = asyncio.Event()
         self.may.set()
 
     async def try_out(self, media: str, seconds: float) -> None:
         self.tried.append((media, seconds))
+        self.begun.set()
         await self.may.wait()
         if self.failures.get(media, 0) > 0:
             self.failures[media] -= 1
             raise CannotPlay("it can't be had")
+
+
+async def under_way(askers: int = 1) -> tuple[Player, Proofs, list[asyncio.Task[None]]]:
+    """One medium is being tried, which goes on when it may; so many ask for it."""
+    player = Player()
+    player.may.clear()
+    proofs = Proofs(player.try_out)
+    asking = [asyncio.create_task(proofs.check({"one": 0.5})) for _ in range(askers)]
+    await player.begun.wait()
+    return player, proofs, asking
 
 
 async def test_E2_given_media_when_asked_again_then_only_new_ones_are_tried_until_all_is_forgotten() -> None:
@@ -57,12 +69,7 @@ async def test_E2_given_a_medium_that_fails_when_asked_then_it_is_tried_twice_ea
 async def test_E2_given_several_that_ask_when_one_gives_up_then_it_is_tried_once_and_the_others_hear() -> (
     None
 ):
-    player = Player()
-    player.may.clear()
-    proofs = Proofs(player.try_out)
-    asking = [asyncio.create_task(proofs.check({"one": 0.5})) for _ in range(3)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    player, _, asking = await under_way(3)
 
     asking.pop().cancel()
     player.may.set()
@@ -72,12 +79,7 @@ async def test_E2_given_several_that_ask_when_one_gives_up_then_it_is_tried_once
 
 
 async def test_E2_given_a_try_under_way_when_all_is_forgotten_then_it_proves_nothing_for_later() -> None:
-    player = Player()
-    player.may.clear()
-    proofs = Proofs(player.try_out)
-    asking = asyncio.create_task(proofs.check({"one": 0.5}))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    player, proofs, [asking] = await under_way()
 
     proofs.forget()
     player.may.set()
@@ -88,12 +90,7 @@ async def test_E2_given_a_try_under_way_when_all_is_forgotten_then_it_proves_not
 
 
 async def test_E2_given_a_try_under_way_when_closed_then_it_ends() -> None:
-    player = Player()
-    player.may.clear()
-    proofs = Proofs(player.try_out)
-    asking = asyncio.create_task(proofs.check({"one": 0.5}))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    _, proofs, [asking] = await under_way()
 
     await proofs.close()
 

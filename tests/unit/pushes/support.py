@@ -11,7 +11,9 @@ from random import Random
 from typing import Any
 
 from pydantic import SecretStr
+from sqlalchemy import select
 from unit.calls.support import ACCOUNT, APP
+from unit.support import soon
 
 from controller.accounts.directory import Application
 from controller.pushes.courier import Courier
@@ -22,7 +24,7 @@ from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery, Failure
 from controller.settings import PushSettings
 from controller.store.database import Database
-from controller.store.tables import Service
+from controller.store.tables import PushAttempt, Service
 
 LOOPBACK: list[IPv4Network | IPv6Network] = [IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -234,3 +236,16 @@ def call_row(call_id: str, accepted_at: datetime, **more: Any) -> dict[str, Any]
         "accepted_at": accepted_at,
         **more,
     }
+
+
+async def attempts(database: Database) -> list[PushAttempt]:
+    """Those that are kept, the oldest first."""
+    return await database.read(
+        lambda session: list(session.execute(select(PushAttempt).order_by(PushAttempt.id)).scalars())  # type: ignore[arg-type]
+    )
+
+
+async def until_written(place: Room) -> None:
+    """Wait until the ledger has written what it has gathered."""
+    assert place.ledger._writing is not None
+    await soon(place.ledger._writing)
