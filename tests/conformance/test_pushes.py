@@ -165,7 +165,7 @@ async def test_A3_1_given_a_verification_code_when_it_is_heard_then_the_code_is_
     assert [status.event_type for status in statuses] == ["callout", "alerting", "answer", "disconnect"]
     has_fields(findings, cdr, (FEE | ANSWERED) - {"userData"})
     assert (cdr["serviceType"], cdr["ttsPlayTimes"]) == ("001", 0)
-    assert all(b"5903" not in push.body for push in customer.receiver.pushes)
+    assert all(b"59035903" not in push.body for push in customer.receiver.pushes)
 
 
 @pytest.mark.requirement("A1.1", "A1.5", "B1", "B2")

@@ -1,6 +1,7 @@
 """Dashboard and live calls: who sees what, how it follows what happens, hanging up."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -122,7 +123,7 @@ async def test_C9_given_an_account_when_the_operator_asks_for_its_figures_then_t
     wrong = await admin.get("/dashboard?account_id=%3Cscript%3E")
 
     assert "8105" in shown
-    assert "8101" not in shown
+    assert not re.search(r"\b8101\b", shown), "serial numbers of requests may have these digits"
     assert 'hx-sse:connect="/console/dashboard/events?account_id=beta"' in shown
     assert 'href="/console/spending/beta/stop"' in shown
     assert "Balance" in shown

@@ -84,22 +84,22 @@ async def test_B4_given_a_callback_when_told_then_its_options_are_there_without_
     assert "secret-path" not in report.model_dump_json()
 
 
-@pytest.mark.parametrize(("masked", "shown"), [(False, "1234"), (True, "••••")])
+@pytest.mark.parametrize(("masked", "shown"), [(False, "258025802580"), (True, "•" * 12)])
 async def test_B4_given_pressed_keys_when_told_then_they_are_masked_if_the_operator_says_so(
     calls: Desk, masked: bool, shown: str
 ) -> None:
     happenings: list[Happening] = [
         (0.1, Kind.CALLOUT, "a", None),
         (1.0, Kind.ANSWER, "a", None),
-        (1.1, Kind.PROMPT, "a", {"prompt": "menu.wav", "collects": 4}),
-        (4.0, Kind.COLLECTED, "a", {"digits": "1234"}),
+        (1.1, Kind.PROMPT, "a", {"prompt": "menu.wav", "collects": 12}),
+        (4.0, Kind.COLLECTED, "a", {"digits": "258025802580"}),
     ]
     session_id = await lived(calls, happenings, ends.NORMAL, 5.0)
     report = await details_of(calls, mask_digits=masked).report(session_id, of_account=None)
 
     assert report is not None
     assert f"the callee pressed {shown}" in [step.text for step in report.steps]
-    assert ("1234" in report.model_dump_json()) is not masked
+    assert ("258025802580" in report.model_dump_json()) is not masked
 
 
 async def test_B4_given_pushes_a_price_and_a_recording_when_told_then_all_of_it_is_there(
