@@ -28,7 +28,7 @@ from controller.asterisk.errors import FleetError
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
 from controller.logs import set_up_logs
-from controller.observability.tracing import TracingUnavailable
+from controller.observability.room import TracingUnavailable
 from controller.settings import Settings
 from controller.settings.file import initial_settings, settings_table, settings_text
 from controller.store.errors import DatabaseUnusable

@@ -5,16 +5,25 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from controller.calls.call import LiveCall, StatusTeller
 from controller.calls.timeline import Entry
 from controller.observability.metrics import Metrics, Sample
-from controller.observability.tracing import Tracing, opened_tracing
+from controller.observability.tracing import Tracing
 from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery
-from controller.settings import Settings
+from controller.settings import Settings, TraceSettings
+
+if TYPE_CHECKING:
+    from controller.observability.span_sending import SpanSender
 
 Number = Callable[[], float]
+
+
+class TracingUnavailable(Exception):
+    """The settings ask for traces, and the packages for that aren't installed."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,7 @@ class Observability:
 
     metrics: Metrics | None
     tracing: Tracing | None
+    sender: "SpanSender | None" = None
 
     def headers(self, push: Push) -> Mapping[str, str]:
         """What goes along with a push."""
@@ -47,9 +57,12 @@ class Observability:
             self.tracing.answered(session_id, route, method, status, seconds)
 
     async def run(self) -> None:
-        """What has to be measured all the time, until cancelled."""
-        if self.metrics is not None:
-            await self.metrics.watch_loop()
+        """What has to be done all the time, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self.metrics is not None:
+                group.create_task(self.metrics.watch_loop())
+            if self.sender is not None:
+                group.create_task(self.sender.run())
 
     def look_at(
         self,
@@ -144,21 +157,35 @@ class Observability:
                 f"voicecall_speech_{name}", f"Synthesised prompts: {name.replace('_', ' ')}.", _one(number)
             )
 
-    @property
-    def _watchers(self) -> list[Metrics | Tracing]:
-        return [watcher for watcher in (self.metrics, self.tracing) if watcher is not None]
+    @cached_property
+    def _watchers(self) -> tuple[Metrics | Tracing, ...]:
+        return tuple(watcher for watcher in (self.metrics, self.tracing) if watcher is not None)
 
 
 @asynccontextmanager
 async def opened_observability(settings: Settings) -> AsyncIterator[Observability]:
     """The room, open until the end of the block. Raises TracingUnavailable."""
     metrics = Metrics(settings.controller) if settings.metrics.enabled else None
-    tracing = opened_tracing(settings.traces, settings.controller)
+    sender = _opened_sender(settings.traces, settings.controller)
+    tracing = None if sender is None else Tracing(sender.send, settings.traces.sample)
     try:
-        yield Observability(metrics, tracing)
+        yield Observability(metrics, tracing, sender)
     finally:
-        if tracing is not None:
-            await asyncio.to_thread(tracing.close)
+        if sender is not None:
+            await asyncio.to_thread(sender.close)
+
+
+def _opened_sender(settings: TraceSettings, controller: str) -> "SpanSender | None":
+    if not settings.endpoint:
+        return None
+    try:
+        from controller.observability.span_encoding import opened_exporter
+        from controller.observability.span_sending import SpanSender
+    except ImportError as error:
+        raise TracingUnavailable(
+            f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
+        ) from None
+    return SpanSender(opened_exporter(settings.endpoint, controller))
 
 
 class _Tellers:

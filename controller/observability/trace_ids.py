@@ -5,11 +5,12 @@ from functools import lru_cache
 
 
 @lru_cache(4096)
-def trace_id(call_id: str) -> int:
-    """Of a call; 128 bits."""
-    return int.from_bytes(hashlib.sha256(b"trace\n" + call_id.encode()).digest()[:16], "big") or 1
+def trace_id(call_id: str) -> bytes:
+    """Of a call; 16 bytes."""
+    return hashlib.sha256(b"trace\n" + call_id.encode()).digest()[:16]
 
 
-def span_id(call_id: str, part: str) -> int:
-    """Of a part of a call; 64 bits."""
-    return int.from_bytes(hashlib.sha256(f"span\n{call_id}\n{part}".encode()).digest()[:8], "big") or 1
+@lru_cache(4096)
+def span_id(call_id: str, part: str) -> bytes:
+    """Of a part of a call; 8 bytes."""
+    return hashlib.sha256(f"span\n{call_id}\n{part}".encode()).digest()[:8]

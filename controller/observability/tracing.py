@@ -5,48 +5,36 @@ controller it was, and no trace has to be kept in memory while a call runs. Numb
 are in no attribute.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
 from controller.clock import Clock, SystemClock
+from controller.observability.spans import ROOT, Attributes, Span
 from controller.observability.trace_ids import span_id, trace_id
 from controller.pushes.push import Push
 from controller.pushes.receiver import Delivery
-from controller.settings import TraceSettings
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 _SAMPLING_SPACE: Final = 2**64
 _HEADER: Final = "traceparent"
 _LASTING: Final = (Kind.PROMPT, Kind.SPEECH)
 
 
-class TracingUnavailable(Exception):
-    """The settings ask for traces, and the packages for that aren't installed."""
-
-
 class Tracing:
-    """Sends spans to a collector, in a thread of the exporter's own."""
+    """Makes spans of what happens, and hands them over."""
 
     def __init__(
         self,
-        processor: "SpanProcessor",
-        controller: str,
+        send: Callable[[Span], None],
         sample: float = 1.0,
         clock: Clock = SystemClock(),  # noqa: B008  # has no state
     ) -> None:
-        from controller.observability.spans import SpanMaker
-
-        self._clock = clock
-        self._processor = processor
+        self._send = send
         self._sample = sample
-        self._span = SpanMaker(controller).span
+        self._clock = clock
 
     def traceparent(self, push: Push) -> dict[str, str]:
         """The header by which the receiver of a push continues the trace of its call (W3C)."""
@@ -54,35 +42,35 @@ class Tracing:
         if not self._is_sampled(call_id):
             return {}
         span = span_id(call_id, _push_part(push))
-        return {_HEADER: f"00-{trace_id(call_id):032x}-{span:016x}-01"}
+        return {_HEADER: f"00-{trace_id(call_id).hex()}-{span.hex()}-01"}
 
     def answered(self, session_id: str, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered that started a call: its trace begins here."""
         call_id = session_id.partition("@")[0]
         if self._is_sampled(call_id):
             now = self._clock.now()
-            attributes = {
+            attributes: Attributes = {
                 "http.request.method": method,
                 "http.route": route,
                 "http.response.status_code": status,
             }
             began = now - timedelta(seconds=seconds)
             name = f"{method} {route}"
-            self._processor.on_end(self._span(call_id, "request", name, began, now, attributes))
+            self._send(Span(call_id, "request", name, began, now, attributes))
 
-    def tell(self, call: LiveCall, entry: Entry, after: "asyncio.Future[None] | None" = None) -> None:
+    def tell(self, call: LiveCall, entry: Entry, after: asyncio.Future[None] | None = None) -> None:
         """Something happened; at the end of a call its spans are sent."""
         del after
         if entry.kind is Kind.DISCONNECT and self._is_sampled(call.id):
-            for span in self._spans_of(call, entry):
-                self._processor.on_end(span)
+            for span in _spans_of(call, entry):
+                self._send(span)
 
     def pushed(self, push: Push, delivery: Delivery, at: datetime) -> None:
         """An attempt at a push was made."""
         for call_id in push.call_ids:
             if not self._is_sampled(call_id):
                 continue
-            attributes: dict[str, Any] = {
+            attributes: dict[str, str | int | bool] = {
                 "voice.push.event": push.event_type,
                 "voice.push.attempt": push.attempt,
                 "http.request.method": "POST",
@@ -93,8 +81,8 @@ class Tracing:
             if not delivery.accepted:
                 attributes["error.type"] = str(delivery.failure)
             end = at + timedelta(milliseconds=delivery.latency_ms)
-            self._processor.on_end(
-                self._span(
+            self._send(
+                Span(
                     call_id,
                     _push_part(push),
                     f"push {push.event_type}",
@@ -106,64 +94,41 @@ class Tracing:
                 )
             )
 
-    def close(self) -> None:
-        """Send what is left. Blocks, at most as long as the exporter's time-out."""
-        self._processor.shutdown()
-
     def _is_sampled(self, call_id: str) -> bool:
-        return self._sample >= 1 or trace_id(call_id) % _SAMPLING_SPACE < self._sample * _SAMPLING_SPACE
-
-    def _spans_of(self, call: LiveCall, last: Entry) -> "Iterator[ReadableSpan]":
-        request = call.request
-        state_code = last.detail["state_code"]
-        yield self._span(
-            call.id,
-            "call",
-            f"call {request.service.value}",
-            call.accepted_at,
-            last.at,
-            {
-                "voice.session_id": call.session_id,
-                "voice.service": request.service.value,
-                "voice.account": request.account_id,
-                "voice.app": request.app_key,
-                "voice.state_code": state_code,
-            },
-        )
-        for name in call.timeline.legs:
-            times = call.timeline.leg(name)
-            if times.dialled is None:
-                continue
-            attributes = {"voice.leg": name, "voice.trunk": times.trunk or ""}
-            dialled_until = times.answered or last.at
-            yield self._span(
-                call.id,
-                f"dial {name}",
-                f"dial {name}",
-                times.dialled,
-                dialled_until,
-                {**attributes, "voice.answered": times.answered is not None},
-            )
-            if times.answered is not None:
-                yield self._span(call.id, f"talk {name}", f"talk {name}", times.answered, last.at, attributes)
-        for begun, end in _lasting(call, last):
-            part = f"{begun.kind} {begun.sequence}"
-            yield self._span(call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""})
+        if self._sample >= 1:
+            return True
+        place = int.from_bytes(trace_id(call_id)[8:])
+        return place < self._sample * _SAMPLING_SPACE
 
 
-def opened_tracing(settings: TraceSettings, controller: str) -> Tracing | None:
-    """None when no traces are wanted. Raises TracingUnavailable."""
-    if not settings.endpoint:
-        return None
-    try:
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-        from controller.observability.span_encoding import opened_exporter
-    except ImportError as error:
-        raise TracingUnavailable(
-            f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
-        ) from None
-    return Tracing(BatchSpanProcessor(opened_exporter(settings.endpoint)), controller, settings.sample)
+def _spans_of(call: LiveCall, last: Entry) -> Iterator[Span]:
+    request = call.request
+    yield Span(
+        call.id,
+        ROOT,
+        f"call {request.service.value}",
+        call.accepted_at,
+        last.at,
+        {
+            "voice.session_id": call.session_id,
+            "voice.service": request.service.value,
+            "voice.account": request.account_id,
+            "voice.app": request.app_key,
+            "voice.state_code": last.detail["state_code"],
+        },
+    )
+    for name in call.timeline.legs:
+        times = call.timeline.leg(name)
+        if times.dialled is None:
+            continue
+        attributes = {"voice.leg": name, "voice.trunk": times.trunk or ""}
+        dialled: Attributes = {**attributes, "voice.answered": times.answered is not None}
+        yield Span(call.id, f"dial {name}", f"dial {name}", times.dialled, times.answered or last.at, dialled)
+        if times.answered is not None:
+            yield Span(call.id, f"talk {name}", f"talk {name}", times.answered, last.at, attributes)
+    for begun, end in _lasting(call, last):
+        part = f"{begun.kind} {begun.sequence}"
+        yield Span(call.id, part, begun.kind.value, begun.at, end, {"voice.leg": begun.leg or ""})
 
 
 def _lasting(call: LiveCall, last: Entry) -> Iterator[tuple[Entry, datetime]]:

@@ -60,7 +60,7 @@ async def test_E3_given_a_call_when_it_is_over_then_metrics_and_one_trace_tell_o
         for span in scope.spans
     ]
     call_id = session.partition("@")[0]
-    assert {int.from_bytes(span.trace_id, "big") for span in spans} == {trace_id(call_id)}
+    assert {span.trace_id for span in spans} == {trace_id(call_id)}
     names = sorted(span.name for span in spans)
     assert names == sorted(
         ["POST /rest/httpsessions/callnotify/v2.0", "call notification", "dial a", "talk a", "prompt"]

@@ -1,0 +1,80 @@
+"""Spans on their way to a collector: they wait in memory and are sent many at a time.
+
+Imported only where traces are wanted: OpenTelemetry's packages are an extra.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from controller.observability.spans import Span
+
+_AT_A_TIME: Final = 512
+_MOST: Final = 32 * _AT_A_TIME
+"""Spans that wait while the collector takes none, some 10 MB; then the oldest are lost."""
+_PATIENCE: Final = 5.0
+"""Seconds that a few spans wait for more."""
+
+_log = logging.getLogger(__name__)
+
+
+class Exporter(Protocol):
+    """OpenTelemetry's, for spans in our form. It tries again by itself for some seconds, and blocks."""
+
+    def export(self, spans: Sequence[Span], /) -> SpanExportResult: ...
+
+    def shutdown(self) -> None: ...
+
+
+class SpanSender:
+    """Sends spans in a thread, when there are many or some have waited for 5 s."""
+
+    def __init__(self, exporter: Exporter) -> None:
+        self._exporter = exporter
+        self._waiting: deque[Span] = deque()
+        self._many = asyncio.Event()
+        self._lost = 0
+
+    def send(self, span: Span) -> None:
+        """Soon; never blocks."""
+        if len(self._waiting) >= _MOST:
+            self._waiting.popleft()
+            self._lost += 1
+        self._waiting.append(span)
+        if len(self._waiting) >= _AT_A_TIME:
+            self._many.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._many.wait()
+            except TimeoutError:
+                pass
+            self._many.clear()
+            while self._waiting:
+                await asyncio.to_thread(self._export, self._batch())
+
+    def close(self) -> None:
+        """Send what is left. Blocks for as long as the exporter does with a batch that isn't taken."""
+        while self._waiting and self._export(self._batch()):
+            pass
+        self._exporter.shutdown()
+
+    def _batch(self) -> list[Span]:
+        if self._lost:
+            _log.warning("Spans are lost: the collector takes too few", extra={"spans": self._lost})
+            self._lost = 0
+        return [self._waiting.popleft() for _ in range(min(_AT_A_TIME, len(self._waiting)))]
+
+    def _export(self, batch: Sequence[Span]) -> bool:
+        try:
+            return self._exporter.export(batch) is SpanExportResult.SUCCESS
+        except Exception:
+            _log.exception("Spans can't be sent")
+            return False

@@ -1,0 +1,147 @@
+"""Spans that wait for a collector: sent many at a time, none kept for ever, never in anybody's way."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from controller.observability import span_sending
+from controller.observability.span_sending import SpanSender
+from controller.observability.spans import Span
+
+AT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class Collector:
+    """An exporter that keeps what it is given; it takes its time if it is told to, or takes nothing."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.free = Event()
+        self.free.set()
+        self.result = SpanExportResult.SUCCESS
+        self.fault: Exception | None = None
+        self.closed = False
+
+    def export(self, spans: Sequence[Span], /) -> SpanExportResult:
+        self.free.wait(10)
+        self.batches.append([span.part for span in spans])
+        if self.fault is not None:
+            raise self.fault
+        return self.result
+
+    def shutdown(self) -> None:
+        self.closed = True
+
+    @property
+    def got(self) -> list[str]:
+        return [part for batch in self.batches for part in batch]
+
+    async def until(self, spans: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.got) < spans:  # noqa: ASYNC110 - a thread gets them
+                await asyncio.sleep(0.005)
+
+
+def span(number: int) -> Span:
+    return Span("1200_1_1_x", str(number), "part", AT, AT, {})
+
+
+@pytest.mark.requirement("E3")
+async def test_given_many_spans_when_they_are_a_batch_then_they_go_at_once_and_in_order() -> None:
+    collector = Collector()
+    sender = SpanSender(collector)
+    running = asyncio.create_task(sender.run())
+    for number in range(1100):
+        sender.send(span(number))
+    await collector.until(1100)
+    assert [len(batch) for batch in collector.batches] == [512, 512, 76]
+    assert collector.got == [str(number) for number in range(1100)]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.requirement("E3")
+async def test_given_few_spans_when_time_passes_then_they_go_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(span_sending, "_PATIENCE", 0.05)
+    collector = Collector()
+    sender = SpanSender(collector)
+    running = asyncio.create_task(sender.run())
+    for number in range(2):
+        sender.send(span(number))
+        await collector.until(number + 1)
+    assert collector.batches == [["0"], ["1"]]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.requirement("E3")
+async def test_given_a_collector_that_hangs_when_many_spans_come_then_the_oldest_are_lost_and_it_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    collector = Collector()
+    collector.free.clear()
+    sender = SpanSender(collector)
+    running = asyncio.create_task(sender.run())
+    for number in range(512):
+        sender.send(span(number))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while sender._waiting:  # noqa: ASYNC110 - its task takes them
+            await asyncio.sleep(0.005)
+    for number in range(512, 512 + 32 * 512 + 3):
+        sender.send(span(number))
+    collector.free.set()
+    await collector.until(33 * 512)
+    assert collector.got == [str(number) for number in (*range(512), *range(515, 515 + 32 * 512))]
+    (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert vars(line)["spans"] == 3
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.requirement("E3")
+async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_sent_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    collector = Collector()
+    collector.fault = RuntimeError("out of order")
+    sender = SpanSender(collector)
+    running = asyncio.create_task(sender.run())
+    for number in range(512):
+        sender.send(span(number))
+    await collector.until(512)
+    collector.fault = None
+    for number in range(512):
+        sender.send(span(number))
+    await collector.until(1024)
+    assert not running.done()
+    assert [record.getMessage() for record in caplog.records] == ["Spans can't be sent"]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.mark.requirement("E3")
+@pytest.mark.parametrize(
+    ("result", "sent"), [(SpanExportResult.SUCCESS, [512, 488]), (SpanExportResult.FAILURE, [512])]
+)
+async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_none(
+    result: SpanExportResult, sent: list[int]
+) -> None:
+    collector = Collector()
+    collector.result = result
+    sender = SpanSender(collector)
+    for number in range(1000):
+        sender.send(span(number))
+    sender.close()
+    assert [len(batch) for batch in collector.batches] == sent
+    assert collector.closed
