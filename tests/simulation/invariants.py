@@ -48,19 +48,20 @@ _GIVEN_UP = 12.0
 
 async def watch(world: World) -> None:
     """What can be looked at while the world runs."""
-    alone_since = asked_since = 0.0
+    alone_since = 0.0
+    asked_since: dict[str, float] = {}
     silent_since: dict[str, float] = {}
     while True:
         await asyncio.sleep(0.25)
         if fault := _outlived(world, silent_since):
             world.wrong.append(fault)
             return
-        if not _waits_in_vain(world):
-            asked_since = world.loop.time()
-        elif world.loop.time() - asked_since > _ANSWERED:
+        now, rows = world.loop.time(), world.live_rows()
+        in_vain = _waiting_in_vain(world)
+        asked_since = {request: asked_since.get(request, now) for request in in_vain}
+        if any(now - since > _ANSWERED for since in asked_since.values()):
             world.wrong.append(f"requests wait for {_ANSWERED} s and more for answers that do not come")
             return
-        now, rows = world.loop.time(), world.live_rows()
         if rows > world.limit:
             world.wrong.append(f"{rows} calls are live, {world.limit} are allowed")
             return
@@ -93,12 +94,13 @@ def _outlived(world: World, silent_since: dict[str, float]) -> str:
     return ""
 
 
-def _waits_in_vain(world: World) -> bool:
-    """Whether requests are under way over a socket that is gone, or to an Asterisk that answers at once."""
-    if world.controller is None or not world.controller.node.ari.in_flight:
-        return False
+def _waiting_in_vain(world: World) -> Iterable[str]:
+    """The requests under way over a socket that is gone, or to an Asterisk that answers at once."""
+    if world.controller is None:
+        return ()
+    connection = world.controller.node.ari._connection
     slow = any(slow in fault for _, fault in world.faults for slow in _SLOW)
-    return not slow or not world.controller.node.ari._connection.connected
+    return () if slow and connection.connected else connection._answers
 
 
 def is_quiet(world: World) -> bool:
