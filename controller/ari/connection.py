@@ -160,7 +160,11 @@ class Connection:
                     log.warning(
                         "ARI connection lost",
                         exc_info=None if expected else error,
-                        extra={"node": self.address.name, "error": str(error), "retry_in": delay},
+                        extra={
+                            "node": self.address.name,
+                            "error": str(error),
+                            "retry_in": delay and round(delay, 1),
+                        },
                     )
                     if delay is None:
                         raise

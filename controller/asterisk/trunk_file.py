@@ -75,7 +75,11 @@ class TrunkFile:
                 self._failed.set()
                 log.warning(
                     "Trunks are not in force",
-                    extra={"node": self._settings.name, "error": str(error), "retry_in": self._retry_in},
+                    extra={
+                        "node": self._settings.name,
+                        "error": str(error),
+                        "retry_in": round(self._retry_in, 1),
+                    },
                 )
                 return
             except BaseException:

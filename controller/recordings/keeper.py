@@ -168,7 +168,7 @@ class RecordingKeeper:
             log.warning(
                 "A recording stays on Asterisk for now; trying again",
                 exc_info=None if expected else error,
-                extra={"call": recording.call_id, "error": str(error), "retry_in": delay},
+                extra={"call": recording.call_id, "error": str(error), "retry_in": round(delay, 1)},
             )
         else:
             self._resting.pop(recording.call_id, None)
