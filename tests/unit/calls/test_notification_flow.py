@@ -95,7 +95,7 @@ async def test_given_a_key_after_the_prompt_when_in_time_then_it_counts(
 async def test_given_fewer_digits_than_asked_for_when_the_time_is_up_then_they_are_what_was_collected(
     house: House,
 ) -> None:
-    ended = await house.call(item("ask", collect=4), behaviour=presses((0.01, "1"), (0.02, "2")))
+    ended = await house.call(item("ask", collect=4), behaviour=presses((0.01, "1"), (0.01, "2")))
     assert (ended.state_code, ended.keys) == (0, "12")
     assert ended.kinds.count(Kind.COLLECTED) == 1
 
@@ -233,7 +233,7 @@ async def test_given_a_phone_that_nobody_answers_when_the_time_is_up_then_it_is_
     ring_after: float | None,
     codes: tuple[int, int, int, int],
 ) -> None:
-    hurried = QUICK.model_copy(update={"ring_timeout": 0.1})
+    hurried = QUICK.model_copy(update={"ring_timeout": 0.5})
     async with running_house(asterisk, template, tmp_path, hurried) as house:
         ended = await house.call(behaviour=Behaviour(ring_after=ring_after, answer_after=None))
         cdr = ended.cdr
