@@ -183,7 +183,7 @@ async def test_given_an_asterisk_that_hangs_when_pings_stay_unanswered_then_the_
     asterisk: FakeAsterisk,
 ) -> None:
     attempts = Attempts()
-    async with client_of(asterisk, retry=attempts, heartbeat=0.04, request_timeout=0.2) as client:
+    async with client_of(asterisk, retry=attempts, heartbeat=0.2, request_timeout=0.5) as client:
         await soon(client.wait_ready())
         asterisk.go_silent()
         await soon(client.wait_lost())
@@ -208,10 +208,10 @@ async def test_given_an_asterisk_that_hangs_when_connecting_then_the_attempt_end
 async def test_given_a_socket_that_is_only_quiet_when_pings_are_answered_then_it_stays(
     asterisk: FakeAsterisk,
 ) -> None:
-    async with client_of(asterisk, heartbeat=0.02) as client:
+    async with client_of(asterisk, heartbeat=0.2) as client:
         await soon(client.wait_ready())
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.15):
+            async with asyncio.timeout(0.7):
                 await client.wait_lost()
 
 
@@ -261,7 +261,7 @@ async def test_given_handshakes_that_were_given_up_when_they_come_through_late_t
 async def test_given_a_socket_that_answers_and_brings_no_events_when_noticed_then_the_client_connects_again(
     asterisk: FakeAsterisk,
 ) -> None:
-    async with client_of(asterisk, heartbeat=0.05, request_timeout=0.1) as client:
+    async with client_of(asterisk, heartbeat=0.2, request_timeout=0.5) as client:
         await soon(client.wait_ready())
         asterisk.go_deaf()
         await client.asterisk.ping()
