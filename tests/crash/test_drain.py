@@ -14,7 +14,7 @@ from tests.crash.world import ANSWERS, ANSWERS_AND_HANGS_UP, CALLS, World
 pytestmark = pytest.mark.requirement("E4")
 
 STAYING = [place for place in STEADY if place.stage in ("ringing", "prompt", "talking", "recording")]
-DRAINING = {"calls": CALLS.model_copy(update={"drain_timeout": 3.0})}
+DRAINING = {"calls": CALLS.model_copy(update={"drain_timeout": 5.0})}
 
 
 def final_states(world: World) -> dict[str, int | None]:
@@ -37,7 +37,7 @@ async def ended_by(world: World, number: signal.Signals) -> None:
     assert world.controller is not None
     world.controller.send(number)
     # Less than it drains for.
-    async with asyncio.timeout(2.5):
+    async with asyncio.timeout(4):
         await drains(world)
     answer = await world.ask("notification")
     assert (answer.status, answer.code) == (503, "1010001")

@@ -112,7 +112,7 @@ async def test_C5_given_a_node_when_asked_to_play_then_it_plays_what_is_there_an
     for prompt in (short, long):
         await node.check_plays(library.media(prompt.digest), prompt.seconds)
     # Only the end of it is played.
-    assert asyncio.get_running_loop().time() - began < 5
+    assert asyncio.get_running_loop().time() - began < 20
 
     library.discard(long.digest)
     with pytest.raises(CannotPlay, match="can't open or read"):

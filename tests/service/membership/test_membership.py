@@ -238,7 +238,7 @@ async def test_E2_given_a_connection_that_breaks_when_a_takeover_is_committed_th
     came = b.watch()
     await asyncio.wait_for(committed.wait(), GONE)
     monkeypatch.setattr(b.database, "write", write)
-    await asyncio.wait_for(came.wait(), 15)
+    await asyncio.wait_for(came.wait(), 25)
 
     assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
 
@@ -262,7 +262,7 @@ async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_t
         return await write(work, **more)
 
     monkeypatch.setattr(b.database, "write", lost)
-    await asyncio.wait_for(b.watch().wait(), 15)
+    await asyncio.wait_for(b.watch().wait(), 25)
 
     assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
     assert broken == [0]

@@ -198,7 +198,7 @@ async def test_given_an_asterisk_that_hangs_when_connecting_then_the_attempt_end
 ) -> None:
     attempts = Attempts()
     asterisk.go_silent()
-    async with client_of(asterisk, retry=attempts, request_timeout=0.03) as client:
+    async with client_of(asterisk, retry=attempts, request_timeout=0.2) as client:
         await attempts.reach(2)
         assert all(isinstance(error, ConnectionLost) for error, _attempt in attempts.asked)
         asterisk.speak_again()
@@ -240,7 +240,7 @@ async def test_given_handshakes_that_were_given_up_when_they_come_through_late_t
             given_up.set()
         return retry_at_once(error, attempt, random)
 
-    async with client_of(asterisk, retry=retry, request_timeout=0.3) as client:
+    async with client_of(asterisk, retry=retry, request_timeout=0.6) as client:
         await soon(client.wait_ready())
         asterisk.go_silent()
         asterisk.drop_sockets()
@@ -286,7 +286,7 @@ async def test_given_handshakes_that_were_given_up_when_the_next_socket_is_deaf_
     async def on_ready(snapshot: Snapshot) -> None:
         snapshots.append(snapshot)
 
-    async with client_of(asterisk, retry=retry, on_ready=on_ready, request_timeout=0.3) as client:
+    async with client_of(asterisk, retry=retry, on_ready=on_ready, request_timeout=0.6) as client:
         await soon(client.wait_ready())
         asterisk.go_silent()
         asterisk.drop_sockets()
