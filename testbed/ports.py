@@ -24,7 +24,7 @@ def reserved_ports(count: int) -> Iterator[list[int]]:
     with ExitStack() as held:
         ports: list[int] = []
         for port in random.sample(range(_FIRST, _LAST), _LAST - _FIRST):
-            lock = _lock(port)
+            lock = lock_port(port)
             if lock is None:
                 continue
             if not _free(port):
@@ -38,7 +38,8 @@ def reserved_ports(count: int) -> Iterator[list[int]]:
         raise RuntimeError(f"no {count} free ports between {_FIRST} and {_LAST}")
 
 
-def _lock(port: int) -> IO[bytes] | None:
+def lock_port(port: int) -> IO[bytes] | None:
+    """Keep a port from being reserved until this is closed; None if it is reserved."""
     handle = (_LOCKS / str(port)).open("wb")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

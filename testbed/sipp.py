@@ -18,12 +18,12 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from testbed.ports import reserved_ports
+from testbed.ports import lock_port, reserved_ports
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 _PR_SET_PDEATHSIG = 1
@@ -135,9 +135,9 @@ class Sipp:
         name = name or path.stem
         directory = directory.resolve()
         directory.mkdir(parents=True, exist_ok=True)
-        with reserved_ports(8) as (free_port, *media_ports):
+        with reserved_ports(8) as (free_port, *media_ports), ExitStack() as held:
             # SIPp takes the port two further on for video, and is lost if that one is taken.
-            media_port = next(first for first in media_ports if _free(address, first + 2))
+            media_port = next(first for first in media_ports if _hold(held, address, first + 2))
             words = [*command, "-sf", str(path.resolve()), "-i", address, "-mi", address, "-ci", address]
             words += ["-p", str(port or free_port), "-mp", str(media_port)]
             words += ["-s", number, "-d", str(round(talking * 1000))]
@@ -263,6 +263,15 @@ async def _spawn(words: Sequence[str], directory: Path, name: str) -> asyncio.su
             env={**os.environ, "TERM": "dumb"},
             preexec_fn=_end_with_parent,
         )
+
+
+def _hold(held: ExitStack, address: str, port: int) -> bool:
+    """Whether this port could be had: then it is nobody else's until `held` is closed."""
+    lock = lock_port(port)
+    if lock is None:
+        return False
+    held.enter_context(closing(lock))
+    return _free(address, port)
 
 
 def _free(address: str, port: int) -> bool:

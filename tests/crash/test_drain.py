@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+import aiohttp
 import pytest
 
 from tests.crash import invariants
@@ -13,18 +14,31 @@ from tests.crash.world import ANSWERS, ANSWERS_AND_HANGS_UP, CALLS, World
 pytestmark = pytest.mark.requirement("E4")
 
 STAYING = [place for place in STEADY if place.stage in ("ringing", "prompt", "talking", "recording")]
-DRAINING = {"calls": CALLS.model_copy(update={"drain_timeout": 3.0})}
+DRAINING = {"calls": CALLS.model_copy(update={"drain_timeout": 5.0})}
 
 
 def final_states(world: World) -> dict[str, int | None]:
     return dict(world.sql("select session_id, state_code from call"))
 
 
+async def drains(world: World) -> None:
+    """Wait until the controller has begun to."""
+    assert world.controller is not None
+    async with aiohttp.ClientSession(world.controller.url) as http:
+        while True:
+            async with http.get("/readyz?verbose=1") as answer:
+                if not (await answer.json())["parts"]["controller"]:
+                    return
+            await asyncio.sleep(0.02)  # nothing outside tells when
+
+
 async def ended_by(world: World, number: signal.Signals) -> None:
     """Ask the controller to end, and wait until it has; meanwhile it takes no calls."""
     assert world.controller is not None
     world.controller.send(number)
-    await asyncio.sleep(0.5)
+    # Less than it drains for.
+    async with asyncio.timeout(4):
+        await drains(world)
     answer = await world.ask("notification")
     assert (answer.status, answer.code) == (503, "1010001")
     assert await world.controller.ended() == 0

@@ -39,8 +39,8 @@ CALLBACK_KEY, VERIFY_KEY = "callback-app", "verify-app"
 QUICK = CallSettings(
     ring_timeout=1.5,
     trunk_timeout=0.6,
-    first_digit_timeout=0.8,
-    inter_digit_timeout=0.5,
+    first_digit_timeout=2.0,
+    inter_digit_timeout=1.5,
     drain_timeout=0.2,
     minute=2.0,
 )

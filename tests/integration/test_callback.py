@@ -98,7 +98,7 @@ async def test_A1_4_given_no_maximum_duration_when_they_talk_for_minutes_then_no
     )
 
     answer, end = statuses[-2], statuses[-1]
-    assert end.push.arrived - answer.push.arrived > 1.8
+    assert end.push.arrived - answer.push.arrived > 1.0
     assert (end.info["stateCode"], cdr["ulFailReason"]) == (0, 0)
 
 

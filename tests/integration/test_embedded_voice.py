@@ -1,6 +1,7 @@
 """The voices of this machine in real calls: the embedded one, its process, espeak."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -48,11 +49,13 @@ BUSY = 120.0
 def speech_processes() -> list[int]:
     """Process ids of the speech processes that this process has started."""
     children = (path.read_text().split() for path in Path("/proc/self/task").glob("*/children"))
-    return [
-        int(pid)
-        for pid in chain.from_iterable(children)
-        if b"controller.prompts.speech.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    found = []
+    for pid in chain.from_iterable(children):
+        # Another child may have ended meanwhile.
+        with contextlib.suppress(OSError):
+            if b"controller.prompts.speech.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(int(pid))
+    return found
 
 
 @pytest.mark.requirement("A2.1", "D1", "D2")

@@ -232,7 +232,7 @@ async def test_C5_given_the_commands_of_the_page_when_run_as_they_stand_then_cal
             approve = f'curl -sSf -H "Authorization: Bearer $TOKEN" -X POST {controller.url}/api/v1/reviews'
             assert "approved" in await run(f"{approve}/{waiting['id']}/approve")
             assert wav.check((tmp_path / "spring.wav").read_bytes())
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while True:
                     usable = {name for _account, name in controller.directory.now.sounds}
                     if usable >= {"offer.wav", "spring.wav"}:

@@ -138,7 +138,9 @@ async def test_C9_given_a_number_allotted_at_one_controller_when_asked_for_at_an
         await b.over(answer.session_id)
 
     assert (refused.code, allotted["state"]) == ("1010023", "active")
-    assert took < REFRESH_INTERVAL + 0.5
+    # By the next look at the database, which is in a second, and what a busy machine needs for that look.
+    assert REFRESH_INTERVAL < 1
+    assert took < REFRESH_INTERVAL + 2.5
     assert (await b.phone.next_call()).caller == number
 
 

@@ -254,7 +254,7 @@ async def test_E2_given_nodes_that_are_away_when_a_file_is_approved_then_it_is_u
     await content.submit("test", "offer.wav", by="dora")
     [waiting] = await b.controller.reviews.page()
     await b.controller.reviews.approve(waiting.id, by="oscar")
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(20):
         while not (await content.get("test", "offer.wav")).usable:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.05)
 

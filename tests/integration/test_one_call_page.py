@@ -89,7 +89,7 @@ def ladder(report: dict[str, Any]) -> list[tuple[str, bool, str]]:
 async def test_B4_given_a_notification_to_a_phone_when_over_then_page_and_api_have_its_sip_and_quality(
     bench: StartBench,
 ) -> None:
-    b = await bench(Answer(digits=(Digits("7", after=1.0),)), files=OFTEN)
+    b = await bench(Answer(digits=(Digits("7", after=3.0),)), files=OFTEN)
     item = {"notifyVoice": "long.wav", "collectInd": 1}
     session = await b.notify(item)
     await b.receiver.wait_status(session, "answer")

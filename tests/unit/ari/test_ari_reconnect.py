@@ -183,7 +183,7 @@ async def test_given_an_asterisk_that_hangs_when_pings_stay_unanswered_then_the_
     asterisk: FakeAsterisk,
 ) -> None:
     attempts = Attempts()
-    async with client_of(asterisk, retry=attempts, heartbeat=0.04, request_timeout=0.2) as client:
+    async with client_of(asterisk, retry=attempts, heartbeat=0.2, request_timeout=0.5) as client:
         await soon(client.wait_ready())
         asterisk.go_silent()
         await soon(client.wait_lost())
@@ -198,7 +198,7 @@ async def test_given_an_asterisk_that_hangs_when_connecting_then_the_attempt_end
 ) -> None:
     attempts = Attempts()
     asterisk.go_silent()
-    async with client_of(asterisk, retry=attempts, request_timeout=0.03) as client:
+    async with client_of(asterisk, retry=attempts, request_timeout=0.2) as client:
         await attempts.reach(2)
         assert all(isinstance(error, ConnectionLost) for error, _attempt in attempts.asked)
         asterisk.speak_again()
@@ -208,10 +208,10 @@ async def test_given_an_asterisk_that_hangs_when_connecting_then_the_attempt_end
 async def test_given_a_socket_that_is_only_quiet_when_pings_are_answered_then_it_stays(
     asterisk: FakeAsterisk,
 ) -> None:
-    async with client_of(asterisk, heartbeat=0.02) as client:
+    async with client_of(asterisk, heartbeat=0.2) as client:
         await soon(client.wait_ready())
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.15):
+            async with asyncio.timeout(0.7):
                 await client.wait_lost()
 
 
@@ -240,7 +240,7 @@ async def test_given_handshakes_that_were_given_up_when_they_come_through_late_t
             given_up.set()
         return retry_at_once(error, attempt, random)
 
-    async with client_of(asterisk, retry=retry, request_timeout=0.3) as client:
+    async with client_of(asterisk, retry=retry, request_timeout=0.6) as client:
         await soon(client.wait_ready())
         asterisk.go_silent()
         asterisk.drop_sockets()
@@ -261,7 +261,7 @@ async def test_given_handshakes_that_were_given_up_when_they_come_through_late_t
 async def test_given_a_socket_that_answers_and_brings_no_events_when_noticed_then_the_client_connects_again(
     asterisk: FakeAsterisk,
 ) -> None:
-    async with client_of(asterisk, heartbeat=0.05, request_timeout=0.1) as client:
+    async with client_of(asterisk, heartbeat=0.2, request_timeout=0.5) as client:
         await soon(client.wait_ready())
         asterisk.go_deaf()
         await client.asterisk.ping()
@@ -286,7 +286,7 @@ async def test_given_handshakes_that_were_given_up_when_the_next_socket_is_deaf_
     async def on_ready(snapshot: Snapshot) -> None:
         snapshots.append(snapshot)
 
-    async with client_of(asterisk, retry=retry, on_ready=on_ready, request_timeout=0.3) as client:
+    async with client_of(asterisk, retry=retry, on_ready=on_ready, request_timeout=0.6) as client:
         await soon(client.wait_ready())
         asterisk.go_silent()
         asterisk.drop_sockets()

@@ -135,7 +135,7 @@ async def test_given_a_phone_that_does_not_answer_when_asterisks_time_is_up_then
     asterisk: FakeAsterisk, ring: bool
 ) -> None:
     async with raw_client(asterisk) as client:
-        await client.dialled("c1", timeout=0.02)
+        await client.dialled("c1", timeout=0.3)
         if ring:
             asterisk.phone("c1").ring()
         end = await client.event("ChannelDestroyed")
@@ -147,10 +147,10 @@ async def test_given_a_phone_that_answers_in_time_when_the_time_is_up_then_it_st
     asterisk: FakeAsterisk,
 ) -> None:
     async with raw_client(asterisk) as client:
-        await client.dialled("c1", timeout=0.01)
+        await client.dialled("c1", timeout=0.3)
         asterisk.phone("c1").answer()
         with pytest.raises(TimeoutError):
-            await asterisk.told("ChannelDestroyed", limit=0.03)
+            await asterisk.told("ChannelDestroyed", limit=0.5)
 
 
 @pytest.mark.parametrize(

@@ -406,7 +406,7 @@ async def test_given_many_calls_at_once_when_made_then_none_disturbs_another(
     behaviours: dict[str, Behaviour] = {}
     expected: dict[str, tuple[int, str]] = {}
     choices = [
-        (Behaviour(ring_after=0.0, answer_after=0.01, digits=((0.01, "4"), (0.02, "2"))), (0, "42")),
+        (Behaviour(ring_after=0.0, answer_after=0.01, digits=((0.01, "4"), (0.01, "2"))), (0, "42")),
         (Behaviour(sip_status=486), (8102, "")),
         (Behaviour(answer_after=0.02, hang_up_after=0.0), (0, "")),
         (Behaviour(answer_after=0.01, sip_status=404), (8100, "")),

@@ -111,7 +111,7 @@ async def test_given_a_prompt_that_plays_when_the_socket_is_cut_and_regained_the
 async def test_given_a_prompt_that_ends_in_the_gap_when_the_socket_is_regained_then_the_next_one_is_played(
     house: House,
 ) -> None:
-    house.asterisk.sounds = {"sound:one": 0.2, "sound:two": 0.0}.__getitem__
+    house.asterisk.sounds = {"sound:one": 1.0, "sound:two": 0.0}.__getitem__
     house.phone_does(ANSWERS)
     accepted = await house.start(item("one"), item("two"))
     await house.told.until(accepted.session_id, Kind.PROMPT)

@@ -81,7 +81,7 @@ async def test_given_a_recording_that_is_being_completed_when_the_call_is_stoppe
 async def test_A1_5_given_a_recording_that_is_being_begun_when_a_phone_hangs_up_then_it_is_to_be_discarded(
     house: House,
 ) -> None:
-    house.asterisk.faults.delay_answers(0.2, "bridges.record")
+    house.asterisk.faults.delay_answers(1.0, "bridges.record")
     accepted = await called_back(house, record=True)
     await house.asterisk.until(lambda: "bridges.record" in house.asked)
     house.asterisk.phone(next(iter(house.asterisk.channels))).hang_up()

@@ -95,7 +95,7 @@ async def test_given_a_key_after_the_prompt_when_in_time_then_it_counts(
 async def test_given_fewer_digits_than_asked_for_when_the_time_is_up_then_they_are_what_was_collected(
     house: House,
 ) -> None:
-    ended = await house.call(item("ask", collect=4), behaviour=presses((0.01, "1"), (0.02, "2")))
+    ended = await house.call(item("ask", collect=4), behaviour=presses((0.01, "1"), (0.01, "2")))
     assert (ended.state_code, ended.keys) == (0, "12")
     assert ended.kinds.count(Kind.COLLECTED) == 1
 
@@ -133,7 +133,7 @@ async def test_given_an_item_that_collects_nothing_when_keys_are_pressed_then_it
 async def test_given_two_items_that_collect_when_digits_are_pressed_then_each_is_told_its_own(
     house: House,
 ) -> None:
-    house.phone_does(presses((0.01, "1"), (0.03, "2")))
+    house.phone_does(presses((0.01, "1"), (0.01, "2")))
     accepted = await house.start(item("first", collect=1), item("second", collect=1))
     ended = await house.ended(accepted)
     told = [entry.detail for entry in house.told.of(accepted.session_id) if entry.kind is Kind.COLLECTED]
@@ -143,7 +143,7 @@ async def test_given_two_items_that_collect_when_digits_are_pressed_then_each_is
 
 @pytest.mark.requirement("A2.3")
 async def test_given_the_exact_trigger_when_collected_then_the_item_is_played_again(house: House) -> None:
-    behaviour = presses((0.01, "1"), (0.02, "1"), (0.03, "2"))
+    behaviour = presses((0.01, "1"), (0.01, "1"), (0.01, "2"))
     ended = await house.call(item("menu", collect=1, replay_on="1"), item("bye"), behaviour=behaviour)
     assert prompts(house) == ["sound:menu", "sound:menu", "sound:menu", "sound:bye"]
     assert (ended.state_code, ended.keys) == (0, "112")
@@ -233,7 +233,7 @@ async def test_given_a_phone_that_nobody_answers_when_the_time_is_up_then_it_is_
     ring_after: float | None,
     codes: tuple[int, int, int, int],
 ) -> None:
-    hurried = QUICK.model_copy(update={"ring_timeout": 0.1})
+    hurried = QUICK.model_copy(update={"ring_timeout": 0.5})
     async with running_house(asterisk, template, tmp_path, hurried) as house:
         ended = await house.call(behaviour=Behaviour(ring_after=ring_after, answer_after=None))
         cdr = ended.cdr
@@ -326,7 +326,7 @@ async def test_given_a_channel_that_never_enters_the_application_when_waited_for
 async def test_given_an_asterisk_that_does_not_answer_when_the_time_is_up_then_the_call_ends(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
-    async with running_house(asterisk, template, tmp_path, command_timeout=0.1) as house:
+    async with running_house(asterisk, template, tmp_path, command_timeout=0.5) as house:
         asterisk.faults.delay_answers(math.inf, "channels.play")
         ended = await house.call(behaviour=ANSWERS)
         assert ended.state_code == 8000

@@ -72,14 +72,15 @@ async def test_given_early_media_that_is_no_rtp_when_it_is_announced_then_a_hear
 
 
 async def test_given_a_183_without_sound_when_b_answers_at_once_then_nobody_waits_for_sound(
-    house: House,
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("controller.calls.leg._SOUND_PAUSES", {True: (0.0, 10.0), False: (10.0,)})
     accepted, b = await called_back(house)
     b.progress()
     b.channel.sounds_since = None
     b.answer()
 
-    await house.told.until(accepted.session_id, Kind.ANSWER, 2, limit=0.5)
+    await house.told.until(accepted.session_id, Kind.ANSWER, 2, limit=3)
     await heard(house)
 
 

@@ -159,7 +159,7 @@ async def test_B1_given_a_hostile_receiver_when_pushed_then_classified_bounded_a
     serve: Any, status: int | None, failure: Failure | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("controller.pushes.exchange._ANSWER_PATIENCE", 0.15)
-    limit = 0.3 if failure is Failure.TIMEOUT else 5
+    limit = 0.6 if failure is Failure.TIMEOUT else 5
     loop = asyncio.get_running_loop()
     async with (
         raw_server(serve) as hostile,

@@ -87,7 +87,10 @@ async def test_given_an_answer_in_any_form_when_it_has_come_then_it_is_read(piec
     server = ScriptedServer(pieces)
 
     async def serve(reader: Reader, writer: Writer) -> None:
-        await asyncio.wait({asyncio.create_task(server.serve(reader, writer))}, timeout=0.2)
+        answering = asyncio.create_task(server.serve(reader, writer))
+        await server.said_all.wait()
+        answering.cancel()
+        await asyncio.wait({answering})
 
     async with raw_server(serve) as port, http_sender() as sender:
         delivery = await sender.send(f"http://127.0.0.1:{port}/", b"{}", {})
@@ -107,7 +110,10 @@ async def test_given_retry_after_when_answered_then_it_is_told() -> None:
     assert (delivery.status, delivery.retry_after) == (503, 7.0)
 
 
-async def test_given_an_endless_trailer_when_pushed_then_the_connection_ends_and_the_status_counts() -> None:
+async def test_given_an_endless_trailer_when_pushed_then_the_connection_ends_and_the_status_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("controller.pushes.exchange._ANSWER_PATIENCE", 10)
     ended = asyncio.Event()
 
     async def pour_trailer(reader: Reader, writer: Writer) -> None:
@@ -120,7 +126,7 @@ async def test_given_an_endless_trailer_when_pushed_then_the_connection_ends_and
         finally:
             ended.set()
 
-    async with raw_server(pour_trailer) as port, http_sender() as sender:
+    async with raw_server(pour_trailer) as port, http_sender(timeout=20) as sender:
         began = asyncio.get_running_loop().time()
         delivery = await sender.send(f"http://127.0.0.1:{port}/", b"{}", {})
         took = asyncio.get_running_loop().time() - began
@@ -128,7 +134,7 @@ async def test_given_an_endless_trailer_when_pushed_then_the_connection_ends_and
             await ended.wait()
 
     assert delivery.status == 200
-    assert took < 0.9
+    assert took < 5
 
 
 async def test_given_an_address_with_a_dot_at_the_end_of_its_name_when_pushed_then_host_is_without() -> None:

@@ -154,14 +154,14 @@ async def test_given_receivers_that_are_pushed_to_once_when_their_connections_en
 async def test_given_many_connections_after_a_burst_when_one_is_enough_then_the_others_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("controller.pushes.http_sender._KEEP_ALIVE", 0.1)
+    monkeypatch.setattr("controller.pushes.http_sender._KEEP_ALIVE", 0.5)
     async with raw_server(keep_saying_ok) as port, http_sender() as sender:
         url = f"http://127.0.0.1:{port}/"
         await asyncio.gather(*(sender.send(url, b"{}", {}) for _ in range(10)))
         (kept,) = sender._kept.values()
         after_the_burst = len(kept)
-        for _ in range(12):
-            await asyncio.sleep(0.02)
+        for _ in range(14):
+            await asyncio.sleep(0.05)
             await sender.send(url, b"{}", {})
         (kept,) = sender._kept.values()
         in_the_end = len(kept)

@@ -179,7 +179,7 @@ async def test_given_pushes_whose_connections_end_when_over_then_they_leave_no_g
 
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        async with raw_server(hang) as hangs, raw_server(hang_up) as ends, http_sender(timeout=0.1) as sender:
+        async with raw_server(hang) as hangs, raw_server(hang_up) as ends, http_sender(timeout=0.5) as sender:
             urls = [f"http://127.0.0.1:{port}/" for port in (hangs, ends, held.getsockname()[1])]
             gc.collect()
             gc.disable()

@@ -125,7 +125,7 @@ async def test_given_a_database_that_stays_away_when_closed_then_that_takes_no_t
     troubled: Troubled, caplog: pytest.LogCaptureFixture
 ) -> None:
     troubled.error = sqlite3.OperationalError("disk I/O error")
-    async with asyncio.timeout(1), Journal(troubled) as journal:  # type: ignore[arg-type]
+    async with asyncio.timeout(5), Journal(troubled) as journal:  # type: ignore[arg-type]
         await journal.add_now({"sequence": 1})
 
     assert "Timeline entries are lost" in caplog.text
