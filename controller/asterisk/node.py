@@ -24,6 +24,7 @@ from controller.asterisk.routing import (
 from controller.asterisk.trunk_file import TrunkFile
 from controller.asterisk.trunk_states import TrunkStates
 from controller.clock import Clock, SystemClock
+from controller.lifecycle import watched
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, PhoneSettings
 
@@ -50,6 +51,9 @@ _UNWANTED_EVENTS = (
 
 _LOST_AFTER = 8.0
 """Seconds without a connection after which the calls of a node are given up."""
+
+_GIVE_UP_AGAIN = 1.0
+"""Seconds until calls that could not be given up, as when the database was away, are tried again."""
 
 _PROBE_AGAIN = 5.0
 """Seconds until a node that can't play prompts is asked again whether it can."""
@@ -280,22 +284,43 @@ class Node:
                 )
 
     async def _give_up_when_lost(self) -> None:
-        """A node that stays away has lost its calls, as far as anyone can tell."""
+        """A node that stays away has lost its calls, as far as anyone can tell.
+
+        Goes on until the node is given up for good, whatever happens: without it, it gets no calls again.
+        """
         while True:
             await self.ari.wait_lost()
             self._plays.clear()
             self._proofs.forget()
             try:
                 async with asyncio.timeout(_LOST_AFTER):
-                    await self._ready_or_gone()
+                    is_back = await self._is_back()
             except TimeoutError:
                 log.error("Node stays away, its calls are given up", extra={"node": self.name})
                 self.given_up = True
                 self.ari.tell_all_gone()
-                await self.on_lost()
-                await self._ready_or_gone()
+                await self._give_up_calls()
+                is_back = await self._is_back()
+            if not is_back:
+                return
             self.given_up = False
             await self._prove()
+
+    async def _give_up_calls(self) -> None:
+        """Have `on_lost` done, unless the node is back before: then `on_snapshot` sees to its calls."""
+        while True:
+            try:
+                await self.on_lost()
+                return
+            except Exception:
+                log.exception(
+                    "Calls of a node that stays away can't be given up; trying again",
+                    extra={"node": self.name},
+                )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GIVE_UP_AGAIN):
+                    await self._is_back()
+                    return
 
     async def _prove(self) -> None:
         """Have the node show that it plays prompts, while it is there."""
@@ -307,28 +332,30 @@ class Node:
                 if self.ari.ready:
                     self._plays.set()
                     log.info("Node plays prompts and gets calls", extra={"node": self.name})
-            except FleetError as error:
+            except Exception as error:
                 log.error(
                     "Node gets no calls, it can't play prompts",
+                    exc_info=None if isinstance(error, FleetError) else error,
                     extra={"node": self.name, "error": str(error)},
                 )
                 await asyncio.sleep(_PROBE_AGAIN)
 
-    async def _ready_or_gone(self) -> None:
-        """Wait until the node is back. When it is given up for good, so are its calls."""
+    async def _is_back(self) -> bool:
+        """Wait until the node is back; False: it is given up for good, and so are its calls."""
         try:
             await self.ari.wait_ready()
         except Exception:
             self.ari.tell_all_gone()
-            raise
+            return False
+        return True
 
     async def __aenter__(self) -> Self:
         await self.ari.__aenter__()
         self._running = [
-            asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}"),
-            asyncio.create_task(self._trunk_file.run(), name=f"bring trunks of {self.name} into force"),
-            asyncio.create_task(self.trunks.run(), name=f"watch trunks of {self.name}"),
-            asyncio.create_task(self.phones.run(), name=f"end phones of {self.name}"),
+            watched(self._give_up_when_lost(), f"watch {self.name}"),
+            watched(self._trunk_file.run(), f"bring trunks of {self.name} into force"),
+            watched(self.trunks.run(), f"watch trunks of {self.name}"),
+            watched(self.phones.run(), f"end phones of {self.name}"),
         ]
         return self
 
