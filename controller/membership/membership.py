@@ -150,7 +150,10 @@ class Membership:
             await asyncio.sleep(max(0.0, began + BEAT - _now()))
 
     async def watch(self, on_estate: OnEstate) -> None:
-        """Take over what others leave, until cancelled; `on_estate` is awaited for each."""
+        """Take over what others leave, until cancelled; `on_estate` is awaited for each.
+
+        It may be awaited for one that is not ours after all, as when a commit was not heard of.
+        """
         while True:
             try:
                 await self._make_sure(on_estate)
@@ -182,22 +185,31 @@ class Membership:
         return [pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & near]
 
     async def _take_over(self, gone: Pulse, on_estate: OnEstate) -> None:
-        def take(session: Session) -> None:
+        def take(session: Session) -> Estate | None:
             estate = controllers.take_over(session, gone, self.name, self._clock.now())
             self._unsure = None if estate is None else (gone, estate)
+            return estate
 
-        await self._database.write(take)
-        await self._make_sure(on_estate)
+        estate = await self._database.write(take)
+        self._unsure = None
+        if estate is not None:
+            # Also if the other one is back already: it has lost these calls.
+            await self._go_on(gone, estate, on_estate)
 
     async def _make_sure(self, on_estate: OnEstate) -> None:
-        """Go on with what was taken over, if that was committed: the connection may have gone just then."""
+        """Go on with what may have been taken over: the connection may have gone at the commit."""
         if self._unsure is None:
             return
         gone, estate = self._unsure
-        has_it = await self._database.read(partial(controllers.has_taken_over, seen=gone, name=self.name))
+        # A write waits for its turn: then that commit is over, also at a server that was slow with it.
+        may_have = await self._database.write(
+            partial(controllers.may_have_taken_over, seen=gone, name=self.name)
+        )
         self._unsure = None
-        if not has_it:
-            return
+        if may_have:
+            await self._go_on(gone, estate, on_estate)
+
+    async def _go_on(self, gone: Pulse, estate: Estate, on_estate: OnEstate) -> None:
         log.warning(
             "A controller is gone and is taken over",
             extra={"controller": gone.name, "live_calls": len(estate.live), "left": gone.left},

@@ -203,10 +203,15 @@ def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate
     return estate
 
 
-def has_taken_over(session: Session, seen: Pulse, name: str) -> bool:
-    """Whether `name` has what the other controller had when it was seen, and that one is not back."""
+def may_have_taken_over(session: Session, seen: Pulse, name: str) -> bool:
+    """Whether `name` has, or may have, what the other controller had when it was seen.
+
+    That shows for as long as that one is not back, nor taken over once more: after that it can't be known.
+    """
     row = session.get(Controller, seen.name)
-    return row is not None and (row.epoch, row.taken_by) == (seen.epoch + 1, name)
+    if row is None:
+        return False
+    return row.epoch > seen.epoch + 1 or (row.epoch, row.taken_by) == (seen.epoch + 1, name)
 
 
 def is_there(session: Session, application: str) -> bool:

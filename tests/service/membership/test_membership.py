@@ -218,27 +218,45 @@ async def test_E2_given_a_connection_that_breaks_when_a_takeover_is_committed_th
     a, b = await group.member("a"), await group.member("b")
     await a.database.write(lambda session: call(session, "live", "a"))
     await a.membership.leave()
-    write, read, broken, committed = b.database.write, b.database.read, [2], asyncio.Event()
+    write, away = b.database.write, [False, True, True]
 
     async def unheard(work: Any, **more: Any) -> Any:
+        if not away:
+            return await write(work, **more)
+        if away.pop(0):
+            raise OperationalError("BEGIN", None, Exception("the server is starting up"))
         await write(work, **more)
-        monkeypatch.setattr(b.database, "read", away)
-        committed.set()
         raise OperationalError("COMMIT", None, Exception("server closed the connection"))
 
-    async def away(work: Any) -> Any:
-        if broken[0]:
-            broken[0] -= 1
-            raise OperationalError("SELECT", None, Exception("the server is starting up"))
-        return await read(work)
-
     monkeypatch.setattr(b.database, "write", unheard)
-    came = b.watch()
-    await asyncio.wait_for(committed.wait(), GONE)
-    monkeypatch.setattr(b.database, "write", write)
-    await asyncio.wait_for(came.wait(), 15)
+    await asyncio.wait_for(b.watch().wait(), 15)
 
     assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
+    assert away == []
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
+async def test_E2_given_a_controller_that_is_back_just_as_it_was_taken_over_when_gone_on_then_with_its_calls(
+    group: Group, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    await a.database.write(lambda session: call(session, "live", "a"))
+    await a.membership.leave()
+    write = b.database.write
+
+    async def before_it_is_back(work: Any, **more: Any) -> Any:
+        monkeypatch.setattr(b.database, "write", write)
+        estate = await write(work, **more)
+        await group.member("a")
+        if not heard:
+            raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+        return estate
+
+    monkeypatch.setattr(b.database, "write", before_it_is_back)
+    await asyncio.wait_for(b.watch().wait(), 15)
+
+    assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
+    assert await b.database.read(owners) == {"live": "b"}
 
 
 async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_there_is_one_estate(
