@@ -77,6 +77,8 @@ class Membership:
         self._beaten = asyncio.Event()
         self._beat_at = float("-inf")
         self._seen: dict[str, _Seen] = {}
+        self._near: set[str] = set()
+        """Nodes of the other controllers that live."""
         self._looked_at = float("-inf")
         self._unsure: tuple[Pulse, Estate] | None = None
         """A takeover of which it was not heard whether it was committed."""
@@ -181,12 +183,16 @@ class Membership:
             if seen.pulse.left or now - seen.since >= GONE
         }
         # Who uses the same nodes can do more for its calls, and goes first.
-        near = {node for pulse in found if pulse.name not in silent for node in pulse.nodes}
-        return [pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & near]
+        self._near = {node for pulse in found if pulse.name not in silent for node in pulse.nodes}
+        return [
+            pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & self._near
+        ]
 
     async def _take_over(self, gone: Pulse, on_estate: OnEstate) -> None:
         def take(session: Session) -> Estate | None:
-            estate = controllers.take_over(session, gone, self.name, self._clock.now())
+            # Its calls on nodes that we don't have would only be closed.
+            left_to = self._near - self._nodes
+            estate = controllers.take_over(session, gone, self.name, self._clock.now(), left_to)
             self._unsure = None if estate is None else (gone, estate)
             return estate
 

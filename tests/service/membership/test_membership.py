@@ -30,7 +30,7 @@ from controller.store.billing_tables import Price
 from controller.store.controllers import Estate
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable, Fenced, LimitReached
-from controller.store.tables import Call, CdrPush
+from controller.store.tables import Call, CallPush, CdrPush
 
 pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
 
@@ -98,7 +98,7 @@ class Group:
         return member
 
 
-def call(session: Session, name: str, controller: str, *, ended: bool = False) -> None:
+def call(session: Session, name: str, controller: str, *, ended: bool = False, node: str = "node1") -> None:
     row = Call(
         id=name,
         session_id=name,
@@ -106,7 +106,7 @@ def call(session: Session, name: str, controller: str, *, ended: bool = False) -
         app_key=APP,
         service="notification",
         controller=controller,
-        node="node1",
+        node=node,
         display_number="+861",
         callee="+862",
         accepted_at=NOW,
@@ -282,6 +282,79 @@ async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_t
 
     assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
     assert broken == [0]
+
+
+async def test_E2_given_calls_on_nodes_of_two_controllers_when_theirs_dies_then_each_has_those_on_its_own(
+    group: Group,
+) -> None:
+    a, b, c = await _with_calls_on_two_nodes(group)
+    b.live()
+    c.live()
+
+    await asyncio.wait_for(b.watch().wait(), 15)
+    assert await b.database.read(owners) == {"one": "b", "over": "b", "three": "a"}
+    with pytest.raises(Fenced):
+        await a.database.write(lambda session: call(session, "late", "a"))
+    assert await b.membership._silent() == [], "the rest is not its own"
+    await asyncio.wait_for(c.watch().wait(), 15)
+
+    assert await b.database.read(owners) == {"one": "b", "over": "b", "three": "c"}
+    assert [(estate.nodes, estate.live, estate.behind) for estate in (*b.estates, *c.estates)] == [
+        ({"node1"}, ("one",), ("one",)),
+        ({"node3"}, ("three",), ("three",)),
+    ]
+    left = await b.database.read(lambda session: controllers.pulses(session, "b"))
+    assert [pulse.name for pulse in left] == ["c"]
+
+
+async def test_E2_given_calls_left_for_a_controller_that_dies_too_when_seen_then_another_has_them(
+    group: Group,
+) -> None:
+    _a, b, c = await _with_calls_on_two_nodes(group)
+    b.live()
+    came = b.watch()
+    await asyncio.wait_for(came.wait(), 15)
+    await c.membership.leave()
+
+    async with asyncio.timeout(15):
+        while len(b.estates) < 3:
+            came.clear()
+            await came.wait()
+    assert await b.database.read(owners) == dict.fromkeys(("one", "over", "three"), "b")
+
+
+async def test_E2_given_a_commit_that_is_not_heard_of_when_part_of_an_estate_is_taken_then_it_is_gone_on_with(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _a, b, _c = await _with_calls_on_two_nodes(group)
+    write = b.database.write
+
+    async def unheard(work: Any, **more: Any) -> Any:
+        monkeypatch.setattr(b.database, "write", write)
+        await write(work, **more)
+        raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+
+    monkeypatch.setattr(b.database, "write", unheard)
+    await asyncio.wait_for(b.watch().wait(), 15)
+
+    assert [(estate.nodes, estate.live) for estate in b.estates] == [({"node1"}, ("one",))]
+
+
+async def _with_calls_on_two_nodes(group: Group) -> tuple[Member, Member, Member]:
+    """One that is gone and had calls on nodes of which neither of the two that live has both."""
+    a = await group.member("a", "node1,node3")
+    b, c = await group.member("b", "node1,node2"), await group.member("c", "node3")
+
+    def calls(session: Session) -> None:
+        call(session, "one", "a")
+        call(session, "three", "a", node="node3")
+        call(session, "over", "a", ended=True, node="node3")
+        for name in ("one", "three", "over"):
+            session.add(CallPush(call_id=name))
+
+    await a.database.write(calls)
+    await a.membership.leave()
+    return a, b, c
 
 
 async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_writes_then_it_soon_can(
