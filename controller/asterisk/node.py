@@ -67,13 +67,24 @@ OnLost = Callable[[], Awaitable[None]]
 
 CatchUp = Callable[[], Awaitable[None]]
 
+Claim = Callable[[str], Awaitable[str | None]]
+"""Takes an entity id; returns the controller to which the node's name is another Asterisk."""
+
 
 async def _nothing_to_do() -> None:
     pass
 
 
+async def _nobody_else(_entity_id: str) -> str | None:
+    return None
+
+
 def _nobody_listens(_channel_id: str, _sip_id: str) -> None:
     pass
+
+
+class NameTaken(FleetError, ari.AriError):
+    """To another controller the node's name is another Asterisk, which has calls and recordings under it."""
 
 
 class Node:
@@ -108,6 +119,9 @@ class Node:
         """A medium, and its seconds, that the node must play after each connect before it gets calls."""
         self.catch_up: CatchUp = _nothing_to_do
         """Has it play what it missed, after each connect, if there is a `probe`. Raises FleetError."""
+        self.claim: Claim = _nobody_else
+        """Asked after each connect, before anything else is: calls and recordings go by the node's name."""
+        self._rival: str | None = None
         self.global_variables: dict[str, str] = {}
         self.on_dialled: OnDialled = _nobody_listens
         """Called when a channel has been made."""
@@ -254,7 +268,21 @@ class Node:
                 f"with ari.conf ({error})"
             ) from error
 
+    async def _check_name(self, entity_id: str) -> None:
+        """Raises NameTaken."""
+        rival, before = await self.claim(entity_id), self._rival
+        self._rival = rival
+        if rival is None:
+            return
+        if rival != before:
+            log.error(
+                "Node is not used: its name is another Asterisk's. Give each Asterisk a name of its own",
+                extra={"node": self.name, "controller": rival, "entity_id": entity_id},
+            )
+        raise NameTaken(f"{self.name} is another Asterisk than that of controller {rival}")
+
     async def _on_ready(self, snapshot: ari.Snapshot) -> None:
+        await self._check_name(snapshot.entity_id)
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})
             self._trunk_file.forget()

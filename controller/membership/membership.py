@@ -35,7 +35,7 @@ GONE = 6.0
 _LONGEST_GAP = 3.0
 """Seconds between two looks; after more of them nobody is known to have been silent meanwhile."""
 
-_NAME_PATIENCE = 2.5
+NAME_PATIENCE = 2.5
 """Seconds in which a controller that lives gives a sign of it."""
 
 OnEstate = Callable[[Estate], Awaitable[None]]
@@ -80,6 +80,10 @@ class Membership:
         self._near: set[str] = set()
         """Nodes of the other controllers that live."""
         self._looked_at = float("-inf")
+        self.is_connected: Callable[[str], bool] = lambda _node: True
+        """Whether there is a connection to the Asterisk of a node now."""
+        self._asterisks: dict[str, str] = {}
+        """By node: the entity id of the Asterisk that it is for this controller. Of the writer's thread."""
         self._unsure: tuple[Pulse, Estate] | None = None
         """A takeover of which it was not heard whether it was committed."""
 
@@ -114,7 +118,7 @@ class Membership:
         before = await self._database.read(partial(controllers.pulse_of, name=self.name))
         if before is None or before.left:
             return
-        await asyncio.sleep(_NAME_PATIENCE)
+        await asyncio.sleep(NAME_PATIENCE)
         if await self._database.read(partial(controllers.pulse_of, name=self.name)) != before:
             raise DatabaseUnusable(
                 f"name: a controller called {self.name} is running on this database; give each its own"
@@ -145,11 +149,43 @@ class Membership:
         while True:
             began = _now()
             try:
-                await self._database.write(partial(controllers.beat, name=self.name))
+                await self._database.write(self._give_sign)
                 self._has_beaten(began)
             except Exception:
                 log.exception("No sign of life can be given; trying again")
             await asyncio.sleep(max(0.0, began + BEAT - _now()))
+
+    def _give_sign(self, session: Session) -> None:
+        controllers.beat(session, self.name)
+        self._note_asterisks(session)
+
+    async def claim(self, node: str, entity_id: str) -> str | None:
+        """Have a node's name stand for the Asterisk of this id, if that is so at all that live.
+
+        Returns one that is connected to another Asterisk under this name: it is that one's. An Asterisk
+        that says no id can't be told apart.
+        """
+        if not entity_id:
+            return None
+        claim = partial(self._claim, node=node, entity_id=entity_id)
+        if await self._database.write(claim) is None:
+            return None
+        # After a restart, or in a new machine, it may have another id: who lost it too must get to say so.
+        await asyncio.sleep(NAME_PATIENCE)
+        return await self._database.write(claim)
+
+    def _claim(self, session: Session, node: str, entity_id: str) -> str | None:
+        self._asterisks.pop(node, None)
+        rivals = controllers.rivals(session, self.name, node, entity_id)
+        if not rivals:
+            self._asterisks[node] = entity_id
+        # In any case: two that wait for each other to let go of the one before would wait for ever.
+        self._note_asterisks(session)
+        return min(rivals, default=None)
+
+    def _note_asterisks(self, session: Session) -> None:
+        connected = {node: its for node, its in self._asterisks.items() if self.is_connected(node)}
+        controllers.note_asterisks(session, self.name, connected)
 
     async def watch(self, on_estate: OnEstate) -> None:
         """Take over what others leave, until cancelled; `on_estate` is awaited for each.

@@ -5,12 +5,12 @@ whose row names it are its own, with their pushes; whoever takes over puts its o
 has moved on is the fence: who still has the one before may write nothing more.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Column, ColumnElement, and_, bindparam, delete, or_, select, update
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, and_, bindparam, delete, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from controller.rules.amounts import from_units
@@ -31,6 +31,8 @@ class Controller(SQLModel, table=True):
     """Its Stasis application."""
     node: str
     """The Asterisk nodes that it uses, their names joined by commas; once it is gone, those that are left."""
+    asterisks: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """By node: the entity id of the Asterisk that it is connected to, as that says of itself."""
     started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     left_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     taken_by: str | None = None
@@ -87,7 +89,7 @@ def join(session: Session, name: str, application: str, nodes: Iterable[str], no
     row.epoch += 1
     row.beat += 1
     row.application, row.node, row.started_at = application, node, now
-    row.left_at = row.taken_by = None
+    row.left_at = row.taken_by = row.asterisks = None
     session.flush()
     # Calls of a controller that was never here under its name, as before it had one.
     _move_untold(session, col(Call.controller).not_in(select(col(Controller.name))), name)
@@ -142,6 +144,28 @@ def beat(session: Session, name: str) -> None:
         .values(beat=col(Controller.beat) + 1)
         .execution_options(synchronize_session=False)
     )
+
+
+def note_asterisks(session: Session, name: str, asterisks: Mapping[str, str]) -> None:
+    """These are the entity ids of what a controller is connected to, by node."""
+    session.execute(
+        update(Controller)
+        .where(col(Controller.name) == name)
+        .values(asterisks=dict(asterisks))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def rivals(session: Session, name: str, node: str, entity_id: str) -> dict[str, int]:
+    """Other controllers for which a node's name is another Asterisk than the one of this id; their beats."""
+    there = session.execute(
+        select(Controller).where(col(Controller.name) != name, col(Controller.left_at).is_(None))
+    )
+    return {
+        row.name: row.beat
+        for row in there.scalars()
+        if (row.asterisks or {}).get(node, entity_id) != entity_id
+    }
 
 
 def leave(session: Session, name: str, now: datetime) -> None:

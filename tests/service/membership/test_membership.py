@@ -1,10 +1,7 @@
 """Controllers that share a PostgreSQL: signs of life, takeovers, the fence, and what they count together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -15,109 +12,24 @@ import pytest
 from engine import copy_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from service.membership.support import NOW, Clock, Group, call, owners
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlmodel import Session, select
+from sqlmodel import Session
 from unit.calls.support import ACCOUNT, APP
 
 from controller.billing.calendar import Calendar
 from controller.billing.prices import PriceBook
 from controller.billing.spending import Spending
-from controller.membership.membership import BEAT, GONE, Membership
+from controller.membership.membership import BEAT, GONE
 from controller.rules.amounts import from_units
 from controller.store import controllers
 from controller.store.billing_tables import Price
-from controller.store.controllers import Estate
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable, Fenced, LimitReached
-from controller.store.tables import Call, CallPush, CdrPush
+from controller.store.tables import CdrPush
 
 pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
-
-NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-
-@dataclass
-class Member:
-    """A controller's place, and what happened to it."""
-
-    database: Database
-    membership: Membership
-    fenced: list[str]
-    estates: list[Estate] = field(default_factory=list)
-    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
-
-    def live(self) -> None:
-        self.tasks.append(asyncio.create_task(self.membership.live()))
-
-    def watch(self) -> asyncio.Event:
-        came = asyncio.Event()
-
-        async def inherit(estate: Estate) -> None:
-            self.estates.append(estate)
-            came.set()
-
-        self.tasks.append(asyncio.create_task(self.membership.watch(inherit)))
-        return came
-
-    async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.tasks.clear()
-
-
-@pytest.fixture
-async def group(template: Path, tmp_path: Path) -> AsyncIterator["Group"]:
-    async with AsyncExitStack() as stack:
-        yield Group(copy_database(template, tmp_path / "shared.db"), stack)
-
-
-@dataclass
-class Group:
-    """The database, and who opens it."""
-
-    url: str
-    stack: AsyncExitStack
-
-    async def member(self, name: str, node: str = "node1") -> Member:
-        database = await self.stack.enter_async_context(Database(self.url))
-        fenced: list[str] = []
-        membership = Membership(database, name, f"voicecall-{name}", node.split(","), Clock(), fenced.append)
-        await membership.join()
-        member = Member(database, membership, fenced)
-        self.stack.push_async_callback(member.stop)
-        return member
-
-
-def call(session: Session, name: str, controller: str, *, ended: bool = False, node: str = "node1") -> None:
-    row = Call(
-        id=name,
-        session_id=name,
-        account_id=ACCOUNT,
-        app_key=APP,
-        service="notification",
-        controller=controller,
-        node=node,
-        display_number="+861",
-        callee="+862",
-        accepted_at=NOW,
-        ended_at=NOW if ended else None,
-    )
-    session.add(row)
-    session.flush()
-
-
-def owners(session: Session) -> dict[str, str]:
-    return {row.id: row.controller for row in session.exec(select(Call)).all()}
 
 
 async def test_E2_given_a_controller_that_falls_silent_when_seen_then_another_has_its_calls_in_ten_seconds(
@@ -282,79 +194,6 @@ async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_t
 
     assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
     assert broken == [0]
-
-
-async def test_E2_given_calls_on_nodes_of_two_controllers_when_theirs_dies_then_each_has_those_on_its_own(
-    group: Group,
-) -> None:
-    a, b, c = await _with_calls_on_two_nodes(group)
-    b.live()
-    c.live()
-
-    await asyncio.wait_for(b.watch().wait(), 15)
-    assert await b.database.read(owners) == {"one": "b", "over": "b", "three": "a"}
-    with pytest.raises(Fenced):
-        await a.database.write(lambda session: call(session, "late", "a"))
-    assert await b.membership._silent() == [], "the rest is not its own"
-    await asyncio.wait_for(c.watch().wait(), 15)
-
-    assert await b.database.read(owners) == {"one": "b", "over": "b", "three": "c"}
-    assert [(estate.nodes, estate.live, estate.behind) for estate in (*b.estates, *c.estates)] == [
-        ({"node1"}, ("one",), ("one",)),
-        ({"node3"}, ("three",), ("three",)),
-    ]
-    left = await b.database.read(lambda session: controllers.pulses(session, "b"))
-    assert [pulse.name for pulse in left] == ["c"]
-
-
-async def test_E2_given_calls_left_for_a_controller_that_dies_too_when_seen_then_another_has_them(
-    group: Group,
-) -> None:
-    _a, b, c = await _with_calls_on_two_nodes(group)
-    b.live()
-    came = b.watch()
-    await asyncio.wait_for(came.wait(), 15)
-    await c.membership.leave()
-
-    async with asyncio.timeout(15):
-        while len(b.estates) < 3:
-            came.clear()
-            await came.wait()
-    assert await b.database.read(owners) == dict.fromkeys(("one", "over", "three"), "b")
-
-
-async def test_E2_given_a_commit_that_is_not_heard_of_when_part_of_an_estate_is_taken_then_it_is_gone_on_with(
-    group: Group, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _a, b, _c = await _with_calls_on_two_nodes(group)
-    write = b.database.write
-
-    async def unheard(work: Any, **more: Any) -> Any:
-        monkeypatch.setattr(b.database, "write", write)
-        await write(work, **more)
-        raise OperationalError("COMMIT", None, Exception("server closed the connection"))
-
-    monkeypatch.setattr(b.database, "write", unheard)
-    await asyncio.wait_for(b.watch().wait(), 15)
-
-    assert [(estate.nodes, estate.live) for estate in b.estates] == [({"node1"}, ("one",))]
-
-
-async def _with_calls_on_two_nodes(group: Group) -> tuple[Member, Member, Member]:
-    """One that is gone and had calls on nodes of which neither of the two that live has both."""
-    a = await group.member("a", "node1,node3")
-    b, c = await group.member("b", "node1,node2"), await group.member("c", "node3")
-
-    def calls(session: Session) -> None:
-        call(session, "one", "a")
-        call(session, "three", "a", node="node3")
-        call(session, "over", "a", ended=True, node="node3")
-        for name in ("one", "three", "over"):
-            session.add(CallPush(call_id=name))
-
-    await a.database.write(calls)
-    await a.membership.leave()
-    return a, b, c
 
 
 async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_writes_then_it_soon_can(
