@@ -247,6 +247,10 @@ async def running_controller(
             node.catch_up = partial(content.distributor.catch_up, node)
             if len(fleet) > 1:
                 node.on_lost = recoveries[node.name].give_up
+            if membership is not None:
+                node.claim = partial(membership.claim, node.name)
+        if membership is not None:
+            membership.is_connected = lambda name: fleet[name].ari.connected
         attempts_kept = timedelta(days=settings.pushes.attempts_days)
         index = await stack.enter_async_context(opened_index(database, settings.call_index))
         archive = CallArchive(database, index, clock, timedelta(days=settings.details.keep_days))

@@ -91,6 +91,11 @@ class Client:
         self.applications = Applications(self._connection)
 
     @property
+    def connected(self) -> bool:
+        """The socket is open; what comes before `ready` may not be done."""
+        return self._connection.connected
+
+    @property
     def in_flight(self) -> int:
         """Requests that were sent and not answered."""
         return self._connection.in_flight
@@ -168,6 +173,7 @@ class Client:
             info.startup_time,
             {channel.id: channel for channel in channels},
             {bridge.id: bridge for bridge in bridges},
+            info.entity_id,
         )
 
     def _dispatch(self, message: Message, raw: bytes) -> None:

@@ -90,6 +90,11 @@ class AsteriskInfo(Struct, frozen=True):
         return self.system.version
 
     @property
+    def entity_id(self) -> str:
+        """Tells it from others, if they are on other machines: as a rule it is made of a MAC address."""
+        return self.system.entity_id
+
+    @property
     def startup_time(self) -> str:
         """Changes when Asterisk is restarted: every call from before is over."""
         return self.status.startup_time
@@ -118,3 +123,4 @@ class Snapshot(Struct, frozen=True):
     startup_time: str
     channels: dict[str, Channel] = field(default_factory=dict)
     bridges: dict[str, Bridge] = field(default_factory=dict)
+    entity_id: str = ""

@@ -24,6 +24,7 @@ from controller.asterisk.routing import (
 from controller.asterisk.trunk_file import TrunkFile
 from controller.asterisk.trunk_states import TrunkStates
 from controller.clock import Clock, SystemClock
+from controller.lifecycle import watched
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, PhoneSettings
 
@@ -51,6 +52,9 @@ _UNWANTED_EVENTS = (
 _LOST_AFTER = 8.0
 """Seconds without a connection after which the calls of a node are given up."""
 
+_GIVE_UP_AGAIN = 1.0
+"""Seconds until calls that could not be given up, as when the database was away, are tried again."""
+
 _PROBE_AGAIN = 5.0
 """Seconds until a node that can't play prompts is asked again whether it can."""
 
@@ -63,13 +67,24 @@ OnLost = Callable[[], Awaitable[None]]
 
 CatchUp = Callable[[], Awaitable[None]]
 
+Claim = Callable[[str], Awaitable[str | None]]
+"""Takes an entity id; returns the controller to which the node's name is another Asterisk."""
+
 
 async def _nothing_to_do() -> None:
     pass
 
 
+async def _nobody_else(_entity_id: str) -> str | None:
+    return None
+
+
 def _nobody_listens(_channel_id: str, _sip_id: str) -> None:
     pass
+
+
+class NameTaken(FleetError, ari.AriError):
+    """To another controller the node's name is another Asterisk, which has calls and recordings under it."""
 
 
 class Node:
@@ -104,6 +119,9 @@ class Node:
         """A medium, and its seconds, that the node must play after each connect before it gets calls."""
         self.catch_up: CatchUp = _nothing_to_do
         """Has it play what it missed, after each connect, if there is a `probe`. Raises FleetError."""
+        self.claim: Claim = _nobody_else
+        """Asked after each connect, before anything else is: calls and recordings go by the node's name."""
+        self._rival: str | None = None
         self.global_variables: dict[str, str] = {}
         self.on_dialled: OnDialled = _nobody_listens
         """Called when a channel has been made."""
@@ -250,7 +268,21 @@ class Node:
                 f"with ari.conf ({error})"
             ) from error
 
+    async def _check_name(self, entity_id: str) -> None:
+        """Raises NameTaken."""
+        rival, before = await self.claim(entity_id), self._rival
+        self._rival = rival
+        if rival is None:
+            return
+        if rival != before:
+            log.error(
+                "Node is not used: its name is another Asterisk's. Give each Asterisk a name of its own",
+                extra={"node": self.name, "controller": rival, "entity_id": entity_id},
+            )
+        raise NameTaken(f"{self.name} is another Asterisk than that of controller {rival}")
+
     async def _on_ready(self, snapshot: ari.Snapshot) -> None:
+        await self._check_name(snapshot.entity_id)
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})
             self._trunk_file.forget()
@@ -280,22 +312,43 @@ class Node:
                 )
 
     async def _give_up_when_lost(self) -> None:
-        """A node that stays away has lost its calls, as far as anyone can tell."""
+        """A node that stays away has lost its calls, as far as anyone can tell.
+
+        Goes on until the node is given up for good, whatever happens: without it, it gets no calls again.
+        """
         while True:
             await self.ari.wait_lost()
             self._plays.clear()
             self._proofs.forget()
             try:
                 async with asyncio.timeout(_LOST_AFTER):
-                    await self._ready_or_gone()
+                    is_back = await self._is_back()
             except TimeoutError:
                 log.error("Node stays away, its calls are given up", extra={"node": self.name})
                 self.given_up = True
                 self.ari.tell_all_gone()
-                await self.on_lost()
-                await self._ready_or_gone()
+                await self._give_up_calls()
+                is_back = await self._is_back()
+            if not is_back:
+                return
             self.given_up = False
             await self._prove()
+
+    async def _give_up_calls(self) -> None:
+        """Have `on_lost` done, unless the node is back before: then `on_snapshot` sees to its calls."""
+        while True:
+            try:
+                await self.on_lost()
+                return
+            except Exception:
+                log.exception(
+                    "Calls of a node that stays away can't be given up; trying again",
+                    extra={"node": self.name},
+                )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GIVE_UP_AGAIN):
+                    await self._is_back()
+                    return
 
     async def _prove(self) -> None:
         """Have the node show that it plays prompts, while it is there."""
@@ -307,28 +360,30 @@ class Node:
                 if self.ari.ready:
                     self._plays.set()
                     log.info("Node plays prompts and gets calls", extra={"node": self.name})
-            except FleetError as error:
+            except Exception as error:
                 log.error(
                     "Node gets no calls, it can't play prompts",
+                    exc_info=None if isinstance(error, FleetError) else error,
                     extra={"node": self.name, "error": str(error)},
                 )
                 await asyncio.sleep(_PROBE_AGAIN)
 
-    async def _ready_or_gone(self) -> None:
-        """Wait until the node is back. When it is given up for good, so are its calls."""
+    async def _is_back(self) -> bool:
+        """Wait until the node is back; False: it is given up for good, and so are its calls."""
         try:
             await self.ari.wait_ready()
         except Exception:
             self.ari.tell_all_gone()
-            raise
+            return False
+        return True
 
     async def __aenter__(self) -> Self:
         await self.ari.__aenter__()
         self._running = [
-            asyncio.create_task(self._give_up_when_lost(), name=f"watch {self.name}"),
-            asyncio.create_task(self._trunk_file.run(), name=f"bring trunks of {self.name} into force"),
-            asyncio.create_task(self.trunks.run(), name=f"watch trunks of {self.name}"),
-            asyncio.create_task(self.phones.run(), name=f"end phones of {self.name}"),
+            watched(self._give_up_when_lost(), f"watch {self.name}"),
+            watched(self._trunk_file.run(), f"bring trunks of {self.name} into force"),
+            watched(self.trunks.run(), f"watch trunks of {self.name}"),
+            watched(self.phones.run(), f"end phones of {self.name}"),
         ]
         return self
 

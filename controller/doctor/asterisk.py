@@ -10,7 +10,7 @@ from controller.agi import answers
 from controller.asterisk.ami import AmiError, ami_session
 from controller.asterisk.routing import TrunkConfiguration
 from controller.doctor.clock import agreement
-from controller.doctor.declared import what_is_declared
+from controller.doctor.declared import namesakes, what_is_declared
 from controller.doctor.finding import PATIENCE, Finding, Level, fault, http_client, ok
 from controller.door import AGI_VARIABLE
 from controller.settings import AsteriskSettings, Settings
@@ -69,6 +69,7 @@ async def _node(settings: Settings) -> list[Finding]:
                 version(str(info["system"]["version"])),
                 agreement(answer.headers.get("Date"), datetime.now(UTC), "Asterisk"),
             ]
+            entity_id = str(info["system"].get("entity_id", ""))
     except (aiohttp.ContentTypeError, ValueError, TypeError, KeyError):
         text = f"{node.ari_url} answers, and is not ARI"
         return [fault("asterisk", text, "end the program that has the port, or set asterisk.ari_url")]
@@ -76,6 +77,7 @@ async def _node(settings: Settings) -> list[Finding]:
         return [
             fault("asterisk", f"{node.ari_url} can't be reached", "start Asterisk, or set asterisk.ari_url")
         ]
+    findings += await namesakes(settings, node.name, entity_id)
     findings += await _ami(settings)
     findings.append(await dialplan_door(settings, credentials))
     findings += await trunks(settings, credentials)

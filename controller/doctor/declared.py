@@ -1,13 +1,16 @@
 """The database, and what is declared in it."""
 
 import asyncio
+from functools import partial
 from typing import TypeVar
 
 from controller.accounts.declaration import reserved_clashes
 from controller.accounts.dialling import DiallingPolicy
 from controller.accounts.directory import Directory, directory_of
 from controller.doctor.finding import Finding, Level, fault, ok
+from controller.membership.membership import NAME_PATIENCE
 from controller.settings import Settings
+from controller.store.controllers import rivals
 from controller.store.database import Database, Work
 from controller.store.directory import read_directory
 from controller.store.errors import DatabaseUnusable
@@ -71,6 +74,25 @@ async def dialling(settings: Settings) -> Finding:
         )
     simulated = f", and simulated callees {prefix}" if prefix else ""
     return ok(name, f"{len(settings.dialling.allowed)} patterns say what may be called{simulated}")
+
+
+async def namesakes(settings: Settings, node: str, entity_id: str) -> list[Finding]:
+    """A fault if the node's name is another Asterisk than this one to a controller that lives."""
+    find = partial(rivals, name=settings.controller, node=node, entity_id=entity_id)
+    if not entity_id or not (before := await _read(settings, find)):
+        return []
+    await asyncio.sleep(NAME_PATIENCE)
+    after = await _read(settings, find) or {}
+    living = sorted(name for name, beat in after.items() if name in before and beat != before[name])
+    if not living:
+        return []
+    return [
+        fault(
+            "node name",
+            f"{node} is another Asterisk at {', '.join(living)}: only the one that was first is used",
+            "give each Asterisk a name of its own: asterisk.name",
+        )
+    ]
 
 
 async def what_is_declared(settings: Settings) -> Directory:

@@ -35,7 +35,7 @@ GONE = 6.0
 _LONGEST_GAP = 3.0
 """Seconds between two looks; after more of them nobody is known to have been silent meanwhile."""
 
-_NAME_PATIENCE = 2.5
+NAME_PATIENCE = 2.5
 """Seconds in which a controller that lives gives a sign of it."""
 
 OnEstate = Callable[[Estate], Awaitable[None]]
@@ -77,7 +77,13 @@ class Membership:
         self._beaten = asyncio.Event()
         self._beat_at = float("-inf")
         self._seen: dict[str, _Seen] = {}
+        self._near: set[str] = set()
+        """Nodes of the other controllers that live."""
         self._looked_at = float("-inf")
+        self.is_connected: Callable[[str], bool] = lambda _node: True
+        """Whether there is a connection to the Asterisk of a node now."""
+        self._asterisks: dict[str, str] = {}
+        """By node: the entity id of the Asterisk that it is for this controller. Of the writer's thread."""
         self._unsure: tuple[Pulse, Estate] | None = None
         """A takeover of which it was not heard whether it was committed."""
 
@@ -112,7 +118,7 @@ class Membership:
         before = await self._database.read(partial(controllers.pulse_of, name=self.name))
         if before is None or before.left:
             return
-        await asyncio.sleep(_NAME_PATIENCE)
+        await asyncio.sleep(NAME_PATIENCE)
         if await self._database.read(partial(controllers.pulse_of, name=self.name)) != before:
             raise DatabaseUnusable(
                 f"name: a controller called {self.name} is running on this database; give each its own"
@@ -143,14 +149,49 @@ class Membership:
         while True:
             began = _now()
             try:
-                await self._database.write(partial(controllers.beat, name=self.name))
+                await self._database.write(self._give_sign)
                 self._has_beaten(began)
             except Exception:
                 log.exception("No sign of life can be given; trying again")
             await asyncio.sleep(max(0.0, began + BEAT - _now()))
 
+    def _give_sign(self, session: Session) -> None:
+        controllers.beat(session, self.name)
+        self._note_asterisks(session)
+
+    async def claim(self, node: str, entity_id: str) -> str | None:
+        """Have a node's name stand for the Asterisk of this id, if that is so at all that live.
+
+        Returns one that is connected to another Asterisk under this name: it is that one's. An Asterisk
+        that says no id can't be told apart.
+        """
+        if not entity_id:
+            return None
+        claim = partial(self._claim, node=node, entity_id=entity_id)
+        if await self._database.write(claim) is None:
+            return None
+        # After a restart, or in a new machine, it may have another id: who lost it too must get to say so.
+        await asyncio.sleep(NAME_PATIENCE)
+        return await self._database.write(claim)
+
+    def _claim(self, session: Session, node: str, entity_id: str) -> str | None:
+        self._asterisks.pop(node, None)
+        rivals = controllers.rivals(session, self.name, node, entity_id)
+        if not rivals:
+            self._asterisks[node] = entity_id
+        # In any case: two that wait for each other to let go of the one before would wait for ever.
+        self._note_asterisks(session)
+        return min(rivals, default=None)
+
+    def _note_asterisks(self, session: Session) -> None:
+        connected = {node: its for node, its in self._asterisks.items() if self.is_connected(node)}
+        controllers.note_asterisks(session, self.name, connected)
+
     async def watch(self, on_estate: OnEstate) -> None:
-        """Take over what others leave, until cancelled; `on_estate` is awaited for each."""
+        """Take over what others leave, until cancelled; `on_estate` is awaited for each.
+
+        It may be awaited for one that is not ours after all, as when a commit was not heard of.
+        """
         while True:
             try:
                 await self._make_sure(on_estate)
@@ -178,26 +219,39 @@ class Membership:
             if seen.pulse.left or now - seen.since >= GONE
         }
         # Who uses the same nodes can do more for its calls, and goes first.
-        near = {node for pulse in found if pulse.name not in silent for node in pulse.nodes}
-        return [pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & near]
+        self._near = {node for pulse in found if pulse.name not in silent for node in pulse.nodes}
+        return [
+            pulse for pulse in silent.values() if pulse.nodes & self._nodes or not pulse.nodes & self._near
+        ]
 
     async def _take_over(self, gone: Pulse, on_estate: OnEstate) -> None:
-        def take(session: Session) -> None:
-            estate = controllers.take_over(session, gone, self.name, self._clock.now())
+        def take(session: Session) -> Estate | None:
+            # Its calls on nodes that we don't have would only be closed.
+            left_to = self._near - self._nodes
+            estate = controllers.take_over(session, gone, self.name, self._clock.now(), left_to)
             self._unsure = None if estate is None else (gone, estate)
+            return estate
 
-        await self._database.write(take)
-        await self._make_sure(on_estate)
+        estate = await self._database.write(take)
+        self._unsure = None
+        if estate is not None:
+            # Also if the other one is back already: it has lost these calls.
+            await self._go_on(gone, estate, on_estate)
 
     async def _make_sure(self, on_estate: OnEstate) -> None:
-        """Go on with what was taken over, if that was committed: the connection may have gone just then."""
+        """Go on with what may have been taken over: the connection may have gone at the commit."""
         if self._unsure is None:
             return
         gone, estate = self._unsure
-        has_it = await self._database.read(partial(controllers.has_taken_over, seen=gone, name=self.name))
+        # A write waits for its turn: then that commit is over, also at a server that was slow with it.
+        may_have = await self._database.write(
+            partial(controllers.may_have_taken_over, seen=gone, name=self.name)
+        )
         self._unsure = None
-        if not has_it:
-            return
+        if may_have:
+            await self._go_on(gone, estate, on_estate)
+
+    async def _go_on(self, gone: Pulse, estate: Estate, on_estate: OnEstate) -> None:
         log.warning(
             "A controller is gone and is taken over",
             extra={"controller": gone.name, "live_calls": len(estate.live), "left": gone.left},

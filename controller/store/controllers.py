@@ -5,12 +5,12 @@ whose row names it are its own, with their pushes; whoever takes over puts its o
 has moved on is the fence: who still has the one before may write nothing more.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Column, ColumnElement, bindparam, delete, or_, select, update
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, and_, bindparam, delete, or_, select, update
 from sqlmodel import Field, Session, SQLModel, col
 
 from controller.rules.amounts import from_units
@@ -30,11 +30,13 @@ class Controller(SQLModel, table=True):
     application: str
     """Its Stasis application."""
     node: str
-    """The Asterisk nodes that it uses, their names joined by commas."""
+    """The Asterisk nodes that it uses, their names joined by commas; once it is gone, those that are left."""
+    asterisks: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """By node: the entity id of the Asterisk that it is connected to, as that says of itself."""
     started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
     left_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     taken_by: str | None = None
-    """Who has what it left."""
+    """Who has what it left, or the last of it."""
 
 
 class StopWish(SQLModel, table=True):
@@ -65,11 +67,12 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Estate:
-    """What a controller that is gone has left."""
+    """What a controller that is gone has left to the one that takes over."""
 
     name: str
     application: str
     nodes: frozenset[str]
+    """Without those that are left to others."""
     live: tuple[str, ...]
     """Its calls that were not ended."""
     behind: tuple[str, ...]
@@ -86,7 +89,7 @@ def join(session: Session, name: str, application: str, nodes: Iterable[str], no
     row.epoch += 1
     row.beat += 1
     row.application, row.node, row.started_at = application, node, now
-    row.left_at = row.taken_by = None
+    row.left_at = row.taken_by = row.asterisks = None
     session.flush()
     # Calls of a controller that was never here under its name, as before it had one.
     _move_untold(session, col(Call.controller).not_in(select(col(Controller.name))), name)
@@ -143,6 +146,28 @@ def beat(session: Session, name: str) -> None:
     )
 
 
+def note_asterisks(session: Session, name: str, asterisks: Mapping[str, str]) -> None:
+    """These are the entity ids of what a controller is connected to, by node."""
+    session.execute(
+        update(Controller)
+        .where(col(Controller.name) == name)
+        .values(asterisks=dict(asterisks))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def rivals(session: Session, name: str, node: str, entity_id: str) -> dict[str, int]:
+    """Other controllers for which a node's name is another Asterisk than the one of this id; their beats."""
+    there = session.execute(
+        select(Controller).where(col(Controller.name) != name, col(Controller.left_at).is_(None))
+    )
+    return {
+        row.name: row.beat
+        for row in there.scalars()
+        if (row.asterisks or {}).get(node, entity_id) != entity_id
+    }
+
+
 def leave(session: Session, name: str, now: datetime) -> None:
     """A controller goes away by itself; others have what is still to be done."""
     session.execute(
@@ -154,7 +179,7 @@ def leave(session: Session, name: str, now: datetime) -> None:
 
 
 def pulses(session: Session, name: str) -> list[Pulse]:
-    """Every other controller whose estate nobody has."""
+    """Every other controller of which there is something that nobody has taken over."""
     found = session.execute(
         select(Controller).where(col(Controller.name) != name, col(Controller.taken_by).is_(None))
     )
@@ -175,24 +200,32 @@ def _nodes(row: Controller) -> frozenset[str]:
     return frozenset(row.node.split(_SEPARATOR))
 
 
-def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate | None:
-    """Give `name` all that the other controller has, and fence that one off.
+def take_over(
+    session: Session, seen: Pulse, name: str, now: datetime, left_to: Collection[str] = ()
+) -> Estate | None:
+    """Give `name` what the other controller has, and fence that one off.
 
+    Its calls on nodes in `left_to` stay its own until one that uses these takes them over.
     None if it has given a sign of life since it was seen, or another was faster.
     """
     row = session.get(Controller, seen.name)
     if row is None or (row.epoch, row.beat) != (seen.epoch, seen.beat) or row.taken_by is not None:
         return None
-    behind = tuple(pushes.take_over(session, seen.name, now))
+    nodes = _nodes(row)
+    left = nodes.intersection(left_to)
     row.epoch += 1
     row.left_at = row.left_at or now
-    row.taken_by = name
+    if left:
+        row.node = _SEPARATOR.join(sorted(left))
+    else:
+        row.taken_by = name
     session.flush()
-    live = session.execute(
-        select(col(Call.id)).where(col(Call.controller) == seen.name, col(Call.ended_at).is_(None))
+    its = and_(
+        col(Call.controller) == seen.name, or_(col(Call.ended_at).is_not(None), col(Call.node).not_in(left))
     )
-    estate = Estate(row.name, row.application, _nodes(row), tuple(live.scalars()), behind)
-    _move_untold(session, col(Call.controller) == seen.name, name)
+    live = tuple(session.execute(select(col(Call.id)).where(its, col(Call.ended_at).is_(None))).scalars())
+    behind = tuple(pushes.take_over(session, seen.name, now))
+    _move_untold(session, its, name)
     # Its live calls are counted by who has them now.
     session.execute(
         update(Spent)
@@ -200,20 +233,30 @@ def take_over(session: Session, seen: Pulse, name: str, now: datetime) -> Estate
         .values(live=from_units(0))
         .execution_options(synchronize_session=False)
     )
-    return estate
+    taken = set(live)
+    return Estate(
+        row.name, row.application, nodes - left, live, tuple(call for call in behind if call in taken)
+    )
 
 
-def has_taken_over(session: Session, seen: Pulse, name: str) -> bool:
-    """Whether `name` has what the other controller had when it was seen, and that one is not back."""
+def may_have_taken_over(session: Session, seen: Pulse, name: str) -> bool:
+    """Whether `name` has, or may have, what the other controller had when it was seen.
+
+    That shows for as long as that one is not back, nor taken over once more: after that it can't be known.
+    """
     row = session.get(Controller, seen.name)
-    return row is not None and (row.epoch, row.taken_by) == (seen.epoch + 1, name)
+    if row is None:
+        return False
+    # Whoever left something to others has left no name.
+    is_taken = row.taken_by == name or (row.taken_by is None and row.left_at is not None)
+    return row.epoch > seen.epoch + 1 or (row.epoch == seen.epoch + 1 and is_taken)
 
 
 def is_there(session: Session, application: str) -> bool:
-    """Whether a controller has this Stasis application whose estate nobody has."""
+    """Whether a controller has this Stasis application that neither left nor was taken over."""
     found = session.execute(
         select(col(Controller.name)).where(
-            col(Controller.application) == application, col(Controller.taken_by).is_(None)
+            col(Controller.application) == application, col(Controller.left_at).is_(None)
         )
     )
     return found.first() is not None

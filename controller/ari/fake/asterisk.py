@@ -71,7 +71,8 @@ class FakeAsterisk:
     `phones` says what each called phone does, `sounds` how long each prompt lasts, `endpoints` are states
     by name ("PJSIP/trunk-a": "online"). A created channel enters its application `entry_delay` seconds
     later. `random` chooses where Asterisk's order of events varies; without it the order is always the
-    same. `now` is for the times in messages only; all waiting is by the running loop's clock.
+    same. `now` is for the times in messages only; all waiting is by the running loop's clock. `entity_id`
+    is what tells it from other machines' Asterisks.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class FakeAsterisk:
         entry_delay: float = 0.001,
         random: Random | None = None,
         now: Callable[[], datetime] = _utc_now,
+        entity_id: str = "fake",
     ) -> None:
         self.faults = Faults()
         self._now = now
@@ -93,7 +95,9 @@ class FakeAsterisk:
         self._hub = Hub(self.faults, now, self._has_channels)
         listens = self._hub.listening.__contains__
         self._switch = Switch(self._hub.publish, phones, sounds, now, random, entry_delay, listens)
-        self._rest = Rest(self._switch, self._hub.applications, endpoints or {}, now, self._hub.publish)
+        self._rest = Rest(
+            self._switch, self._hub.applications, endpoints or {}, now, self._hub.publish, entity_id
+        )
         self._server = Server(self._hub, self._rest, self.faults, user, password)
 
     def _has_channels(self, application: str) -> bool:

@@ -83,8 +83,10 @@ class Rest:
         endpoints: Mapping[str, str],
         now: Callable[[], datetime],
         publish: Callable[[Iterable[str], str, Json], None],
+        entity_id: str,
     ) -> None:
         self._publish = publish
+        self._entity_id = entity_id
         self.startup_time = timestamp(now())
         self.global_variables: dict[str, str] = {}
         self.objects: dict[tuple[str, ...], dict[str, str]] = {}
@@ -165,12 +167,13 @@ class Rest:
     # Asterisk, applications, endpoints
 
     def _info(self, _request: Request, _ids: list[str]) -> Answer:
-        system = {"version": "22.10.1", "entity_id": "fake"}
+        system = {"version": "22.10.1", "entity_id": self._entity_id}
         status = {"startup_time": self.startup_time, "last_reload_time": self.startup_time}
         return Answer(200, {"system": system, "config": {"name": "fake"}, "status": status})
 
     def _ping(self, _request: Request, _ids: list[str]) -> Answer:
-        return Answer(200, {"ping": "pong", "timestamp": timestamp(self._now()), "asterisk_id": "fake"})
+        told = {"ping": "pong", "timestamp": timestamp(self._now()), "asterisk_id": self._entity_id}
+        return Answer(200, told)
 
     def _user_event(self, request: Request, ids: list[str]) -> Answer:
         name = request.parameters.get("application", "")

@@ -1,10 +1,7 @@
 """Controllers that share a PostgreSQL: signs of life, takeovers, the fence, and what they count together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -15,109 +12,24 @@ import pytest
 from engine import copy_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from service.membership.support import NOW, Clock, Group, call, owners
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlmodel import Session, select
+from sqlmodel import Session
 from unit.calls.support import ACCOUNT, APP
 
 from controller.billing.calendar import Calendar
 from controller.billing.prices import PriceBook
 from controller.billing.spending import Spending
-from controller.membership.membership import BEAT, GONE, Membership
+from controller.membership.membership import BEAT, GONE
 from controller.rules.amounts import from_units
 from controller.store import controllers
 from controller.store.billing_tables import Price
-from controller.store.controllers import Estate
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable, Fenced, LimitReached
-from controller.store.tables import Call, CdrPush
+from controller.store.tables import CdrPush
 
 pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
-
-NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    at: datetime = NOW
-
-    def now(self) -> datetime:
-        return self.at
-
-
-@dataclass
-class Member:
-    """A controller's place, and what happened to it."""
-
-    database: Database
-    membership: Membership
-    fenced: list[str]
-    estates: list[Estate] = field(default_factory=list)
-    tasks: list["asyncio.Task[None]"] = field(default_factory=list)
-
-    def live(self) -> None:
-        self.tasks.append(asyncio.create_task(self.membership.live()))
-
-    def watch(self) -> asyncio.Event:
-        came = asyncio.Event()
-
-        async def inherit(estate: Estate) -> None:
-            self.estates.append(estate)
-            came.set()
-
-        self.tasks.append(asyncio.create_task(self.membership.watch(inherit)))
-        return came
-
-    async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        self.tasks.clear()
-
-
-@pytest.fixture
-async def group(template: Path, tmp_path: Path) -> AsyncIterator["Group"]:
-    async with AsyncExitStack() as stack:
-        yield Group(copy_database(template, tmp_path / "shared.db"), stack)
-
-
-@dataclass
-class Group:
-    """The database, and who opens it."""
-
-    url: str
-    stack: AsyncExitStack
-
-    async def member(self, name: str, node: str = "node1") -> Member:
-        database = await self.stack.enter_async_context(Database(self.url))
-        fenced: list[str] = []
-        membership = Membership(database, name, f"voicecall-{name}", node.split(","), Clock(), fenced.append)
-        await membership.join()
-        member = Member(database, membership, fenced)
-        self.stack.push_async_callback(member.stop)
-        return member
-
-
-def call(session: Session, name: str, controller: str, *, ended: bool = False) -> None:
-    row = Call(
-        id=name,
-        session_id=name,
-        account_id=ACCOUNT,
-        app_key=APP,
-        service="notification",
-        controller=controller,
-        node="node1",
-        display_number="+861",
-        callee="+862",
-        accepted_at=NOW,
-        ended_at=NOW if ended else None,
-    )
-    session.add(row)
-    session.flush()
-
-
-def owners(session: Session) -> dict[str, str]:
-    return {row.id: row.controller for row in session.exec(select(Call)).all()}
 
 
 async def test_E2_given_a_controller_that_falls_silent_when_seen_then_another_has_its_calls_in_ten_seconds(
@@ -220,27 +132,45 @@ async def test_E2_given_a_connection_that_breaks_when_a_takeover_is_committed_th
     a, b = await group.member("a"), await group.member("b")
     await a.database.write(lambda session: call(session, "live", "a"))
     await a.membership.leave()
-    write, read, broken, committed = b.database.write, b.database.read, [2], asyncio.Event()
+    write, away = b.database.write, [False, True, True]
 
     async def unheard(work: Any, **more: Any) -> Any:
+        if not away:
+            return await write(work, **more)
+        if away.pop(0):
+            raise OperationalError("BEGIN", None, Exception("the server is starting up"))
         await write(work, **more)
-        monkeypatch.setattr(b.database, "read", away)
-        committed.set()
         raise OperationalError("COMMIT", None, Exception("server closed the connection"))
 
-    async def away(work: Any) -> Any:
-        if broken[0]:
-            broken[0] -= 1
-            raise OperationalError("SELECT", None, Exception("the server is starting up"))
-        return await read(work)
-
     monkeypatch.setattr(b.database, "write", unheard)
-    came = b.watch()
-    await asyncio.wait_for(committed.wait(), GONE)
-    monkeypatch.setattr(b.database, "write", write)
-    await asyncio.wait_for(came.wait(), 25)
+    await asyncio.wait_for(b.watch().wait(), 25)
 
     assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
+    assert away == []
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "unheard"])
+async def test_E2_given_a_controller_that_is_back_just_as_it_was_taken_over_when_gone_on_then_with_its_calls(
+    group: Group, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    a, b = await group.member("a"), await group.member("b")
+    await a.database.write(lambda session: call(session, "live", "a"))
+    await a.membership.leave()
+    write = b.database.write
+
+    async def before_it_is_back(work: Any, **more: Any) -> Any:
+        monkeypatch.setattr(b.database, "write", write)
+        estate = await write(work, **more)
+        await group.member("a")
+        if not heard:
+            raise OperationalError("COMMIT", None, Exception("server closed the connection"))
+        return estate
+
+    monkeypatch.setattr(b.database, "write", before_it_is_back)
+    await asyncio.wait_for(b.watch().wait(), 15)
+
+    assert [(estate.name, estate.live) for estate in b.estates] == [("a", ("live",))]
+    assert await b.database.read(owners) == {"live": "b"}
 
 
 async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_there_is_one_estate(

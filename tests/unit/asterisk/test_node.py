@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from unit.calls.support import make_node
 from unit.support import soon
 
@@ -73,6 +74,62 @@ async def test_E2_given_a_node_that_missed_sounds_when_back_then_it_plays_them_b
     )
     # What it can't play yet it is asked for again.
     assert played == [silence, silence, missed, silence, missed]
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize("comes_back", ["after the calls were given up", "before they could be"])
+async def test_E2_given_a_database_that_is_away_when_a_node_is_given_up_then_it_gets_calls_once_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes_back: str
+) -> None:
+    monkeypatch.setattr("controller.asterisk.node._LOST_AFTER", 0.05)
+    monkeypatch.setattr("controller.asterisk.node._GIVE_UP_AGAIN", 0.01)
+    monkeypatch.setattr("controller.asterisk.node.check_plays", _plays_at_once)
+    failed, given_up = asyncio.Event(), asyncio.Event()
+
+    async def give_up() -> None:
+        if comes_back.startswith("before") or not failed.is_set():
+            failed.set()
+            raise OperationalError("SELECT", None, Exception("the server is starting up"))
+        given_up.set()
+
+    async with FakeAsterisk() as asterisk:
+        node = make_node(asterisk, tmp_path)
+        node.probe = ("sound:/prompts/silence", 1.0)
+        node.on_lost = give_up
+        async with node:
+            await soon(node.wait_takes_calls())
+            asterisk.kill()
+            await soon(failed.wait())
+            if comes_back.startswith("after"):
+                await soon(given_up.wait())
+            assert (node.given_up, node.takes_calls) == (True, False)
+
+            asterisk.start()
+            await soon(node.wait_takes_calls(), 10)
+            assert (node.given_up, node.takes_calls) == (False, True)
+
+
+async def _plays_at_once(_asterisk: Any, _media: str, _seconds: float) -> None:
+    pass
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_an_error_nobody_thought_of_when_a_node_catches_up_then_it_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.asterisk.node._PROBE_AGAIN", 0.01)
+    monkeypatch.setattr("controller.asterisk.node.check_plays", _plays_at_once)
+    errors: list[Exception] = [KeyError("digest")]
+
+    async def catch_up() -> None:
+        if errors:
+            raise errors.pop()
+
+    async with FakeAsterisk() as asterisk:
+        node = make_node(asterisk, tmp_path)
+        node.probe, node.catch_up = ("sound:/prompts/silence", 1.0), catch_up
+        async with node:
+            await soon(node.wait_takes_calls())
 
 
 def _playing(check: Callable[[str, float], Awaitable[None]], media: str) -> Callable[[], Awaitable[None]]:

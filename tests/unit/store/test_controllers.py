@@ -94,3 +94,31 @@ def test_given_a_cdr_from_before_there_were_names_when_a_controller_joins_then_i
         join(session, name)
 
     assert [due(session, name) for name in "ab"] == [[call_id], []]
+
+
+@pytest.mark.parametrize(
+    ("since", "possible"),
+    [
+        ((), False),
+        (("back",), False),
+        ("c", False),
+        (("c", "back"), True),
+        ("b", True),
+        (("b", "back"), True),
+    ],
+)
+def test_given_a_takeover_that_was_not_heard_of_when_asked_later_then_only_what_is_sure_is_ruled_out(
+    session: Session, since: tuple[str, ...], possible: bool
+) -> None:
+    """Since it was seen a controller has been taken over by these, or has come back."""
+    for name in "abc":
+        join(session, name)
+    seen = controllers.pulse_of(session, "a")
+    assert seen is not None
+    for event in since:
+        if event == "back":
+            join(session, "a")
+        else:
+            taken_over(session, "a", event)
+
+    assert controllers.may_have_taken_over(session, seen, "b") == possible

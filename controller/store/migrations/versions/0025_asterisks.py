@@ -1,0 +1,22 @@
+"""which Asterisk each controller is connected to
+
+Revision ID: 0025
+Revises: 0023
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0025"
+down_revision = "0023"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("controller", sa.Column("asterisks", sa.JSON(), nullable=True))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("controller", schema=None) as batch_op:
+        batch_op.drop_column("asterisks")
