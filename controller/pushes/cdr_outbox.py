@@ -151,7 +151,7 @@ class CdrOutbox:
         await self._persistently(lambda session: outbox.mark_filed(session, ids, now, message_id))
 
     async def _persistently(self, work: Callable[[Session], None]) -> None:
-        """Note what became of a push: else it would be pushed again. Raises Fenced."""
+        """Note what became of a push: else it would be pushed again. Raises Fenced, DatabaseClosed."""
         await write_persistently(self._database, work, "What became of a CDR push")
 
     async def drain(self, timeout: float) -> None:
