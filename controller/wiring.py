@@ -291,9 +291,6 @@ async def running_controller(
         fleet.prove_with(library.media(silence.digest), silence.seconds)
         await recoveries[fleet.first.name].close_elsewhere(fleet.names)
         await stack.enter_async_context(fleet)
-        if membership is not None:
-            heir = partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock)
-            await stack.enter_async_context(background(membership.watch(heir)))
         percent = settings.recordings.inspection_percent
         planner = Planner(
             library,
@@ -335,6 +332,10 @@ async def running_controller(
         stack.push_async_callback(
             _drain, settings, calls, (pushes, notices, *keepers), hurry or asyncio.Event(), hands_over
         )
+        if membership is not None:
+            # Over before it drains: what it took over then would not be drained.
+            heir = partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock)
+            await stack.enter_async_context(background(membership.watch(heir)))
         yield Controller(
             settings, listener, fleet, calls, database, directory, billing, search, content, reviews
         )

@@ -67,6 +67,8 @@ class Ledger:
         self._patience = patience
         self._troubles: dict[Endpoint, Trouble] = {}
         self._changed: set[Endpoint] = set()
+        self._well: set[Endpoint] = set()
+        """Those of them that took pushes meanwhile, whatever they have done since."""
         self._in_flight: set[Endpoint] = set()
         self._writes = 0
         self._attempts: list[Mapping[str, Any]] = []
@@ -126,6 +128,7 @@ class Ledger:
     def _recovered(self, endpoint: Endpoint) -> None:
         trouble = self._troubles.pop(endpoint)
         self._changed.add(endpoint)
+        self._well.add(endpoint)
         log.info(
             "An endpoint takes pushes again",
             extra={"app": endpoint.app_key, "url": endpoint.url, "failures": trouble.failures},
@@ -160,19 +163,21 @@ class Ledger:
                 log.exception("The endpoints can't be read; trying again")
 
     async def refresh(self) -> None:
-        """Read what is known of endpoints; another process may have enabled some."""
+        """Read what is known of endpoints; another process may have enabled some, or disabled them."""
         settled = set(self._troubles) - self._unsaved
         writes = self._writes
         found = await self._database.read(rows.troubled_endpoints)
         kept = {Endpoint(row.app_key, row.url): row for row in found}
         for endpoint in settled - set(kept) - self._unsaved:
             if self._troubles.pop(endpoint, None):
-                log.info("An endpoint is enabled", extra={"app": endpoint.app_key, "url": endpoint.url})
+                _say_enabled(endpoint)
         if writes != self._writes:
             # What was read may be older than what was written meanwhile.
             return
         for endpoint, row in kept.items():
-            if endpoint not in self._troubles and endpoint not in self._unsaved:
+            if endpoint not in self._unsaved:
+                if row.disabled_at is None and self.is_disabled(endpoint):
+                    _say_enabled(endpoint)
                 self._troubles[endpoint] = Trouble(
                     row.failing_since, row.failed_at, row.failures, row.error, row.disabled_at
                 )
@@ -190,10 +195,13 @@ class Ledger:
             attempts, self._attempts = self._attempts, []
             waiting, self._waiting = self._waiting, []
             self._in_flight, self._changed = self._changed, set()
-            troubles = {endpoint: self._troubles.get(endpoint) for endpoint in self._in_flight}
+            well, self._well = self._well, set()
+            troubles = {
+                endpoint: trouble for endpoint in self._in_flight if (trouble := self._troubles.get(endpoint))
+            }
             try:
                 await self._database.write(
-                    partial(_write, attempts=attempts, troubles=troubles),
+                    partial(_write, attempts=attempts, well=well, troubles=troubles),
                     patience=0 if self._closing.is_set() else _PATIENCE,
                 )
                 pause = _GATHERING
@@ -206,6 +214,7 @@ class Ledger:
                     break
                 self._attempts = [*attempts, *self._attempts][-_MOST_WAITING:]
                 self._changed |= self._in_flight
+                self._well |= well
                 self._waiting += waiting
                 pause = _AFTER_TROUBLE
             finally:
@@ -226,11 +235,15 @@ class Ledger:
             await self._writing
 
 
+def _say_enabled(endpoint: Endpoint) -> None:
+    log.info("An endpoint is enabled", extra={"app": endpoint.app_key, "url": endpoint.url})
+
+
 def _write(
-    session: Session, attempts: list[Mapping[str, Any]], troubles: Mapping[Endpoint, Trouble | None]
+    session: Session,
+    attempts: list[Mapping[str, Any]],
+    well: set[Endpoint],
+    troubles: Mapping[Endpoint, Trouble],
 ) -> None:
     rows.add_attempts(session, attempts)
-    rows.keep_troubles(
-        session,
-        {endpoint: None if trouble is None else vars(trouble) for endpoint, trouble in troubles.items()},
-    )
+    rows.keep_troubles(session, well, {endpoint: vars(trouble) for endpoint, trouble in troubles.items()})

@@ -33,7 +33,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from sqlmodel import Session
 
 from controller.settings import Settings
-from controller.store.errors import DatabaseUnusable
+from controller.store.errors import DatabaseClosed, DatabaseUnusable
 from controller.store.sealing import Seal, put_seal, seal_of
 
 T = TypeVar("T")
@@ -150,10 +150,10 @@ class Database:
         `patience` is how many seconds it may wait for others to be committed with. `work` may be run a
         second time when something else in its group failed, so it must have no effect but on the session.
         If the commit itself fails, as when the connection breaks before its answer has come, that is raised
-        and `work` may be done all the same.
+        and `work` may be done all the same. Raises DatabaseClosed.
         """
         if self._writer is None:
-            raise RuntimeError("the database was not opened")
+            raise DatabaseClosed("the database is not open")
         # Once handed over the work will be done, also when the one who asked is cancelled.
         return await asyncio.shield(self._hand_over(work, patience))
 
@@ -268,6 +268,9 @@ class Database:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer
             self._writer = None
+            # Handed over while it was closing; nobody is to wait for them.
+            for job in (*self._under_way, *self._jobs):
+                _fail(job, DatabaseClosed("the database was closed"))
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         # Also those that nobody waits for any more have a connection.
         await asyncio.to_thread(self._wait_for_reads)

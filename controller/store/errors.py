@@ -7,6 +7,7 @@
     ├── Replayed       the nonce has already started a call
     └── AskedBefore    the Idempotency-Key has already started a call
     Fenced             this controller's calls are another's now
+    DatabaseClosed     there is nothing open to write to
     DatabaseUnusable   address, file, server or schema are at fault
 """
 
@@ -50,6 +51,10 @@ class AskedBefore(Refused):
 
 class Fenced(Exception):
     """Another controller has taken over: this one may write nothing more."""
+
+
+class DatabaseClosed(Exception):
+    """It was closed, or not opened: no waiting helps."""
 
 
 class DatabaseUnusable(Exception):

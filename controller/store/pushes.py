@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -22,7 +22,15 @@ _ENDPOINT = cast(Any, PushEndpoint).__table__
 
 
 def _keep_trouble(insert: Any) -> Prepared:
-    values = {column.name: insert.excluded[column.name] for column in _ENDPOINT.c if not column.primary_key}
+    """Another controller may have had more trouble with it, and have disabled it: that stays."""
+    old, new = _ENDPOINT.c, insert.excluded
+    values = {column.name: new[column.name] for column in old if not column.primary_key} | {
+        "failing_since": case(
+            (old.failing_since < new.failing_since, old.failing_since), else_=new.failing_since
+        ),
+        "failures": case((old.failures > new.failures, old.failures), else_=new.failures),
+        "disabled_at": func.coalesce(old.disabled_at, new.disabled_at),
+    }
     return Prepared(insert.on_conflict_do_update(index_elements=list(_ENDPOINT.primary_key), set_=values))
 
 
@@ -80,16 +88,18 @@ def troubled_endpoints(session: Session) -> list[PushEndpoint]:
     return list(found.scalars())
 
 
-def keep_troubles(session: Session, troubles: Mapping[tuple[str, str], Mapping[str, Any] | None]) -> None:
-    """Write down how endpoints (app, address) are; None: well. When one becomes disabled its account is told.
+def keep_troubles(
+    session: Session, well: Collection[tuple[str, str]], troubles: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> None:
+    """Write down how endpoints (app, address) are: those that were `well`, and those in trouble since.
 
-    While a receiver hangs this runs several times a second beside the loop, which has to wait for it.
+    When one becomes disabled its account is told. While a receiver hangs this runs several times a second
+    beside the loop, which has to wait for it.
     """
+    for app_key, url in well:
+        enable_endpoint(session, app_key, url)
     rows = []
     for (app_key, url), trouble in troubles.items():
-        if trouble is None:
-            enable_endpoint(session, app_key, url)
-            continue
         if trouble["disabled_at"] is not None and not _is_disabled(session, app_key, url):
             _tell_disabled(session, app_key, url, trouble)
         rows.append({"app_key": app_key, "url": url, **trouble})

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from engine import database_at, drop_databases
@@ -22,6 +22,7 @@ from controller.store.database import make_engine
 from controller.store.tables import Call
 from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url
 from testbed.controller_process import ControllerProcess, controller_process
+from testbed.push_receiver import Hang, Reply
 
 pytestmark = [pytest.mark.requirement("E2", "E4"), pytest.mark.engine("postgresql")]
 
@@ -52,15 +53,16 @@ class Group:
     stack: AsyncExitStack
     url: str
 
-    def settings(self, name: str) -> Settings:
+    def settings(self, name: str, **sections: Any) -> Settings:
         # Node and controllers share a machine, and one port can be listened on by one of them.
-        own = {"name": name, "capture": CaptureSettings(port=0)}
+        own = {"name": name, "capture": CaptureSettings(port=0), **sections}
         return self.bench.home.settings.model_copy(update=own)
 
-    async def start(self, name: str, stack: AsyncExitStack | None = None) -> Member:
+    async def start(self, name: str, stack: AsyncExitStack | None = None, **sections: Any) -> Member:
         stack = stack or self.stack
         folder = self.bench.home.directory / f"controller-{name}"
-        process = await stack.enter_async_context(controller_process(self.settings(name), folder))
+        settings = self.settings(name, **sections)
+        process = await stack.enter_async_context(controller_process(settings, folder))
         client = await stack.enter_async_context(ApiClient.open(process.url, APP_KEY, SECRET))
         return Member(process, client)
 
@@ -88,6 +90,24 @@ class Group:
             answer = await client.post(CLICK2CALL, body)
         assert answer.code == "0", answer.text
         return answer.session_id
+
+    async def talking(self, member: Member, talk: int) -> str:
+        """A callback whose phones talk by now."""
+        session = await self.call_back(member, talk)
+        await self.bench.receiver.wait_for(
+            lambda push: (
+                push.json["eventType"] == "answer"
+                and push.json["statusInfo"].get("sessionId") == session
+                and push.json["statusInfo"].get("called") == callee(902, talk)
+            )
+        )
+        return session
+
+    async def stop(self, member: Member, session: str) -> str:
+        """Ask a controller to end a callback; returns its answer's code."""
+        body = {"sessionid": session, "signal": "call_stop"}
+        async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
+            return (await client.post(CALLSTOP, body)).code
 
     def read(self, work: Callable[[Session], T]) -> T:
         engine = make_engine(self.url)
@@ -138,14 +158,7 @@ async def test_E2_given_two_controllers_under_load_when_one_is_killed_then_the_o
     group: Group,
 ) -> None:
     a, b = await asyncio.gather(group.start("a"), group.start("b"))
-    talks = await group.call_back(a, talk=25)
-    await group.bench.receiver.wait_for(
-        lambda push: (
-            push.json["eventType"] == "answer"
-            and push.json["statusInfo"].get("sessionId") == talks
-            and push.json["statusInfo"].get("called") == callee(902, 25)
-        )
-    )
+    talks = await group.talking(a, talk=25)
     async with asyncio.TaskGroup() as asking:
         for index in range(24):
             asking.create_task(group.notify((a, b)[index % 2], index))
@@ -231,13 +244,39 @@ async def test_E2_given_a_call_at_one_controller_when_stopped_at_another_then_it
     session = await group.call_back(a, talk=60)
     await group.bench.receiver.wait_status(session, "answer")
 
-    body = {"sessionid": session, "signal": "call_stop"}
-    async with ApiClient.open(b.process.url, CALLBACK_KEY, SECRET) as client:
-        stopped = await client.post(CALLSTOP, body)
-        unknown = await client.post(CALLSTOP, {**body, "sessionid": f"x{session}"})
+    stopped = await group.stop(b, session)
+    unknown = await group.stop(b, f"x{session}")
     began = time.monotonic()
     await group.bench.receiver.wait_cdr(session, 10)
 
-    assert stopped.code == "0"
-    assert unknown.code == "1020152"
+    assert stopped == "0"
+    assert unknown == "1020152"
     assert time.monotonic() - began < 8
+
+
+async def test_E4_given_all_controllers_ended_at_once_when_a_receiver_hangs_then_they_end_and_talks_go_on(
+    group: Group,
+) -> None:
+    """The first to be gone must not be taken over by one that is ending too, and waits for pushes."""
+    pushes, calls = group.bench.home.settings.pushes, group.bench.home.settings.calls
+    calls = calls.model_copy(update={"drain_timeout": 1})
+    a, b = await asyncio.gather(
+        group.start("a", calls=calls, pushes=pushes.model_copy(update={"timeout": 0.5})),
+        group.start("b", calls=calls, pushes=pushes.model_copy(update={"timeout": 5})),
+    )
+    talks = await asyncio.gather(group.talking(a, talk=90), group.talking(b, talk=90))
+    group.bench.receiver.plan(Hang())
+    assert await group.notify(b, 1) is not None
+
+    for member in (a, b):
+        member.process.send(signal.SIGTERM)
+    first = asyncio.create_task(a.process.ended())
+    assert await b.process.ended() == 0
+    assert first.done() and first.result() == 0
+    assert group.heir("a") is None
+
+    group.bench.receiver.plan(Reply())
+    b = await group.start("b")
+    await group.until(lambda: group.heir("a") == "b", TAKEN_OVER)
+    assert [await group.stop(b, session) for session in talks] == ["0", "0"]
+    await group.all_over(list(talks), 20)

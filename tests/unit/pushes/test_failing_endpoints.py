@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
+from unit.calls.support import ACCOUNT
 from unit.pushes.support import (
     APP,
     FAILS,
@@ -22,7 +24,7 @@ from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery, Failure
 from controller.store import pushes as rows
 from controller.store.database import Database
-from controller.store.tables import PushProfile
+from controller.store.tables import Contact, Notice, PushEndpoint, PushProfile
 
 Kind = Callable[[str], Push]
 
@@ -165,3 +167,62 @@ async def test_given_a_disabled_endpoint_when_enabled_by_another_process_then_no
         await place.ledger.refresh()
 
         assert not place.ledger.is_disabled(endpoint)
+
+
+async def kept(place: Room) -> list[PushEndpoint]:
+    """What is kept of endpoints once all that was noted is written."""
+    await place.ledger.written()
+    return await place.database.read(rows.troubled_endpoints)
+
+
+@pytest.mark.requirement("B2", "E2")
+async def test_B2_given_two_controllers_when_one_disables_what_fails_at_both_then_it_stays_so_and_told_once(
+    database: Database,
+) -> None:
+    contact = Contact(id="c", account_id=ACCOUNT, name="Li Wei", email="li@example.com")
+    await database.write(lambda session: session.add(contact))
+    endpoint, url = Endpoint(APP, "http://x.test/s"), "http://x.test/s"
+    async with room(database, Scripted(FAILS)) as a, room(database, Scripted(FAILS), a.clock) as b:
+        since = a.clock.now()
+        await fail_for_days(a, 1)
+        await b.courier.deliver(fee(url))
+        await kept(b)
+        await fail_for_days(a, 5)
+        disabled = await kept(a)
+        await b.courier.deliver(fee(url))
+
+        assert await kept(b) != []
+        (row,) = await kept(a)
+        assert row.disabled_at == disabled[0].disabled_at is not None
+        assert (row.failing_since, row.failures) == (since, 6)
+        await b.ledger.refresh()
+        assert b.ledger.is_disabled(endpoint)
+        assert (await b.courier.deliver(fee(url))).failure is Failure.DISABLED
+    notices = await database.read(lambda session: session.execute(select(Notice.event)).scalars().all())
+    assert notices == [rows.DISABLED]
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize("fails_on", [False, True])
+async def test_E2_given_a_disabled_endpoint_of_two_controllers_when_enabled_at_one_then_it_is_at_both(
+    database: Database, fails_on: bool
+) -> None:
+    endpoint, url = Endpoint(APP, "http://x.test/s"), "http://x.test/s"
+    async with room(database, Scripted(FAILS)) as a, room(database, Scripted(FAILS), a.clock) as b:
+        await fail_for_days(a, 6)
+        await kept(a)
+        await b.ledger.refresh()
+        for one, other in ((a, b), (b, a)):
+            assert one.ledger.is_disabled(endpoint) and other.ledger.is_disabled(endpoint)
+            # A push by hand that is accepted; in the same moment it may fail again, which counts anew.
+            one.ledger.note(fee(url), Delivery(200), one.clock.now())
+            if fails_on:
+                one.ledger.note(fee(url), FAILS, one.clock.now())
+            found = await kept(one)
+            await other.ledger.refresh()
+
+            assert [(row.disabled_at, row.failures) for row in found] == [(None, 1)] * fails_on
+            assert not one.ledger.is_disabled(endpoint) and not other.ledger.is_disabled(endpoint)
+            await fail_for_days(one, 6)
+            await kept(one)
+            await other.ledger.refresh()

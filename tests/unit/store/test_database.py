@@ -14,8 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 from unit.support import lose_commit_answers
 
+from controller.store import persistent
 from controller.store.database import Database, _Pace, make_engine
-from controller.store.errors import DatabaseUnusable
+from controller.store.errors import DatabaseClosed, DatabaseUnusable
+from controller.store.persistent import write_persistently
 from controller.store.schema import migrate, revisions
 from controller.store.tables import Account, UsedNonce
 
@@ -148,6 +150,27 @@ async def test_given_a_database_that_is_away_when_closed_then_nothing_of_it_runs
         monkeypatch.setattr(Database, "_commit", away)
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.requirement("E4")
+async def test_E4_given_a_write_that_must_happen_when_the_database_is_closed_then_it_is_tried_no_more(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_self: Database, _group: object) -> None:
+        raise OSError("away")
+
+    monkeypatch.setattr(persistent, "_RETRY", (0.0, 0.0))
+    async with Database(database_url) as database:
+        monkeypatch.setattr(Database, "_commit", away)
+        writes = [
+            asyncio.create_task(write_persistently(database, add(name), "An account")) for name in "abc"
+        ]
+        await asyncio.sleep(0)
+
+    with pytest.raises(DatabaseClosed):
+        await database.write(add("late"))
+    ends = await asyncio.wait_for(asyncio.gather(*writes, return_exceptions=True), 5)
+    assert [type(end) for end in ends] == [DatabaseClosed] * 3
 
 
 async def test_given_a_database_when_migrated_then_it_is_at_the_newest_revision(
