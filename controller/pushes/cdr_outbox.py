@@ -56,8 +56,12 @@ class CdrOutbox:
         batch_size: int,
         file_dir: Path,
         controller: str | None = None,
+        name: str = "",
     ) -> None:
-        """`controller`: whose calls' records these are; None: everybody's, as there is one controller."""
+        """`controller`: whose calls' records these are; None: everybody's, as there is one controller.
+
+        `name` is what others don't have in the names of their files, if they may share the folder.
+        """
         self._database = database
         self._courier = courier
         self._application = application
@@ -66,6 +70,7 @@ class CdrOutbox:
         self._batch_size = batch_size
         self._file_dir = file_dir
         self._controller = controller
+        self._name = name
         self._loop = DueLoop(clock, self._start_due)
         self._under_way: set[str] = set()
         self._at: Counter[tuple[str, str]] = Counter()
@@ -147,7 +152,7 @@ class CdrOutbox:
             self.wake(due_at)
             return
         log.warning("CDRs go to the file", extra={"app": app_key, "records": len(ids), "why": decision.why})
-        await asyncio.to_thread(append_to_file, self._file_dir, list(records.values()), now)
+        await asyncio.to_thread(append_to_file, self._file_dir, list(records.values()), now, self._name)
         await self._persistently(lambda session: outbox.mark_filed(session, ids, now, message_id))
 
     async def _persistently(self, work: Callable[[Session], None]) -> None:
@@ -175,10 +180,13 @@ def batches(due: Iterable[DuePush], size: int) -> list[list[DuePush]]:
     return [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
 
 
-def append_to_file(directory: Path, records: list[CallDetailRecord], now: datetime) -> Path:
-    """Write records to the day's CDR file, one JSON object in wire form a line; on disk when it returns."""
+def append_to_file(directory: Path, records: list[CallDetailRecord], now: datetime, name: str = "") -> Path:
+    """Write records to the day's CDR file, one JSON object in wire form a line; on disk when it returns.
+
+    A controller with a `name` has a file of its own: over NFS two that append overwrite each other's lines.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"cdr-{now:%Y%m%d}.jsonl"
+    path = directory / (f"cdr-{now:%Y%m%d}-{name}.jsonl" if name else f"cdr-{now:%Y%m%d}.jsonl")
     with path.open("a", encoding="utf-8") as file:
         for record in records:
             file.write(json.dumps(fee_info(record), ensure_ascii=False) + "\n")

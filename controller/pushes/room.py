@@ -83,6 +83,7 @@ async def opened_pushes(
             own.cdr_batch,
             settings.cdr_file_dir,
             settings.controller if database.shared else None,
+            settings.name,
         )
         statuses = StatusPushes(courier, durable)
         resender = Resender(database, courier, ledger, clock)

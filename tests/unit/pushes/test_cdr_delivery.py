@@ -14,13 +14,27 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from unit.calls.support import APP
-from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, call_row, fee, room
+from unit.pushes.support import (
+    FAILS,
+    Room,
+    Scripted,
+    SetClock,
+    application,
+    call_row,
+    fee,
+    push_settings,
+    room,
+)
 from unit.pushes.test_cdr_outbox import record
 
+from controller.lifecycle import let_go
 from controller.pushes.cdr_outbox import CdrOutbox
+from controller.pushes.guard import AddressGuard
 from controller.pushes.push import Endpoint
 from controller.pushes.receiver import Delivery, Failure
 from controller.pushes.retry import RetryPolicy
+from controller.pushes.room import opened_pushes
+from controller.settings import Settings
 from controller.store import calls as call_rows
 from controller.store import outbox as outbox_rows
 from controller.store import pushes as push_rows
@@ -43,10 +57,10 @@ class Desk:
     outbox: CdrOutbox
     sender: Any
 
-    async def end_call(self, number: int, url: str = URL) -> str:
+    async def end_call(self, number: int, url: str = URL, controller: str = "host") -> str:
         """A call that was made and is over; its CDR is due."""
         call_id, now = f"1200_{number}_1_x", self.place.clock.now()
-        row = call_row(call_id, now)
+        row = call_row(call_id, now, controller=controller)
         cdr = record(record_id=call_id, session_id=f"{call_id}@host", app_key=APP, ended_at=now).to_json()
         entry = {"call_id": call_id, "sequence": 1, "at": now, "kind": "disconnect", "leg": None}
 
@@ -136,6 +150,32 @@ async def test_B2_given_seven_failures_when_the_last_is_over_then_filed_and_push
     assert row.delivered_at is not None
     lines = (tmp_path / "cdr" / "cdr-20261124.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line)["icid"] for line in lines] == [call_id]
+
+
+@pytest.mark.requirement("B2", "E2")
+async def test_B2_given_controllers_with_a_common_folder_when_cdrs_are_given_up_then_each_has_its_own_file(
+    database: Database, tmp_path: Path
+) -> None:
+    filed = {}
+    for number, name in enumerate(("a", "b", "")):
+        settings = Settings(name=name, data_dir=tmp_path, pushes=push_settings(cdr_attempts=1))
+        clock, sender, apps = SetClock(), Scripted(FAILS), {APP: application()}
+        guard = AddressGuard([])
+        async with opened_pushes(settings, database, apps.get, guard, clock, Random(1), sender) as pushes:
+            place = Room(database, sender, pushes.ledger, pushes.courier, clock, apps[APP])
+            own = Desk(place, pushes.outbox, sender)
+            filed[name] = await own.end_call(number, controller=settings.controller)
+            await own.work()
+            let_go(pushes.works)
+
+    found = {path.name: path.read_text("utf-8") for path in (tmp_path / "cdr").iterdir()}
+    assert {
+        name: [json.loads(line)["icid"] for line in text.splitlines()] for name, text in found.items()
+    } == {
+        "cdr-20261124-a.jsonl": [filed["a"]],
+        "cdr-20261124-b.jsonl": [filed["b"]],
+        "cdr-20261124.jsonl": [filed[""]],
+    }
 
 
 @pytest.mark.requirement("B2")
