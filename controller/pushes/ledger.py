@@ -69,6 +69,8 @@ class Ledger:
         self._changed: set[Endpoint] = set()
         self._well: set[Endpoint] = set()
         """Those of them that took pushes meanwhile, whatever they have done since."""
+        self._judged: set[Endpoint] = set()
+        """Those of them that were disabled meanwhile."""
         self._in_flight: set[Endpoint] = set()
         self._writes = 0
         self._attempts: list[Mapping[str, Any]] = []
@@ -145,6 +147,7 @@ class Ledger:
         else:
             trouble = before.after(error, now, self._patience, counts=counts)
             if trouble.disabled_at and not before.disabled_at:
+                self._judged.add(endpoint)
                 log.error(
                     "An endpoint is disabled: it has done nothing but fail. Its CDRs are kept; see "
                     "`voicecall pushes list`",
@@ -196,12 +199,13 @@ class Ledger:
             waiting, self._waiting = self._waiting, []
             self._in_flight, self._changed = self._changed, set()
             well, self._well = self._well, set()
+            judged, self._judged = self._judged, set()
             troubles = {
                 endpoint: trouble for endpoint in self._in_flight if (trouble := self._troubles.get(endpoint))
             }
             try:
                 await self._database.write(
-                    partial(_write, attempts=attempts, well=well, troubles=troubles),
+                    partial(_write, attempts=attempts, well=well, troubles=troubles, judged=judged),
                     patience=0 if self._closing.is_set() else _PATIENCE,
                 )
                 pause = _GATHERING
@@ -215,6 +219,7 @@ class Ledger:
                 self._attempts = [*attempts, *self._attempts][-_MOST_WAITING:]
                 self._changed |= self._in_flight
                 self._well |= well
+                self._judged |= judged
                 self._waiting += waiting
                 pause = _AFTER_TROUBLE
             finally:
@@ -244,6 +249,9 @@ def _write(
     attempts: list[Mapping[str, Any]],
     well: set[Endpoint],
     troubles: Mapping[Endpoint, Trouble],
+    judged: set[Endpoint],
 ) -> None:
     rows.add_attempts(session, attempts)
-    rows.keep_troubles(session, well, {endpoint: vars(trouble) for endpoint, trouble in troubles.items()})
+    rows.keep_troubles(
+        session, well, {endpoint: vars(trouble) for endpoint, trouble in troubles.items()}, judged
+    )

@@ -89,18 +89,24 @@ def troubled_endpoints(session: Session) -> list[PushEndpoint]:
 
 
 def keep_troubles(
-    session: Session, well: Collection[tuple[str, str]], troubles: Mapping[tuple[str, str], Mapping[str, Any]]
+    session: Session,
+    well: Collection[tuple[str, str]],
+    troubles: Mapping[tuple[str, str], Mapping[str, Any]],
+    judged: Collection[tuple[str, str]],
 ) -> None:
     """Write down how endpoints (app, address) are: those that were `well`, and those in trouble since.
 
-    When one becomes disabled its account is told. While a receiver hangs this runs several times a second
-    beside the loop, which has to wait for it.
+    Of those that were `judged` just now, and so became disabled, the account is told. While a receiver hangs
+    this runs several times a second beside the loop, which has to wait for it.
     """
     for app_key, url in well:
         enable_endpoint(session, app_key, url)
     rows = []
     for (app_key, url), trouble in troubles.items():
         if trouble["disabled_at"] is not None and not _is_disabled(session, app_key, url):
+            if (app_key, url) not in judged:
+                # It was disabled before, and somebody has enabled it.
+                continue
             _tell_disabled(session, app_key, url, trouble)
         rows.append({"app_key": app_key, "url": url, **trouble})
     if rows:

@@ -57,10 +57,10 @@ class Desk:
     outbox: CdrOutbox
     sender: Any
 
-    async def end_call(self, number: int, url: str = URL) -> str:
+    async def end_call(self, number: int, url: str = URL, controller: str = "host") -> str:
         """A call that was made and is over; its CDR is due."""
         call_id, now = f"1200_{number}_1_x", self.place.clock.now()
-        row = call_row(call_id, now)
+        row = call_row(call_id, now, controller=controller)
         cdr = record(record_id=call_id, session_id=f"{call_id}@host", app_key=APP, ended_at=now).to_json()
         entry = {"call_id": call_id, "sequence": 1, "at": now, "kind": "disconnect", "leg": None}
 
@@ -164,7 +164,7 @@ async def test_B2_given_controllers_with_a_common_folder_when_cdrs_are_given_up_
         async with opened_pushes(settings, database, apps.get, guard, clock, Random(1), sender) as pushes:
             place = Room(database, sender, pushes.ledger, pushes.courier, clock, apps[APP])
             own = Desk(place, pushes.outbox, sender)
-            filed[name] = await own.end_call(number)
+            filed[name] = await own.end_call(number, controller=settings.controller)
             await own.work()
             let_go(pushes.works)
 

@@ -169,6 +169,24 @@ async def test_given_a_disabled_endpoint_when_enabled_by_another_process_then_no
         assert not place.ledger.is_disabled(endpoint)
 
 
+async def test_given_a_disabled_endpoint_when_enabled_while_statuses_still_fail_there_then_it_stays_enabled(
+    database: Database,
+) -> None:
+    endpoint = Endpoint(APP, "http://x.test/s")
+    async with room(database, Scripted(FAILS)) as place:
+        await fail_for_days(place, 6)
+        assert len(await kept(place)) == 1
+        await database.write(lambda session: rows.enable_endpoint(session, *endpoint))
+        # Before it has been noticed.
+        await place.courier.deliver(push("http://x.test/s"))
+
+        assert await kept(place) == []
+        await place.ledger.refresh()
+        assert not place.ledger.is_disabled(endpoint)
+        await place.courier.deliver(fee("http://x.test/s"))
+        assert [row.failures for row in await kept(place)] == [1]
+
+
 async def kept(place: Room) -> list[PushEndpoint]:
     """What is kept of endpoints once all that was noted is written."""
     await place.ledger.written()

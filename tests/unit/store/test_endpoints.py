@@ -33,10 +33,10 @@ def test_B2_given_endpoints_that_fail_recover_and_are_disabled_when_kept_at_once
     engine = make_engine(database_at(tmp_path / "test.db"))
     fails, again, well, disabled = (("app-1", f"http://{name}.test/s") for name in ("a", "b", "c", "d"))
     with Session(engine) as session, session.begin():
-        keep_troubles(session, [], {again: trouble(1), well: trouble(2), disabled: trouble(3)})
+        keep_troubles(session, [], {again: trouble(1), well: trouble(2), disabled: trouble(3)}, [])
     with Session(engine) as session, session.begin():
         changed = {fails: trouble(4), again: trouble(5), disabled: trouble(6, disabled_at=SINCE)}
-        keep_troubles(session, [well], changed)
+        keep_troubles(session, [well], changed, [disabled])
     with Session(engine) as session:
         found = {(row.app_key, row.url): row for row in troubled_endpoints(session)}
     engine.dispose()
