@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +16,7 @@ from controller.lifecycle import background
 from controller.membership.membership import Membership
 from controller.pushes.room import Pushes
 from controller.settings import Settings
+from controller.store import controllers
 from controller.store.controllers import Estate
 from controller.store.database import Database
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _PAUSE: Final = 1.0
 """Seconds until the database is asked again."""
+
+_ALONE = 5.0
+"""Seconds from one sign of life of a controller that has no others to the next: nobody waits for it."""
 
 
 async def joined(
@@ -33,14 +37,42 @@ async def joined(
     stack: AsyncExitStack,
 ) -> Membership | None:
     """This controller among those of its database, which it leaves at the end; None: it has no others."""
-    if not database.shared:
-        return None
     names = [node.name for node in settings.nodes]
+    if not database.shared:
+        await stack.enter_async_context(
+            _alone(database, settings.controller, settings.application, names, clock)
+        )
+        return None
     membership = Membership(database, settings.controller, settings.application, names, clock, on_fenced)
     await membership.join()
     stack.push_async_callback(membership.leave)
     await stack.enter_async_context(background(membership.live()))
     return membership
+
+
+@asynccontextmanager
+async def _alone(
+    database: Database, name: str, application: str, nodes: list[str], clock: Clock
+) -> AsyncIterator[None]:
+    """Signs of life for its own next start, which is to know until when calls were looked after."""
+
+    async def live() -> None:
+        while True:
+            await asyncio.sleep(_ALONE)
+            try:
+                await database.write(lambda session: controllers.beat(session, name, clock.now()))
+            except Exception:
+                log.exception("No sign of life can be given; trying again")
+
+    await database.write(lambda session: controllers.join(session, name, application, nodes, clock.now()))
+    try:
+        async with background(live()):
+            yield
+    finally:
+        try:
+            await database.write(lambda session: controllers.leave(session, name, clock.now()))
+        except Exception:
+            log.exception("The next start doesn't know when this controller ended")
 
 
 def die(reason: str) -> None:

@@ -3,6 +3,9 @@
 A snapshot says which channels Asterisk has; their ids say of which call. Of the calls that the database has
 as live and nobody runs, callbacks whose phones talk go on and the others are closed. Channels of calls that
 nobody runs are hung up.
+
+What ended while no controller was there ended at a time that nobody knows: after the last sign of life of
+whoever had it. That is what its record says, so that nobody pays for an outage.
 """
 
 import asyncio
@@ -46,6 +49,7 @@ class Recovery:
         self._estates: dict[str, None] = {}
         """Applications of controllers that are gone, to be taken from them if they are not."""
         self._turn = asyncio.Lock()
+        self._turn_elsewhere = asyncio.Lock()
 
     async def __call__(self, snapshot: ari.Snapshot) -> None:
         """Bring everything up to date with what Asterisk has."""
@@ -62,7 +66,8 @@ class Recovery:
             await self.give_up()
         if self._node.available:
             try:
-                await self(await self._node.ari.snapshot())
+                async with self._turn:
+                    await self._recover(await self._node.ari.snapshot())
             except ari.AriError as error:
                 log.warning("A takeover begins again after a reconnect", extra={"error": str(error)})
                 await self._node.ari.reconnect()
@@ -74,18 +79,20 @@ class Recovery:
 
     async def close_elsewhere(self, known: Collection[str]) -> None:
         """Close what was left behind on other nodes than those that this controller knows."""
-        left = [call for call in await self._all_left_behind() if call.node not in known]
-        if left:
-            nodes = sorted({call.node for call in left})
-            log.error(
-                "Calls are closed whose node this controller doesn't know",
-                extra={"nodes": nodes, "calls": len(left)},
-            )
-        await self._close_all(left)
+        async with self._turn_elsewhere:
+            left = [call for call in await self._all_left_behind() if call.node not in known]
+            if left:
+                nodes = sorted({call.node for call in left})
+                log.error(
+                    "Calls are closed whose node this controller doesn't know",
+                    extra={"nodes": nodes, "calls": len(left)},
+                )
+            await self._close_all(left)
 
     async def _close_all(self, calls: Collection[LiveCall]) -> None:
+        """Close calls of which nothing can be seen."""
         for call in calls:
-            await self._service.close(call, INTERRUPTED)
+            await self._service.close(call, INTERRUPTED, call.left_at)
 
     async def _recover(self, snapshot: ari.Snapshot) -> None:
         estates = list(self._estates)
@@ -95,16 +102,23 @@ class Recovery:
                 # It may only have been paused: it must hear that it lost its calls, and not hear of them.
                 await self._node.ari.applications.take(application)
         left = await self._left_behind()
-        for call in left:
-            if talks(call, snapshot) and await self._hears_of(call):
-                self._service.resume(call)
+        await self._go_on([call for call in left if talks(call, snapshot)])
         await self._hang_up_left_behind(snapshot)
         await self._destroy_left_behind(snapshot)
         for call in left:
             if call.id not in self._service.live_ids:
-                await self._close(call)
+                await self._close(snapshot, call)
         for application in estates:
             self._estates.pop(application, None)
+
+    async def _go_on(self, talking: Collection[LiveCall]) -> None:
+        if not talking:
+            return
+        # Before: what another crash leaves behind of them is known until that one.
+        await self._database.write(partial(rows.go_on, call_ids=[call.id for call in talking]))
+        for call in talking:
+            if await self._hears_of(call):
+                self._service.resume(call)
 
     async def _hears_of(self, call: LiveCall) -> bool:
         """Have the events of an adopted call come to us; False if it ended just now."""
@@ -168,6 +182,8 @@ class Recovery:
         return [call for call in await self._all_left_behind() if call.node == self._node.name]
 
     async def _all_left_behind(self) -> list[LiveCall]:
+        # Asked first: who was cancelled in closing a call left its end to be written all the same.
+        closing = self._service.closing_ids
         found = await self._database.read(
             lambda session: [
                 (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._controller)
@@ -176,13 +192,15 @@ class Recovery:
         return [
             restored(row, entries, self._clock)
             for row, entries in found
-            if row.id not in self._service.live_ids
+            if row.id not in self._service.live_ids | closing
         ]
 
-    async def _close(self, call: LiveCall) -> None:
+    async def _close(self, snapshot: ari.Snapshot, call: LiveCall) -> None:
         log.warning("A call was left behind and is closed", extra={"call": call.id})
         await self._find_recording(call)
-        await self._service.close(call, INTERRUPTED)
+        # What had a phone still has ended just now.
+        had_phone = any(f"{call.id}.{leg}" in snapshot.channels for leg in ("a", "b"))
+        await self._service.close(call, INTERRUPTED, None if had_phone else call.left_at)
 
     async def _find_recording(self, call: LiveCall) -> None:
         """What was recorded is kept, also if the controller went away before it could write that down."""
@@ -224,4 +242,6 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
         ]
     )
     timeline.skip(UNWRITTEN)
-    return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline, row.node)
+    return LiveCall(
+        row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline, row.node, row.left_at
+    )

@@ -143,7 +143,9 @@ class Membership:
         while True:
             began = _now()
             try:
-                await self._database.write(partial(controllers.beat, name=self.name))
+                await self._database.write(
+                    lambda session: controllers.beat(session, self.name, self._clock.now())
+                )
                 self._has_beaten(began)
             except Exception:
                 log.exception("No sign of life can be given; trying again")

@@ -172,7 +172,7 @@ async def test_E2_given_a_controller_that_lives_when_two_would_take_over_at_once
     again = await group.member("a")
     alive = await b.database.read(lambda session: controllers.pulses(session, "b"))
     of_a = next(pulse for pulse in alive if pulse.name == "a")
-    await again.database.write(lambda session: controllers.beat(session, "a"))
+    await again.database.write(lambda session: controllers.beat(session, "a", NOW))
 
     assert sorted(estate is None for estate in both) == [False, True]
     assert await b.database.write(take("b")) is None
