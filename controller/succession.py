@@ -13,7 +13,7 @@ from controller.asterisk.fleet import Fleet
 from controller.calls.recovery import Recovery
 from controller.clock import Clock
 from controller.lifecycle import background
-from controller.membership.membership import Membership
+from controller.membership.membership import Membership, OnEstate
 from controller.pushes.room import Pushes
 from controller.settings import Settings
 from controller.store import controllers
@@ -80,6 +80,35 @@ def die(reason: str) -> None:
     log.critical("This controller ends at once", extra={"reason": reason})
     logging.shutdown()
     os._exit(os.EX_TEMPFAIL)
+
+
+@asynccontextmanager
+async def going_on(take_over: OnEstate) -> AsyncIterator[OnEstate]:
+    """Begins `take_over` for each estate that it is called for, without waiting for its end.
+
+    Calls of one controller that are being closed must not keep anybody from seeing that another one is gone.
+    What is not done at the end of the block is cancelled.
+    """
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def go_on(estate: Estate) -> None:
+        try:
+            await take_over(estate)
+        except Exception:
+            log.exception("What a controller left is not gone on with", extra={"controller": estate.name})
+
+    async def begin(estate: Estate) -> None:
+        task = asyncio.create_task(go_on(estate), name=f"go on with what {estate.name} left")
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    try:
+        yield begin
+    finally:
+        tasks = list(under_way)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def take_over(

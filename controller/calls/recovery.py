@@ -15,6 +15,7 @@ from functools import partial
 
 from controller import ari
 from controller.asterisk.node import Node
+from controller.calls.at_once import each
 from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
 from controller.calls.conversation import bridge_id, call_of_bridge
 from controller.calls.line import call_of_channel, insist
@@ -32,6 +33,12 @@ log = logging.getLogger(__name__)
 
 UNWRITTEN = 20
 """Entries of a call, at most, that a controller that went away has told of and not written."""
+
+_ASKED_AT_ONCE = 8
+"""Asterisk has had trouble with many at once after a reconnect."""
+
+_CLOSED_AT_ONCE = 50
+"""Ends that are committed together; more would keep other writes waiting."""
 
 
 class Recovery:
@@ -91,8 +98,11 @@ class Recovery:
 
     async def _close_all(self, calls: Collection[LiveCall]) -> None:
         """Close calls of which nothing can be seen."""
-        for call in calls:
-            await self._service.close(call, INTERRUPTED, call.left_at)
+        await each(
+            calls,
+            lambda call: self._service.close(call, INTERRUPTED, call.left_at),
+            at_once=_CLOSED_AT_ONCE,
+        )
 
     async def _recover(self, snapshot: ari.Snapshot) -> None:
         estates = list(self._estates)
@@ -105,9 +115,8 @@ class Recovery:
         await self._go_on([call for call in left if talks(call, snapshot)])
         await self._hang_up_left_behind(snapshot)
         await self._destroy_left_behind(snapshot)
-        for call in left:
-            if call.id not in self._service.live_ids:
-                await self._close(snapshot, call)
+        over = [call for call in left if call.id not in self._service.live_ids]
+        await each(over, partial(self._close, snapshot), at_once=_CLOSED_AT_ONCE)
         for application in estates:
             self._estates.pop(application, None)
 
@@ -116,9 +125,12 @@ class Recovery:
             return
         # Before: what another crash leaves behind of them is known until that one.
         await self._database.write(partial(rows.go_on, call_ids=[call.id for call in talking]))
-        for call in talking:
+
+        async def go_on(call: LiveCall) -> None:
             if await self._hears_of(call):
                 self._service.resume(call)
+
+        await each(talking, go_on, at_once=_ASKED_AT_ONCE)
 
     async def _hears_of(self, call: LiveCall) -> bool:
         """Have the events of an adopted call come to us; False if it ended just now."""
@@ -132,16 +144,20 @@ class Recovery:
         return True
 
     async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
-        # One at a time: Asterisk has had trouble with many at once after a reconnect.
         found = {
             channel.id: call_id
             for channel in snapshot.channels.values()
             if (call_id := call_of_channel(channel)) is not None
         }
-        for channel_id, call_id in (await self._orphans(found)).items():
+        orphans = await self._orphans(found)
+
+        async def hang_up(channel_id: str) -> None:
+            call_id = orphans[channel_id]
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})
             # One that Asterisk can't end all the same must not keep the node from taking calls.
             await insist(partial(self._node.ari.channels.hang_up, channel_id), call_id)
+
+        await each(orphans, hang_up, at_once=_ASKED_AT_ONCE)
 
     async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
         # Also of calls that were closed: they may have ended while Asterisk could not be told.
@@ -149,9 +165,14 @@ class Recovery:
             bridge: call_id for bridge in snapshot.bridges if (call_id := call_of_bridge(bridge)) is not None
         }
         bridges = snapshot.bridges.values()
-        for bridge, call_id in (await self._orphans(found, bridges)).items():
+        orphans = await self._orphans(found, bridges)
+
+        async def destroy(bridge: str) -> None:
+            call_id = orphans[bridge]
             log.warning("A bridge was left behind and is destroyed", extra={"call": call_id})
             await insist(partial(self._node.ari.bridges.destroy, bridge), call_id)
+
+        await each(orphans, destroy, at_once=_ASKED_AT_ONCE)
 
     async def _orphans(
         self, found: Mapping[str, str], bridges: Collection[ari.Bridge] = ()

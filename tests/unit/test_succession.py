@@ -76,6 +76,57 @@ async def test_E2_given_a_database_that_is_away_when_an_estate_is_gone_on_with_t
     assert house.did.count("take over voicecall-a") == 1
 
 
+class Estates:
+    """Goes on with what controllers left, when it may."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.done: list[str] = []
+        self.may_go_on = asyncio.Event()
+        self.both = asyncio.Event()
+
+    async def take_over(self, estate: Estate) -> None:
+        self.begun.append(estate.name)
+        if len(self.begun) == 2:
+            self.both.set()
+        if estate.name == "a":
+            await self.may_go_on.wait()
+        elif estate.name == "broken":
+            raise RuntimeError("no good")
+        self.done.append(estate.name)
+
+
+def estate_of(name: str) -> Estate:
+    return Estate(name, f"voicecall-{name}", frozenset({"node1"}), (), ())
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_an_estate_that_takes_long_when_there_is_another_then_that_one_does_not_wait() -> None:
+    estates = Estates()
+    async with succession.going_on(estates.take_over) as go_on:
+        await go_on(estate_of("a"))
+        await go_on(estate_of("b"))
+        await soon(estates.both.wait())
+        assert estates.done == ["b"]
+        estates.may_go_on.set()
+        await asyncio.sleep(0)
+        assert estates.done == ["b", "a"]
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_an_estate_that_goes_wrong_when_ended_then_it_is_said_and_nothing_stays_under_way(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    estates = Estates()
+    async with succession.going_on(estates.take_over) as go_on:
+        await go_on(estate_of("a"))
+        await go_on(estate_of("broken"))
+        await soon(estates.both.wait())
+
+    assert [record.controller for record in caplog.records] == ["broken"]  # type: ignore[attr-defined]
+    assert estates.done == [] and len(asyncio.all_tasks()) == 1
+
+
 class SetClock:
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)

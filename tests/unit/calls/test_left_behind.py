@@ -230,3 +230,41 @@ def await_reads(database: Database, monkeypatch: pytest.MonkeyPatch) -> asyncio.
 
     monkeypatch.setattr(database, "read", noted)
     return has_read
+
+
+MANY = 300
+
+
+@pytest.mark.requirement("E2")
+async def test_given_hundreds_of_ringing_calls_when_their_controller_is_gone_then_they_are_closed_together(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"1200_{number}_7_20261123070000" for number in range(MANY)]
+    for name in names[:40]:
+        await leave_channel(asterisk, f"{name}.a")
+    commits: list[int] = []
+    asked = [0, 0]
+
+    async def prepare(house: House) -> None:
+        await asyncio.gather(*(leave(house, name, Notification(()), *RANG) for name in names))
+        commit, hang_up = Database._commit, house.node.ari.channels.hang_up
+
+        def counted(database: Database, group: Any) -> Any:
+            commits.append(len(group))
+            return commit(database, group)
+
+        async def watched(channel_id: str, **more: Any) -> None:
+            asked[0] += 1
+            asked[1] = max(asked)
+            await hang_up(channel_id, **more)
+            asked[0] -= 1
+
+        monkeypatch.setattr(Database, "_commit", counted)
+        monkeypatch.setattr(house.node.ari.channels, "hang_up", watched)
+
+    async with running_house(asterisk, template, tmp_path, prepare=prepare) as house:
+        assert await house.live_rows() == 0
+        assert len(house.told.entries) == len(await house.cdrs()) == MANY
+        assert not asterisk.channels
+    assert len(commits) < MANY / 10
+    assert 1 < asked[1] <= 16
