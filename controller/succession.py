@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,9 +13,10 @@ from controller.asterisk.fleet import Fleet
 from controller.calls.recovery import Recovery
 from controller.clock import Clock
 from controller.lifecycle import background
-from controller.membership.membership import Membership
+from controller.membership.membership import Membership, OnEstate
 from controller.pushes.room import Pushes
 from controller.settings import Settings
+from controller.store import controllers
 from controller.store.controllers import Estate
 from controller.store.database import Database
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _PAUSE: Final = 1.0
 """Seconds until the database is asked again."""
+
+_ALONE = 5.0
+"""Seconds from one sign of life of a controller that has no others to the next: nobody waits for it."""
 
 
 async def joined(
@@ -33,9 +37,12 @@ async def joined(
     stack: AsyncExitStack,
 ) -> Membership | None:
     """This controller among those of its database, which it leaves at the end; None: it has no others."""
-    if not database.shared:
-        return None
     names = [node.name for node in settings.nodes]
+    if not database.shared:
+        await stack.enter_async_context(
+            _alone(database, settings.controller, settings.application, names, clock)
+        )
+        return None
     membership = Membership(database, settings.controller, settings.application, names, clock, on_fenced)
     await membership.join()
     stack.push_async_callback(membership.leave)
@@ -43,11 +50,65 @@ async def joined(
     return membership
 
 
+@asynccontextmanager
+async def _alone(
+    database: Database, name: str, application: str, nodes: list[str], clock: Clock
+) -> AsyncIterator[None]:
+    """Signs of life for its own next start, which is to know until when calls were looked after."""
+
+    async def live() -> None:
+        while True:
+            await asyncio.sleep(_ALONE)
+            try:
+                await database.write(lambda session: controllers.beat(session, name, clock.now()))
+            except Exception:
+                log.exception("No sign of life can be given; trying again")
+
+    await database.write(lambda session: controllers.join(session, name, application, nodes, clock.now()))
+    try:
+        async with background(live()):
+            yield
+    finally:
+        try:
+            await database.write(lambda session: controllers.leave(session, name, clock.now()))
+        except Exception:
+            log.exception("The next start doesn't know when this controller ended")
+
+
 def die(reason: str) -> None:
     """End the process at once: whatever it still did would be done to another controller's calls."""
     log.critical("This controller ends at once", extra={"reason": reason})
     logging.shutdown()
     os._exit(os.EX_TEMPFAIL)
+
+
+@asynccontextmanager
+async def going_on(take_over: OnEstate) -> AsyncIterator[OnEstate]:
+    """Begins `take_over` for each estate that it is called for, without waiting for its end.
+
+    Calls of one controller that are being closed must not keep anybody from seeing that another one is gone.
+    What is not done at the end of the block is cancelled.
+    """
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def go_on(estate: Estate) -> None:
+        try:
+            await take_over(estate)
+        except Exception:
+            log.exception("What a controller left is not gone on with", extra={"controller": estate.name})
+
+    async def begin(estate: Estate) -> None:
+        task = asyncio.create_task(go_on(estate), name=f"go on with what {estate.name} left")
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    try:
+        yield begin
+    finally:
+        tasks = list(under_way)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def take_over(

@@ -62,7 +62,7 @@ from controller.store.management_tables import User
 from controller.store.schema import migrate
 from controller.store.sealing import seal_what_is_open
 from controller.store.tables import App, Contact, Trunk
-from controller.succession import die, joined, take_over
+from controller.succession import die, going_on, joined, take_over
 
 log = logging.getLogger(__name__)
 
@@ -245,8 +245,7 @@ async def running_controller(
         for node in fleet:
             node.on_snapshot = recoveries[node.name]
             node.catch_up = partial(content.distributor.catch_up, node)
-            if len(fleet) > 1:
-                node.on_lost = recoveries[node.name].give_up
+            node.on_lost = recoveries[node.name].give_up
             if membership is not None:
                 node.claim = partial(membership.claim, node.name)
         if membership is not None:
@@ -334,7 +333,9 @@ async def running_controller(
         )
         if membership is not None:
             # Over before it drains: what it took over then would not be drained.
-            heir = partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock)
+            heir = await stack.enter_async_context(
+                going_on(partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock))
+            )
             await stack.enter_async_context(background(membership.watch(heir)))
         yield Controller(
             settings, listener, fleet, calls, database, directory, billing, search, content, reviews

@@ -77,7 +77,7 @@ class Settling:
         calls = 0
         try:
             if settlement.rated_at is None and begin is not None:
-                since = begin if before is None else max(begin, before - _LATE)
+                since = begin if before is None else max(begin, await self._looked_at_until(before))
                 calls = await self._rate_all(number, since, settlement.until)
             await self._database.write(lambda session: _close(session, number, self._clock.now()))
             totals = await self._database.read(lambda session: rows.totals_of_settlement(session, number))
@@ -89,6 +89,12 @@ class Settling:
             log.info("A settlement was finished elsewhere", extra={"reason": str(closed)})
             return Settled(calls, 0)
         return Settled(calls, accounts)
+
+    async def _looked_at_until(self, before: datetime) -> datetime:
+        """From when on calls may have ended that settlements until `before` did not find."""
+        # Calls that were left behind ended with their controller, and it may have been gone for days.
+        first = await self._database.read(rows.first_unsettled_end)
+        return min(before - _LATE, first or before)
 
     async def _rate_all(self, settlement_id: int, since: datetime, until: datetime) -> int:
         book = await self._database.read(prices.read_prices)

@@ -256,6 +256,8 @@ class LiveCall:
     timeline: Timeline = field(default_factory=Timeline)
     node: str = ""
     """The name of the Asterisk node that it is on."""
+    left_at: datetime | None = None
+    """The last sign of life of the controller that left it behind, if that is known."""
 
     def tell(self, kind: Kind, leg: str | None = None, detail: Mapping[str, Any] | None = None) -> Entry:
         """Record that something happened now."""

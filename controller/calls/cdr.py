@@ -81,11 +81,17 @@ def recording_of(call: LiveCall, ended_at: datetime) -> CallRecording | None:
     return CallRecording(f"{call.id}.wav", started_at, ended_at - answered >= SHORTEST_RECORDING)
 
 
-def make_cdr(call: LiveCall, outcome: Outcome, ended_at: datetime, host_name: str) -> CallDetailRecord:
-    """The record of a call that ended with `outcome`."""
+def make_cdr(
+    call: LiveCall,
+    outcome: Outcome,
+    ended_at: datetime,
+    host_name: str,
+    recorded_until: datetime | None = None,
+) -> CallDetailRecord:
+    """The record of a call that ended with `outcome`; `recorded_until` if that may be later than its end."""
     timeline, request = call.timeline, call.request
     second = request.numbers_of("b") if isinstance(request.plan, Callback) else None
-    recorded = recording_of(call, ended_at)
+    recorded = recording_of(call, recorded_until or ended_at)
     kept = recorded is not None and recorded.kept
     return CallDetailRecord(
         record_id=f"CAE-{ended_at:%Y%m%d%H%M%S}-{call.id}"[:64],

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from controller.calls.call import LiveCall, StatusTeller
+from controller.calls.call import Callback, LiveCall, StatusTeller
 from controller.calls.cdr import make_cdr
 from controller.calls.metering import Meter
 from controller.calls.outcome import Outcome
@@ -39,7 +39,9 @@ class Closing:
         clock: Clock,
         host_name: str,
         cdr_gathering: timedelta,
+        minute: timedelta,
     ) -> None:
+        """`minute`: what a minute of the maximum duration lasts."""
         self._database = database
         self._statuses = statuses
         self._meter = meter
@@ -48,16 +50,23 @@ class Closing:
         self._clock = clock
         self._host_name = host_name
         self._cdr_gathering = cdr_gathering
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._minute = minute
+        self._under_way: dict[asyncio.Task[None], str] = {}
 
-    async def close(self, call: LiveCall, outcome: Outcome) -> None:
+    @property
+    def ids(self) -> frozenset[str]:
+        """Ids of the calls whose ends are being written."""
+        return frozenset(self._under_way.values())
+
+    async def close(self, call: LiveCall, outcome: Outcome, known_until: datetime | None = None) -> None:
         """End a call: outcome, CDR and outbox in one transaction, then the last status push.
 
-        What was begun is finished, also if who asked for it is cancelled.
+        `known_until`: when it was last known to go on, if that is not now. What was begun is finished, also
+        if who asked for it is cancelled.
         """
-        ending = asyncio.create_task(self._close(call, outcome), name=f"close {call.id}")
-        self._under_way.add(ending)
-        ending.add_done_callback(self._under_way.discard)
+        ending = asyncio.create_task(self._close(call, outcome, known_until), name=f"close {call.id}")
+        self._under_way[ending] = call.id
+        ending.add_done_callback(self._under_way.pop)
         await asyncio.shield(ending)
 
     async def finish(self, timeout: float) -> None:
@@ -71,8 +80,19 @@ class Closing:
                 ending.cancel()
             await asyncio.wait(left)
 
-    async def _close(self, call: LiveCall, outcome: Outcome) -> None:
-        ended_at = self._clock.now()
+    def _end_of(self, call: LiveCall, now: datetime, known_until: datetime | None) -> datetime:
+        """What the call is billed until."""
+        end = now if known_until is None else min(now, known_until)
+        plan, answered = call.request.plan, call.timeline.leg("b").answered
+        if isinstance(plan, Callback) and plan.max_minutes and answered is not None:
+            # Hanging up takes a moment, and there may have been no controller to do it in time.
+            end = min(end, answered + plan.max_minutes * self._minute)
+        entries = call.timeline.entries
+        return max(end, entries[-1].at) if entries else end
+
+    async def _close(self, call: LiveCall, outcome: Outcome, known_until: datetime | None) -> None:
+        now = self._clock.now()
+        ended_at = self._end_of(call, now, known_until)
         last = Entry(
             call.timeline.next_sequence,
             ended_at,
@@ -85,8 +105,10 @@ class Closing:
                 "party": outcome.leg,
             },
         )
-        recording = recording_row(call, ended_at)
-        cdr = make_cdr(call, outcome, ended_at, self._host_name).to_json()
+        # Asterisk records without a controller too: whether that is worth keeping is not known before it is
+        # fetched.
+        recording = recording_row(call, now)
+        cdr = make_cdr(call, outcome, ended_at, self._host_name, recorded_until=now).to_json()
         url = call.request.fee_url
         due_at = _gathered(ended_at, self._cdr_gathering)
         delivery = CdrDelivery(url, due_at) if url else None

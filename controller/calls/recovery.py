@@ -3,6 +3,9 @@
 A snapshot says which channels Asterisk has; their ids say of which call. Of the calls that the database has
 as live and nobody runs, callbacks whose phones talk go on and the others are closed. Channels of calls that
 nobody runs are hung up.
+
+What ended while no controller was there ended at a time that nobody knows: after the last sign of life of
+whoever had it. That is what its record says, so that nobody pays for an outage.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from functools import partial
 
 from controller import ari
 from controller.asterisk.node import Node
+from controller.calls.at_once import each
 from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
 from controller.calls.conversation import bridge_id, call_of_bridge
 from controller.calls.line import call_of_channel, insist
@@ -30,6 +34,12 @@ log = logging.getLogger(__name__)
 UNWRITTEN = 20
 """Entries of a call, at most, that a controller that went away has told of and not written."""
 
+_ASKED_AT_ONCE = 8
+"""Asterisk has had trouble with many at once after a reconnect."""
+
+_CLOSED_AT_ONCE = 50
+"""Ends that are committed together; more would keep other writes waiting."""
+
 
 class Recovery:
     """Puts the database and a node in order again; the same path after every kind of trouble."""
@@ -46,6 +56,7 @@ class Recovery:
         self._estates: dict[str, None] = {}
         """Applications of controllers that are gone, to be taken from them if they are not."""
         self._turn = asyncio.Lock()
+        self._turn_elsewhere = asyncio.Lock()
 
     async def __call__(self, snapshot: ari.Snapshot) -> None:
         """Bring everything up to date with what Asterisk has."""
@@ -62,7 +73,8 @@ class Recovery:
             await self.give_up()
         if self._node.available:
             try:
-                await self(await self._node.ari.snapshot())
+                async with self._turn:
+                    await self._recover(await self._node.ari.snapshot())
             except ari.AriError as error:
                 log.warning("A takeover begins again after a reconnect", extra={"error": str(error)})
                 await self._node.ari.reconnect()
@@ -74,18 +86,23 @@ class Recovery:
 
     async def close_elsewhere(self, known: Collection[str]) -> None:
         """Close what was left behind on other nodes than those that this controller knows."""
-        left = [call for call in await self._all_left_behind() if call.node not in known]
-        if left:
-            nodes = sorted({call.node for call in left})
-            log.error(
-                "Calls are closed whose node this controller doesn't know",
-                extra={"nodes": nodes, "calls": len(left)},
-            )
-        await self._close_all(left)
+        async with self._turn_elsewhere:
+            left = [call for call in await self._all_left_behind() if call.node not in known]
+            if left:
+                nodes = sorted({call.node for call in left})
+                log.error(
+                    "Calls are closed whose node this controller doesn't know",
+                    extra={"nodes": nodes, "calls": len(left)},
+                )
+            await self._close_all(left)
 
     async def _close_all(self, calls: Collection[LiveCall]) -> None:
-        for call in calls:
-            await self._service.close(call, INTERRUPTED)
+        """Close calls of which nothing can be seen."""
+        await each(
+            calls,
+            lambda call: self._service.close(call, INTERRUPTED, call.left_at),
+            at_once=_CLOSED_AT_ONCE,
+        )
 
     async def _recover(self, snapshot: ari.Snapshot) -> None:
         estates = list(self._estates)
@@ -95,16 +112,25 @@ class Recovery:
                 # It may only have been paused: it must hear that it lost its calls, and not hear of them.
                 await self._node.ari.applications.take(application)
         left = await self._left_behind()
-        for call in left:
-            if talks(call, snapshot) and await self._hears_of(call):
-                self._service.resume(call)
+        await self._go_on([call for call in left if talks(call, snapshot)])
         await self._hang_up_left_behind(snapshot)
         await self._destroy_left_behind(snapshot)
-        for call in left:
-            if call.id not in self._service.live_ids:
-                await self._close(call)
+        over = [call for call in left if call.id not in self._service.live_ids]
+        await each(over, partial(self._close, snapshot), at_once=_CLOSED_AT_ONCE)
         for application in estates:
             self._estates.pop(application, None)
+
+    async def _go_on(self, talking: Collection[LiveCall]) -> None:
+        if not talking:
+            return
+        # Before: what another crash leaves behind of them is known until that one.
+        await self._database.write(partial(rows.go_on, call_ids=[call.id for call in talking]))
+
+        async def go_on(call: LiveCall) -> None:
+            if await self._hears_of(call):
+                self._service.resume(call)
+
+        await each(talking, go_on, at_once=_ASKED_AT_ONCE)
 
     async def _hears_of(self, call: LiveCall) -> bool:
         """Have the events of an adopted call come to us; False if it ended just now."""
@@ -118,16 +144,20 @@ class Recovery:
         return True
 
     async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
-        # One at a time: Asterisk has had trouble with many at once after a reconnect.
         found = {
             channel.id: call_id
             for channel in snapshot.channels.values()
             if (call_id := call_of_channel(channel)) is not None
         }
-        for channel_id, call_id in (await self._orphans(found)).items():
+        orphans = await self._orphans(found)
+
+        async def hang_up(channel_id: str) -> None:
+            call_id = orphans[channel_id]
             log.warning("A channel was left behind and is hung up", extra={"call": call_id})
             # One that Asterisk can't end all the same must not keep the node from taking calls.
             await insist(partial(self._node.ari.channels.hang_up, channel_id), call_id)
+
+        await each(orphans, hang_up, at_once=_ASKED_AT_ONCE)
 
     async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
         # Also of calls that were closed: they may have ended while Asterisk could not be told.
@@ -135,9 +165,14 @@ class Recovery:
             bridge: call_id for bridge in snapshot.bridges if (call_id := call_of_bridge(bridge)) is not None
         }
         bridges = snapshot.bridges.values()
-        for bridge, call_id in (await self._orphans(found, bridges)).items():
+        orphans = await self._orphans(found, bridges)
+
+        async def destroy(bridge: str) -> None:
+            call_id = orphans[bridge]
             log.warning("A bridge was left behind and is destroyed", extra={"call": call_id})
             await insist(partial(self._node.ari.bridges.destroy, bridge), call_id)
+
+        await each(orphans, destroy, at_once=_ASKED_AT_ONCE)
 
     async def _orphans(
         self, found: Mapping[str, str], bridges: Collection[ari.Bridge] = ()
@@ -168,6 +203,8 @@ class Recovery:
         return [call for call in await self._all_left_behind() if call.node == self._node.name]
 
     async def _all_left_behind(self) -> list[LiveCall]:
+        # Asked first: who was cancelled in closing a call left its end to be written all the same.
+        closing = self._service.closing_ids
         found = await self._database.read(
             lambda session: [
                 (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._controller)
@@ -176,13 +213,15 @@ class Recovery:
         return [
             restored(row, entries, self._clock)
             for row, entries in found
-            if row.id not in self._service.live_ids
+            if row.id not in self._service.live_ids | closing
         ]
 
-    async def _close(self, call: LiveCall) -> None:
+    async def _close(self, snapshot: ari.Snapshot, call: LiveCall) -> None:
         log.warning("A call was left behind and is closed", extra={"call": call.id})
         await self._find_recording(call)
-        await self._service.close(call, INTERRUPTED)
+        # What had a phone still has ended just now.
+        had_phone = any(f"{call.id}.{leg}" in snapshot.channels for leg in ("a", "b"))
+        await self._service.close(call, INTERRUPTED, None if had_phone else call.left_at)
 
     async def _find_recording(self, call: LiveCall) -> None:
         """What was recorded is kept, also if the controller went away before it could write that down."""
@@ -224,4 +263,6 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
         ]
     )
     timeline.skip(UNWRITTEN)
-    return LiveCall(row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline, row.node)
+    return LiveCall(
+        row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline, row.node, row.left_at
+    )

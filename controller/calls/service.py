@@ -96,7 +96,15 @@ class CallService:
         self._speaker = speaker
         self._meter = meter or NoMeter()
         self._closing = Closing(
-            database, statuses, self._meter, on_cdr, on_recording, clock, host_name, cdr_gathering
+            database,
+            statuses,
+            self._meter,
+            on_cdr,
+            on_recording,
+            clock,
+            host_name,
+            cdr_gathering,
+            timedelta(seconds=settings.minute),
         )
         self._brake = brake or Brake()
         self._identities = Identities(host_name, clock, random)
@@ -130,6 +138,11 @@ class CallService:
     def running_ids(self) -> frozenset[str]:
         """Ids of the calls whose flow still runs: their channels belong to us."""
         return frozenset(self._running)
+
+    @property
+    def closing_ids(self) -> frozenset[str]:
+        """Ids of the calls whose ends are being written."""
+        return self._closing.ids
 
     async def start(
         self, request: CallRequest, nonce: NonceUse | None, limits: Limits, key: KeyUse | None = None
@@ -319,9 +332,12 @@ class CallService:
         partner_sees = call.request.partner_sees(name)
         return Leg(node, call.id, name, number, shown, partner_sees, timeouts, call.tell)
 
-    async def close(self, call: LiveCall, outcome: Outcome) -> None:
-        """End a call; what was begun is finished, also if who asked for it is cancelled."""
-        await self._closing.close(call, outcome)
+    async def close(self, call: LiveCall, outcome: Outcome, known_until: datetime | None = None) -> None:
+        """End a call; what was begun is finished, also if who asked for it is cancelled.
+
+        `known_until`: when it was last known to go on, if that is not now.
+        """
+        await self._closing.close(call, outcome, known_until)
 
     def _on_entry(self, call: LiveCall, entry: Entry) -> None:
         row = entry_row(call.id, entry)

@@ -45,9 +45,9 @@ def entry_row(call_id: str, entry: Entry) -> dict[str, Any]:
     }
 
 
-def recording_row(call: LiveCall, ended_at: datetime) -> dict[str, Any] | None:
+def recording_row(call: LiveCall, recorded_until: datetime) -> dict[str, Any] | None:
     """Its recording, when it has ended; None if it wasn't recorded."""
-    recording = recording_of(call, ended_at)
+    recording = recording_of(call, recorded_until)
     if recording is None:
         return None
     return {

@@ -156,7 +156,7 @@ class Membership:
             await asyncio.sleep(max(0.0, began + BEAT - _now()))
 
     def _give_sign(self, session: Session) -> None:
-        controllers.beat(session, self.name)
+        controllers.beat(session, self.name, self._clock.now())
         self._note_asterisks(session)
 
     async def claim(self, node: str, entity_id: str) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
@@ -158,6 +158,16 @@ def live_calls(session: Session, controller: str) -> list[Call]:
         select(Call).where(col(Call.controller) == controller, col(Call.ended_at).is_(None))
     )
     return list(found.scalars())
+
+
+def go_on(session: Session, call_ids: Collection[str]) -> None:
+    """These were left behind, and are run again."""
+    session.execute(
+        update(Call)
+        .where(col(Call.id).in_(call_ids))
+        .values(left_at=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def owners(session: Session, call_ids: Collection[str]) -> dict[str, str | None]:

@@ -3,6 +3,9 @@
 A controller's row says how often it was started (`epoch`) and that it lives (`beat` counts up). The calls
 whose row names it are its own, with their pushes; whoever takes over puts its own name there. An epoch that
 has moved on is the fence: who still has the one before may write nothing more.
+
+`alive_at` is its last sign of life by its own clock. Nobody is judged by it, as clocks differ: it says until
+when it looked after the calls that it left behind.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -34,6 +37,8 @@ class Controller(SQLModel, table=True):
     asterisks: dict[str, str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     """By node: the entity id of the Asterisk that it is connected to, as that says of itself."""
     started_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+    alive_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
+    """Unknown of one that was last there before this was kept."""
     left_at: datetime | None = Field(default=None, sa_column=Column(UtcDateTime, nullable=True))
     taken_by: str | None = None
     """Who has what it left, or the last of it."""
@@ -86,14 +91,29 @@ def join(session: Session, name: str, application: str, nodes: Iterable[str], no
     if row is None:
         row = Controller(name=name, epoch=0, application=application, node=node, started_at=now)
         session.add(row)
+    _leave_calls(session, row)
     row.epoch += 1
     row.beat += 1
-    row.application, row.node, row.started_at = application, node, now
+    row.application, row.node, row.started_at, row.alive_at = application, node, now, now
     row.left_at = row.taken_by = row.asterisks = None
     session.flush()
     # Calls of a controller that was never here under its name, as before it had one.
     _move_untold(session, col(Call.controller).not_in(select(col(Controller.name))), name)
     return row.epoch
+
+
+def _leave_calls(session: Session, gone: Controller) -> None:
+    """Note until when a controller that is gone looked after the calls that go on."""
+    if gone.alive_at is not None:
+        # Those that it had from another one, and did not come to run, have been without anybody for longer.
+        session.execute(
+            update(Call)
+            .where(
+                col(Call.controller) == gone.name, col(Call.ended_at).is_(None), col(Call.left_at).is_(None)
+            )
+            .values(left_at=gone.alive_at)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _move_untold(session: Session, whose: ColumnElement[bool], name: str) -> None:
@@ -136,12 +156,12 @@ def epoch_of(session: Session, name: str) -> int | None:
     return None if found is None else found[0]
 
 
-def beat(session: Session, name: str) -> None:
+def beat(session: Session, name: str, now: datetime) -> None:
     """Say that a controller lives."""
     session.execute(
         update(Controller)
         .where(col(Controller.name) == name)
-        .values(beat=col(Controller.beat) + 1)
+        .values(beat=col(Controller.beat) + 1, alive_at=now)
         .execution_options(synchronize_session=False)
     )
 
@@ -173,7 +193,7 @@ def leave(session: Session, name: str, now: datetime) -> None:
     session.execute(
         update(Controller)
         .where(col(Controller.name) == name)
-        .values(left_at=now)
+        .values(left_at=now, alive_at=now)
         .execution_options(synchronize_session=False)
     )
 
@@ -213,6 +233,7 @@ def take_over(
         return None
     nodes = _nodes(row)
     left = nodes.intersection(left_to)
+    _leave_calls(session, row)
     row.epoch += 1
     row.left_at = row.left_at or now
     if left:

@@ -71,6 +71,21 @@ def open_settlement(session: Session, now: datetime) -> tuple[Settlement, dateti
     return found, before
 
 
+def first_unsettled_end(session: Session) -> datetime | None:
+    """The earliest end of a call whose record was written after all that are rated; None: there is none."""
+    newest_rated = (
+        select(_CDR.c.number)
+        .where(select(_RATED.c.call_id).where(_RATED.c.call_id == _CDR.c.call_id).exists())
+        .order_by(_CDR.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found: datetime | None = session.execute(
+        select(func.min(_CDR.c.ended_at)).where(_CDR.c.number > func.coalesce(newest_rated, 0))
+    ).scalar_one()
+    return found
+
+
 def lock_settlement(session: Session, settlement_id: int) -> Settlement:
     """The row of a settlement that is not finished; no other controller has it meanwhile.
 

@@ -306,6 +306,8 @@ class Call(SQLModel, table=True):
     push_profile: str = "compat"
     accepted_at: datetime = _time()
     ended_at: datetime | None = _time(nullable=True)
+    left_at: datetime | None = _time(nullable=True)
+    """The last sign of life of a controller that left it behind, until another one runs it."""
     state_code: int | None = None
 
 

@@ -1,14 +1,28 @@
 """Going on with what another controller has left."""
 
-from datetime import UTC, datetime
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from engine import copy_database
 from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+from unit.calls.support import ACCOUNT, APP
+from unit.store.support import call_row
+from unit.support import soon
 
 from controller import succession
 from controller.clock import SystemClock
+from controller.settings import Settings
+from controller.store import calls as rows
+from controller.store import controllers
 from controller.store.controllers import Estate
+from controller.store.database import Database
+from controller.store.limits import Limits
+from controller.store.tables import Call
 
 AWAY = OperationalError("SELECT", None, Exception("the server is starting up"))
 
@@ -60,3 +74,99 @@ async def test_E2_given_a_database_that_is_away_when_an_estate_is_gone_on_with_t
     assert house.did[:2] == ["adopt live", "announce"]
     assert house.did[-2:] == ["close elsewhere than {'node1'}", "take over voicecall-a"]
     assert house.did.count("take over voicecall-a") == 1
+
+
+class Estates:
+    """Goes on with what controllers left, when it may."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.done: list[str] = []
+        self.may_go_on = asyncio.Event()
+        self.both = asyncio.Event()
+
+    async def take_over(self, estate: Estate) -> None:
+        self.begun.append(estate.name)
+        if len(self.begun) == 2:
+            self.both.set()
+        if estate.name == "a":
+            await self.may_go_on.wait()
+        elif estate.name == "broken":
+            raise RuntimeError("no good")
+        self.done.append(estate.name)
+
+
+def estate_of(name: str) -> Estate:
+    return Estate(name, f"voicecall-{name}", frozenset({"node1"}), (), ())
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_an_estate_that_takes_long_when_there_is_another_then_that_one_does_not_wait() -> None:
+    estates = Estates()
+    async with succession.going_on(estates.take_over) as go_on:
+        await go_on(estate_of("a"))
+        await go_on(estate_of("b"))
+        await soon(estates.both.wait())
+        assert estates.done == ["b"]
+        estates.may_go_on.set()
+        await asyncio.sleep(0)
+        assert estates.done == ["b", "a"]
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_an_estate_that_goes_wrong_when_ended_then_it_is_said_and_nothing_stays_under_way(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    estates = Estates()
+    async with succession.going_on(estates.take_over) as go_on:
+        await go_on(estate_of("a"))
+        await go_on(estate_of("broken"))
+        await soon(estates.both.wait())
+
+    assert [record.controller for record in caplog.records] == ["broken"]  # type: ignore[attr-defined]
+    assert estates.done == [] and len(asyncio.all_tasks()) == 1
+
+
+class SetClock:
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+
+@pytest.mark.requirement("E4")
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("killed", [True, False])
+async def test_E4_given_a_controller_without_others_when_it_starts_again_then_it_knows_until_when_it_lived(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    monkeypatch.setattr(succession, "_ALONE", 0.001)
+    url, clock, beaten = copy_database(template, tmp_path / "test.db"), SetClock(), asyncio.Event()
+    settings, beat = Settings(name="a", host_name="host.test"), controllers.beat
+
+    def noted(session: Session, name: str, now: datetime) -> None:
+        beat(session, name, now)
+        if now == clock.time:
+            loop.call_soon_threadsafe(beaten.set)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(controllers, "beat", noted)
+    row = call_row(controller="a", account_id=ACCOUNT, app_key=APP)
+    async with Database(url) as database:
+        async with AsyncExitStack() as first:
+            assert await succession.joined(settings, database, clock, pytest.fail, first) is None
+            await database.write(lambda session: rows.accept_call(session, row, None, Limits(100)))
+            clock.time += timedelta(minutes=3)
+            beaten.clear()
+            await soon(beaten.wait())
+            if killed:
+                monkeypatch.setattr(controllers, "leave", lambda *_: None)
+            else:
+                clock.time += timedelta(minutes=1)
+        lived = clock.time
+        clock.time += timedelta(hours=2)
+        async with AsyncExitStack() as second:
+            await succession.joined(settings, database, clock, pytest.fail, second)
+            found = await database.read(lambda session: session.get_one(Call, row["id"]).left_at)
+    assert found == lived

@@ -114,6 +114,22 @@ async def test_C8_given_a_record_that_was_written_late_when_settled_then_it_is_f
     assert await settling(database, clock).settle() == Settled(1, 1)
 
 
+@pytest.mark.requirement("C8", "E4")
+async def test_C8_given_a_call_that_was_left_behind_for_days_when_it_is_closed_then_it_is_settled(
+    database: Database, clock: SetClock
+) -> None:
+    await add(database, Made("before", NOW - HOUR))
+    await settling(database, clock).settle()
+    # No controller was there; the one that starts settles before it has found what the last one left.
+    clock.pass_(days=4)
+    await settling(database, clock).settle()
+    await add(database, Made("left", NOW + HOUR))
+
+    assert await settling(database, clock).settle() == Settled(1, 1)
+    assert await settling(database, clock).settle() == Settled(0, 0)
+    assert (await rated(database))["left"] == "0.1800"
+
+
 @pytest.mark.requirement("C8")
 async def test_C8_given_calls_older_than_the_first_price_when_settled_then_they_stay_as_they_are(
     database: Database, clock: SetClock

@@ -25,9 +25,11 @@ from controller.membership.membership import BEAT, GONE
 from controller.rules.amounts import from_units
 from controller.store import controllers
 from controller.store.billing_tables import Price
+from controller.store.controllers import Estate
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable, Fenced, LimitReached
 from controller.store.tables import CdrPush
+from controller.succession import going_on
 
 pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
 
@@ -55,6 +57,26 @@ async def test_E2_given_a_controller_that_falls_silent_when_seen_then_another_ha
     (estate,) = b.estates
     assert (estate.name, estate.application, estate.live) == ("a", "voicecall-a", ("live",))
     assert await b.database.read(owners) == {"live": "b", "over": "a"}
+
+
+async def test_E2_given_an_estate_that_is_still_gone_on_with_when_another_leaves_then_it_is_taken_over_too(
+    group: Group,
+) -> None:
+    a, b, c = [await group.member(name) for name in "abc"]
+    await a.database.write(lambda session: call(session, "of-a", "a"))
+    await c.database.write(lambda session: call(session, "of-c", "c"))
+    begun: asyncio.Queue[str] = asyncio.Queue()
+
+    async def never_done(estate: Estate) -> None:
+        begun.put_nowait(estate.name)
+        await asyncio.Event().wait()
+
+    async with going_on(never_done) as inherit:
+        b.tasks.append(asyncio.create_task(b.membership.watch(inherit)))
+        for member in (a, c):
+            await member.membership.leave()
+            assert await asyncio.wait_for(begun.get(), GONE) == member.membership.name
+    assert await b.database.read(owners) == {"of-a": "b", "of-c": "b"}
 
 
 async def test_E2_given_a_controller_that_was_taken_over_when_it_writes_then_nothing_is_and_it_knows(
@@ -86,7 +108,7 @@ async def test_E2_given_a_controller_that_lives_when_two_would_take_over_at_once
     again = await group.member("a")
     alive = await b.database.read(lambda session: controllers.pulses(session, "b"))
     of_a = next(pulse for pulse in alive if pulse.name == "a")
-    await again.database.write(lambda session: controllers.beat(session, "a"))
+    await again.database.write(lambda session: controllers.beat(session, "a", NOW))
 
     assert sorted(estate is None for estate in both) == [False, True]
     assert await b.database.write(take("b")) is None

@@ -13,6 +13,7 @@ from engine import copy_database, database_at, is_made
 from pydantic import SecretStr
 from sqlalchemy import select
 from sqlmodel import Session
+from unit.ari.raw import raw_client
 from unit.support import soon
 
 from controller.ari.fake import Behaviour, FakeAsterisk
@@ -52,6 +53,10 @@ class SteadyClock:
     def now(self) -> datetime:
         self._now += timedelta(milliseconds=1)
         return self._now
+
+    def pass_(self, span: timedelta) -> None:
+        """Time passes."""
+        self._now += span
 
 
 class Told:
@@ -267,6 +272,17 @@ async def running_house(
                 yield house
             finally:
                 await service.drain(0)
+
+
+async def leave_channel(asterisk: FakeAsterisk, channel_id: str) -> None:
+    """A channel as a controller that was killed leaves it in Asterisk."""
+    async with raw_client(asterisk, "voicecall") as client:
+        asked = {"endpoint": "PJSIP/100@trunk", "app": "voicecall", "channelId": channel_id}
+        await client.ask("POST", "channels/create", None, **asked)
+        await client.event("StasisStart")
+        await client.ask("POST", f"channels/{channel_id}/dial")
+        asterisk.phone(channel_id).answer()
+    await asterisk.until(lambda: asterisk.connections == 0)
 
 
 @asynccontextmanager

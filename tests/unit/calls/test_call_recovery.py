@@ -10,7 +10,17 @@ from typing import Any
 
 import pytest
 from unit.ari.raw import raw_client
-from unit.calls.support import ACCOUNT, APP, CALLEE, HOST, SHOWN, House, item, running_house
+from unit.calls.support import (
+    ACCOUNT,
+    APP,
+    CALLEE,
+    HOST,
+    SHOWN,
+    House,
+    item,
+    leave_channel,
+    running_house,
+)
 from unit.support import soon
 
 from controller.ari.fake import ANSWERS, FakeAsterisk
@@ -58,17 +68,6 @@ async def leave_call(house: House, call_id: str = LEFT, controller: str = HOST, 
     await house.database.write(lambda session: rows.accept_call(session, row, None, Limits(100)))
     if entries:
         await house.database.write(lambda session: rows.add_entries(session, entries))
-
-
-async def leave_channel(asterisk: FakeAsterisk, channel_id: str) -> None:
-    """A channel as a controller that was killed leaves it in Asterisk."""
-    async with raw_client(asterisk, "voicecall") as client:
-        asked = {"endpoint": "PJSIP/100@trunk", "app": "voicecall", "channelId": channel_id}
-        await client.ask("POST", "channels/create", None, **asked)
-        await client.event("StasisStart")
-        await client.ask("POST", f"channels/{channel_id}/dial")
-        asterisk.phone(channel_id).answer()
-    await asterisk.until(lambda: asterisk.connections == 0)
 
 
 @asynccontextmanager

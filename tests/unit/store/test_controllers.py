@@ -1,7 +1,7 @@
 """Whose calls are whose: what is still to be told of a call belongs to a controller that is there."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from controller.store import controllers, outbox
 from controller.store.calls import CdrDelivery
 from controller.store.database import make_engine
 from controller.store.limits import Limits
+from controller.store.tables import Call
 
 pytestmark = pytest.mark.requirement("E2")
 
@@ -25,6 +26,12 @@ def session(template: Path, tmp_path: Path) -> Iterator[Session]:
     with Session(engine) as opened:
         yield opened
     engine.dispose()
+
+
+def live_call(session: Session, controller: str) -> str:
+    row = call_row(controller=controller)
+    rows.accept_call(session, row, None, Limits(100))
+    return str(row["id"])
 
 
 def ended_call(session: Session, controller: str) -> str:
@@ -45,14 +52,19 @@ def ended_call(session: Session, controller: str) -> str:
     return str(row["id"])
 
 
-def join(session: Session, name: str) -> None:
-    controllers.join(session, name, name, ["node1"], NOW)
+def join(session: Session, name: str, at: datetime = NOW) -> None:
+    controllers.join(session, name, name, ["node1"], at)
 
 
-def taken_over(session: Session, name: str, by: str) -> None:
+def taken_over(session: Session, name: str, by: str, at: datetime = NOW) -> None:
     seen = controllers.pulse_of(session, name)
     assert seen is not None
-    assert controllers.take_over(session, seen, by, NOW) is not None
+    assert controllers.take_over(session, seen, by, at) is not None
+
+
+def left_at(session: Session, call_id: str) -> datetime | None:
+    session.expire_all()
+    return session.get_one(Call, call_id).left_at
 
 
 def due(session: Session, controller: str) -> list[str]:
@@ -122,3 +134,43 @@ def test_given_a_takeover_that_was_not_heard_of_when_asked_later_then_only_what_
             taken_over(session, "a", event)
 
     assert controllers.may_have_taken_over(session, seen, "b") == possible
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.requirement("E4")
+@pytest.mark.parametrize("leaves", [False, True], ids=["killed", "ended"])
+@pytest.mark.parametrize("heir", ["a", "b"])
+def test_given_a_live_call_when_its_controller_goes_then_it_is_known_until_when_that_one_lived(
+    session: Session, heir: str, leaves: bool
+) -> None:
+    for name in "abc":
+        join(session, name)
+    call_id, others = live_call(session, "a"), live_call(session, "c")
+    over = ended_call(session, "a")
+    controllers.beat(session, "a", NOW + MINUTE)
+    if leaves:
+        controllers.leave(session, "a", NOW + 2 * MINUTE)
+    if heir == "a":
+        join(session, "a", NOW + 60 * MINUTE)
+    else:
+        taken_over(session, "a", heir, NOW + 60 * MINUTE)
+
+    assert left_at(session, call_id) == NOW + (2 if leaves else 1) * MINUTE
+    assert left_at(session, others) is left_at(session, over) is None
+
+
+@pytest.mark.requirement("E4")
+def test_given_a_call_that_was_left_behind_when_its_heir_goes_too_then_it_counts_whether_that_one_ran_it(
+    session: Session,
+) -> None:
+    for name in "abc":
+        join(session, name)
+    waits, goes_on = live_call(session, "a"), live_call(session, "a")
+    taken_over(session, "a", "b", NOW + MINUTE)
+    rows.go_on(session, [goes_on])
+    controllers.beat(session, "b", NOW + 9 * MINUTE)
+    taken_over(session, "b", "c", NOW + 10 * MINUTE)
+
+    assert (left_at(session, waits), left_at(session, goes_on)) == (NOW, NOW + 9 * MINUTE)
