@@ -21,7 +21,7 @@ from controller.billing.errors import BillingError
 from controller.billing.kill_switch import resume_calls, stop_calls
 from controller.billing.overview import standings
 from controller.billing.prices import OwnTariff, read_prices, set_price
-from controller.billing.rent import charge_rents
+from controller.billing.rent import charge_all_rents
 from controller.billing.settlement import Settled, Settling
 from controller.billing.statements import rated_calls_csv, statement_csv, statement_of
 from controller.clock import SystemClock
@@ -310,7 +310,7 @@ async def _settle(settings: Settings) -> tuple[int, Settled]:
     minute, billing, clock = timedelta(seconds=settings.calls.minute), settings.billing, SystemClock()
     calendar, low = Calendar(billing.zone_info), billing.low_balance
     async with Database.of(settings) as database:
-        rents = await database.write(lambda session: charge_rents(session, clock.now(), calendar, low))
+        rents = await charge_all_rents(database, clock.now(), calendar, low)
         return rents, await Settling(database, clock, billing, _is_free(settings), minute).settle()
 
 

@@ -35,6 +35,7 @@ from controller.housekeeping import keep_house
 from controller.key_file import load_or_make_key
 from controller.lifecycle import background, let_go, naming_port
 from controller.management.context import management_services
+from controller.membership.skew import ClockSkew
 from controller.notices.outbox import opened_outbox
 from controller.observability.room import opened_observability
 from controller.prompts.library import PromptLibrary
@@ -224,6 +225,7 @@ async def running_controller(
             brake,
         )
         wishes = StopWishes(database, calls, clock, settings.controller)
+        skew = ClockSkew(database, clock)
         observability.look_at(
             live_calls=lambda: calls.live,
             app_limit=lambda key: app.max_calls if (app := directory.now.applications.get(key)) else None,
@@ -237,6 +239,7 @@ async def running_controller(
             cdrs_waiting=lambda: pushes.outbox.waiting,
             recordings_waiting=lambda: waiting.counts,
             endpoints_disabled=lambda: pushes.ledger.disabled,
+            clock_ahead=lambda: skew.ahead,
             speech=_speech_figures(speech),
         )
         recoveries = {
@@ -272,6 +275,7 @@ async def running_controller(
             archive.run(),
             observability.run(),
             wishes.run(),
+            skew.run(),
             brake.run(),
             keep_house(database, clock, attempts_kept),
             drop_forgotten(fleet, (settings.prompt_dir, settings.speech_dir)),

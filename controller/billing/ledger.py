@@ -79,11 +79,18 @@ def balance(session: Session, account_id: str, *, before: datetime | None = None
     return rows.balance_of(session, account_id, Side.PREPAID, before=before)
 
 
-def post(session: Session, posting: Posting, now: datetime, low_balance: Decimal) -> Posted:
+def post(
+    session: Session,
+    posting: Posting,
+    now: datetime,
+    low_balance: Decimal,
+    *,
+    balance_before: Decimal | None = None,
+) -> Posted:
     """Post once, whatever happens: the same reference again changes nothing.
 
-    Freezes the account when nothing is left, and thaws it when something is again. Raises AccountMissing,
-    NotPostable, ReferenceUsed.
+    Freezes the account when nothing is left, and thaws it when something is again. `balance_before` is the
+    balance, if this transaction has found it out already. Raises AccountMissing, NotPostable, ReferenceUsed.
     """
     account = _account(session, posting.account_id)
     _check(posting)
@@ -112,7 +119,7 @@ def post(session: Session, posting: Posting, now: datetime, low_balance: Decimal
     )
     session.add(transfer)
     session.flush()
-    left = balance(session, account.id)
+    left = balance(session, account.id) if balance_before is None else balance_before + posting.amount
     _judge(session, account, left, now)
     low = low_balance_of(account, low_balance)
     if account.prepaid and not gives and left < low <= left - posting.amount:
@@ -142,7 +149,10 @@ def correction(account_id: str, amount: Decimal, text: str, by: str, reference: 
 
 
 def review(session: Session, account_id: str, now: datetime) -> None:
-    """Bring into force what follows from the balance, for an account that nothing was posted to."""
+    """Bring into force what follows from the balance, for an account that nothing was posted to.
+
+    Who changes whether an account is prepaid does so in that transaction.
+    """
     account = _account(session, account_id)
     _judge(session, account, balance(session, account_id), now)
 

@@ -14,7 +14,7 @@ from controller.billing.alarms import AnswerRates, neighbour_alarms, spending_al
 from controller.billing.calendar import Calendar
 from controller.billing.overview import spent_today
 from controller.billing.prices import OwnTariff
-from controller.billing.rent import charge_rents
+from controller.billing.rent import charge_all_rents
 from controller.billing.settlement import Settling
 from controller.billing.spending import Spending, Terms
 from controller.clock import Clock
@@ -160,7 +160,7 @@ class Billing:
     async def settle(self) -> None:
         """Charge rents and calls that are due."""
         now, low = self._clock.now(), self._settings.low_balance
-        rents = await self._database.write(lambda session: charge_rents(session, now, self._calendar, low))
+        rents = await charge_all_rents(self._database, now, self._calendar, low)
         settled = await self.settling.settle()
         if rents or settled.calls:
             log.info(

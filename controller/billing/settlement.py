@@ -1,14 +1,15 @@
 """Settlement: every call is rated once, and charged to its account once, whatever happens in between.
 
 A settlement is a row. Calls are rated in small batches, with pauses in which calls can write; each batch is a
-transaction. When all are rated the row says so, no call can be added any more, and one transaction posts
-what each account owes and finishes the row. A crash leaves a row that is not finished: the next run goes on
-with it. A call's rating has the call's id as its key, a charge has the settlement's and the account's.
+transaction. When all are rated the row says so, no call can be added any more, and what each account owes is
+posted, also in small batches; the last transaction finishes the row. A crash leaves a row that is not
+finished: the next run goes on with it. A call's rating has the call's id as its key, a charge has the
+settlement's and the account's.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,13 +19,16 @@ import msgspec
 from sqlmodel import Session
 
 from controller.billing import ledger, prices
+from controller.billing.batches import PAUSE, POSTED_AT_ONCE, write_in_batches
 from controller.billing.calendar import Calendar
 from controller.billing.prices import PriceBook
 from controller.billing.rating import MINUTE, decode_record, rate
 from controller.clock import Clock
 from controller.settings import BillingSettings
 from controller.store import ratings as rows
+from controller.store.billing_tables import HoldReason
 from controller.store.database import Database
+from controller.store.holds import held
 from controller.store.ratings import SettlementClosed, UnratedCall
 
 log = logging.getLogger(__name__)
@@ -32,8 +36,8 @@ log = logging.getLogger(__name__)
 _LATE = timedelta(hours=48)
 """How long after its end a call's record may be written and is still found: while the database was away."""
 
-BATCH, PAUSE = 100, 0.02
-"""Calls rated in one transaction, and seconds in which others may write."""
+BATCH = 100
+"""Calls rated in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,11 @@ class Settling:
         minute: timedelta = MINUTE,
         batch: int = BATCH,
         pause: float = PAUSE,
+        posted_at_once: int = POSTED_AT_ONCE,
     ) -> None:
+        """`batch`: calls rated in one transaction; `posted_at_once`: accounts charged in one; `pause`: the
+        seconds between two.
+        """
         self._database = database
         self._clock = clock
         self._settings = settings
@@ -65,6 +73,7 @@ class Settling:
         self._minute = minute
         self._batch = batch
         self._pause = pause
+        self._posted_at_once = posted_at_once
 
     async def settle(self) -> Settled:
         """Rate and charge every call that has ended until now; go on with what was not finished first."""
@@ -80,10 +89,7 @@ class Settling:
                 since = begin if before is None else max(begin, await self._looked_at_until(before))
                 calls = await self._rate_all(number, since, settlement.until)
             await self._database.write(lambda session: _close(session, number, self._clock.now()))
-            totals = await self._database.read(lambda session: rows.totals_of_settlement(session, number))
-            accounts = await self._database.write(
-                lambda session: self._charge(session, number, settlement.until, totals)
-            )
+            accounts = await self._charge_all(number, settlement.until)
         except SettlementClosed as closed:
             # Whoever closed it has charged all of it.
             log.info("A settlement was finished elsewhere", extra={"reason": str(closed)})
@@ -149,10 +155,26 @@ class Settling:
             "amount": rating.amount,
         }
 
-    def _charge(self, session: Session, settlement_id: int, until: datetime, totals: list[rows.Total]) -> int:
-        settlement = rows.lock_settlement(session, settlement_id)
+    async def _charge_all(self, settlement_id: int, until: datetime) -> int:
+        totals = await self._database.read(lambda session: rows.totals_of_settlement(session, settlement_id))
+
+        def charge(session: Session, some: Sequence[rows.Total]) -> int:
+            return self._charge(session, settlement_id, until, some)
+
+        size, pause = self._posted_at_once, self._pause
+        charged = await write_in_batches(self._database, totals, charge, size, pause)
+        # Who is posted to, or becomes prepaid, is judged at once. Only these could be wronged for long.
+        frozen = await self._database.read(lambda session: held(session, HoldReason.EXHAUSTED))
+        await write_in_batches(self._database, frozen, self._review, size, pause)
+        await self._database.write(lambda session: _finish(session, settlement_id, self._clock.now()))
+        return charged
+
+    def _charge(
+        self, session: Session, settlement_id: int, until: datetime, totals: Sequence[rows.Total]
+    ) -> int:
+        rows.lock_settlement(session, settlement_id)
         now = self._clock.now()
-        prepaid = set(rows.prepaid_accounts(session))
+        prepaid = rows.prepaid_accounts(session, [total.account_id for total in totals])
         charged = 0
         for total in totals:
             if total.account_id in prepaid and total.amount > 0:
@@ -165,13 +187,20 @@ class Settling:
                     settlement_id=settlement_id,
                 )
                 charged += ledger.post(session, posting, now, self._settings.low_balance).is_new
-        for account_id in prepaid:
-            ledger.review(session, account_id, now)
-        settlement.posted_at = now
         return charged
+
+    def _review(self, session: Session, accounts: Sequence[str]) -> int:
+        for account_id in accounts:
+            ledger.review(session, account_id, self._clock.now())
+        return len(accounts)
 
 
 def _close(session: Session, settlement_id: int, now: datetime) -> None:
     """Let no more calls be added. Raises SettlementClosed."""
     settlement = rows.lock_settlement(session, settlement_id)
     settlement.rated_at = settlement.rated_at or now
+
+
+def _finish(session: Session, settlement_id: int, now: datetime) -> None:
+    """Note that all is charged. Raises SettlementClosed."""
+    rows.lock_settlement(session, settlement_id).posted_at = now

@@ -155,12 +155,13 @@ class Spending:
         if self._controller is None:
             return {}
         day = self._calendar.day(self._clock.now()).isoformat()
-        rows.note(
-            session,
-            self._controller,
-            day,
-            {account: (its.ended, its.live) for account, its in list(self._spent.items())},
-        )
+        # This is every second: of the accounts that were active today few have changed since the last one.
+        known = rows.noted(session, self._controller, day)
+        spent = {account: (its.ended, its.live) for account, its in list(self._spent.items())}
+        news = {
+            account: sums for account, sums in spent.items() if sums != known.get(account, (_ZERO, _ZERO))
+        }
+        rows.note(session, self._controller, day, news)
         others = rows.elsewhere(session, self._controller, day)
         return {account: ended + live for account, (ended, live) in others.items()}
 

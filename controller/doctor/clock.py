@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 
 from controller.doctor.finding import Finding, fault, http_client, ok, warning
+from controller.store import server_clock
 
 TOLERANCE = 5.0
 """Seconds between two clocks."""
@@ -88,6 +89,16 @@ def agreement(date_header: str | None, now: datetime, whose: str) -> Finding:
             name, f"this clock is {abs(difference):.0f} s {direction} {whose}'s", f"{_KEEP_IT}, on both"
         )
     return ok(name, f"agrees with {whose}'s")
+
+
+def databases(ahead: float) -> Finding:
+    """This clock and the database server's agree; `ahead`: by how many seconds this one is."""
+    name = "database's clock"
+    if abs(ahead) > server_clock.TOLERANCE:
+        direction = "ahead of" if ahead > 0 else "behind"
+        text = f"this clock is {abs(ahead):.1f} s {direction} it: limits of calls per second are not exact"
+        return warning(name, text, f"{_KEEP_IT}, on both")
+    return ok(name, f"agrees with this one within {abs(ahead):.2f} s")
 
 
 async def outside(url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Finding:

@@ -4,9 +4,13 @@ import asyncio
 from functools import partial
 from typing import TypeVar
 
+from sqlmodel import Session
+
 from controller.accounts.declaration import reserved_clashes
 from controller.accounts.dialling import DiallingPolicy
 from controller.accounts.directory import Directory, directory_of
+from controller.clock import SystemClock
+from controller.doctor.clock import databases
 from controller.doctor.finding import Finding, Level, fault, ok
 from controller.membership.membership import NAME_PATIENCE
 from controller.settings import Settings
@@ -16,6 +20,7 @@ from controller.store.directory import read_directory
 from controller.store.errors import DatabaseUnusable
 from controller.store.pushes import troubled_endpoints
 from controller.store.schema import check_newest, revisions
+from controller.store.server_clock import clock_ahead
 
 T = TypeVar("T")
 
@@ -29,6 +34,17 @@ async def database(settings: Settings) -> Finding:
     if present == newest:
         return ok("database", f"can be reached, schema {present}")
     return ok("database", f"can be reached; the next start brings its schema from {present} to {newest}")
+
+
+async def database_clock(settings: Settings) -> list[Finding]:
+    """The database server's clock is this one; nothing where there is no server, or it can't tell (yet)."""
+
+    def look(session: Session) -> float | None:
+        is_server = session.connection().dialect.name == "postgresql"
+        return clock_ahead(session, SystemClock()) if is_server else None
+
+    ahead = await _read(settings, look)
+    return [] if ahead is None else [databases(ahead)]
 
 
 async def endpoints(settings: Settings) -> list[Finding]:

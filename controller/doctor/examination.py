@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from controller.doctor.asterisk import asterisk, is_running
 from controller.doctor.clock import kept_clock, kernel_clock, outside
-from controller.doctor.declared import database, dialling, endpoints, simulated_numbers
+from controller.doctor.declared import database, database_clock, dialling, endpoints, simulated_numbers
 from controller.doctor.finding import Finding
 from controller.doctor.machine import host_name, tls, writable
 from controller.doctor.ports import ports
@@ -25,6 +25,7 @@ async def examine(settings: Settings, time_from: str = "") -> list[Finding]:
         ),
         tls(settings.http, datetime.now(UTC)),
         await database(settings),
+        *await database_clock(settings),
         await simulated_numbers(settings),
         await dialling(settings),
         *(finding for node in settings.nodes if not node.prompt_url for finding in _shared_folders(node)),

@@ -1,4 +1,8 @@
-"""The outbox of notices: each is tried until it was delivered or ten attempts in three days have failed."""
+"""The outbox of notices: each is tried until it was delivered or ten attempts in three days have failed.
+
+Of several controllers each takes what it can attempt now, and no more: what waited for its turn here could be
+another one's again before that came.
+"""
 
 import asyncio
 import logging
@@ -29,23 +33,32 @@ _AT_ONCE = {Channel.EMAIL: 2, Channel.WEBHOOK: 20}
 """Attempts under way; a mail server likes few connections."""
 
 CLAIMED = timedelta(minutes=2)
-"""For how long a notice is one controller's; if that one ends meanwhile it is any other's again."""
+"""For how long, beside the time of an attempt, a notice is one controller's; if that one ends meanwhile it is
+any other's again."""
 
 
 class NoticeOutbox:
     """Delivers what is due."""
 
     def __init__(
-        self, database: Database, sender: Sender, mailer: Mailer, clock: Clock, random: Random
+        self,
+        database: Database,
+        sender: Sender,
+        mailer: Mailer,
+        clock: Clock,
+        random: Random,
+        longest: timedelta = timedelta(),
     ) -> None:
+        """`longest`: the time that an attempt takes at most."""
         self._database = database
         self._sender = sender
         self._mailer = mailer
         self._clock = clock
         self._random = random
         self._loop = DueLoop(clock, self._start_due)
-        self._free = {channel: asyncio.Semaphore(count) for channel, count in _AT_ONCE.items()}
-        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._claimed = CLAIMED + longest
+        self._under_way: dict[Channel, dict[int, asyncio.Task[bool]]] = {channel: {} for channel in _AT_ONCE}
+        self._draining = False
 
     def wake(self, due_at: datetime) -> None:
         """Something in the outbox is due then."""
@@ -57,34 +70,54 @@ class NoticeOutbox:
 
     async def drain(self, timeout: float) -> None:
         """Wait for what is under way; what is not delivered stays in the outbox."""
-        tasks = list(self._under_way.values())
+        self._draining = True
+        tasks = [task for under_way in self._under_way.values() for task in under_way.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=timeout)
         for task in tasks:
             task.cancel()
 
     async def _start_due(self, now: datetime) -> datetime | None:
-        due = await self._database.read(lambda session: rows.due_notices(session, now))
-        if due and self._database.shared:
-            due = await self._database.write(partial(rows.claim_due, now=now, until=now + CLAIMED))
-        for notice in due:
-            if notice.id not in self._under_way:
+        if self._draining:
+            return None
+        for channel, under_way in self._under_way.items():
+            for notice in await self._take_due(channel, now):
                 task = asyncio.create_task(self._deliver(notice), name=f"notice {notice.id}")
-                self._under_way[notice.id] = task
-                task.add_done_callback(partial(self._done, notice.id))
+                under_way[notice.id] = task
+                task.add_done_callback(partial(self._done, channel, notice.id))
         return await self._database.read(lambda session: rows.next_due(session, after=now))
 
-    def _done(self, notice_id: int, _task: "asyncio.Task[None]") -> None:
-        del self._under_way[notice_id]
+    async def _take_due(self, channel: Channel, now: datetime) -> list[DueNotice]:
+        """What is due and can be attempted now; no other controller takes it for due meanwhile."""
+        here = list(self._under_way[channel])
+        free = _AT_ONCE[channel] - len(here)
+        if not free:
+            return []
+        due = await self._database.read(lambda session: rows.due_notices(session, now, channel, free, here))
+        if due and self._database.shared:
+            # Counted from when it is written, for which others may have been waited.
+            due = await self._database.write(
+                lambda session: rows.claim_due(
+                    session, now, self._clock.now() + self._claimed, channel, free, here
+                )
+            )
+        return due
 
-    async def _deliver(self, notice: DueNotice) -> None:
+    def _done(self, channel: Channel, notice_id: int, task: "asyncio.Task[bool]") -> None:
+        del self._under_way[channel][notice_id]
+        # There is a place, for which more may be due. What can't be noted is due still, and must not be sent
+        # again and again.
+        if not task.cancelled() and task.result():
+            self._loop.wake(self._clock.now())
+
+    async def _deliver(self, notice: DueNotice) -> bool:
+        """Attempt it once, and note what became of that; False if that can't be."""
         try:
-            async with self._free[notice.channel]:
-                delivery, hopeless = await self._attempt(notice)
+            delivery, hopeless = await self._attempt(notice)
             now = self._clock.now()
             if delivery.accepted:
                 await self._database.write(partial(rows.mark_delivered, notice_id=notice.id, now=now))
-                return
+                return True
             error = delivery.error or "not accepted"
             decision: Decision = (
                 GiveUp(error) if hopeless else durable(notice.attempts + 1, delivery, now, self._random)
@@ -92,6 +125,8 @@ class NoticeOutbox:
             await self._after_failure(notice, decision, error, now)
         except Exception:
             log.exception("A notice came to nothing; it is tried again")
+            return False
+        return True
 
     async def _after_failure(self, notice: DueNotice, decision: Decision, error: str, now: datetime) -> None:
         if isinstance(decision, Again):
@@ -156,8 +191,9 @@ async def opened_outbox(
     sender: Sender | None = None,
 ) -> AsyncIterator[NoticeOutbox]:
     """The outbox, able to send until the end of the block; webhooks go where pushes may go."""
+    longest = timedelta(seconds=max(mail.timeout, pushes.timeout))
     if sender is not None:
-        yield NoticeOutbox(database, sender, Mailer(mail), clock, random)
+        yield NoticeOutbox(database, sender, Mailer(mail), clock, random, longest)
         return
     async with HttpSender(pushes, guard) as own:
-        yield NoticeOutbox(database, own, Mailer(mail), clock, random)
+        yield NoticeOutbox(database, own, Mailer(mail), clock, random, longest)

@@ -79,6 +79,7 @@ class Observability:
         cdrs_waiting: Number,
         recordings_waiting: Callable[[], Mapping[str, int]],
         endpoints_disabled: Callable[[], Iterable[Endpoint]],
+        clock_ahead: Callable[[], float | None],
         speech: Mapping[str, Number],
     ) -> None:
         """These are the parts that gauges look at."""
@@ -135,6 +136,11 @@ class Observability:
             "Recordings that a node has not given 5 minutes after the end of their call, of all controllers.",
             lambda: _states("node", recordings_waiting()),
             ("node",),
+        )
+        look_at(
+            "voicecall_clock_ahead_seconds",
+            "By how much this machine's clock is ahead of the database server's; negative: behind.",
+            lambda: [] if (ahead := clock_ahead()) is None else [Sample(ahead)],
         )
         for name, text, number in (
             (

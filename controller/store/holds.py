@@ -21,6 +21,12 @@ def holds_of(session: Session, scope: str) -> Sequence[Hold]:
     return session.execute(wanted).scalars().all()
 
 
+def held(session: Session, reason: HoldReason) -> list[str]:
+    """The scopes that are held for a reason."""
+    wanted = select(col(Hold.scope)).where(col(Hold.reason) == reason).order_by(col(Hold.scope))
+    return list(session.execute(wanted).scalars())
+
+
 def hold(
     session: Session,
     scope: str,

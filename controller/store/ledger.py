@@ -13,12 +13,25 @@ from controller.store.billing_tables import LedgerTransfer
 
 ZERO = from_units(0)
 
+_AT_ONCE = 500
+"""References named in one statement."""
+
 
 def transfer_with(session: Session, reference: str) -> LedgerTransfer | None:
     """The transfer that was posted with this reference."""
     return session.execute(
         select(LedgerTransfer).where(col(LedgerTransfer.reference) == reference)
     ).scalar_one_or_none()
+
+
+def posted_references(session: Session, references: Sequence[str]) -> set[str]:
+    """Those of the references with which something was posted."""
+    posted: set[str] = set()
+    for start in range(0, len(references), _AT_ONCE):
+        # Each is looked up in the index; by what they begin with they could only be found in all the rows.
+        some = col(LedgerTransfer.reference).in_(references[start : start + _AT_ONCE])
+        posted.update(session.execute(select(col(LedgerTransfer.reference)).where(some)).scalars())
+    return posted
 
 
 def balance_of(session: Session, account_id: str, side: str, *, before: datetime | None = None) -> Decimal:

@@ -64,6 +64,7 @@ _SHOWS_SECOND = _live(
     _CALL.c.second_display_number == bindparam("number"), _CALL.c.display_number != bindparam("number")
 )
 _NUMBER_CALLS = Prepared(select(_SHOWS.scalar_subquery() + _SHOWS_SECOND.scalar_subquery()))
+# By each controller's own clock, which a call's time is of: they must agree, and one that is off says so.
 # Not after `until`: when a clock is put back, what was accepted before must not count for ever.
 _ACCEPTED = Prepared(
     select(

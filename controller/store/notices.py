@@ -5,7 +5,7 @@ given up. A crash in between repeats one, with the same message id; it never los
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,21 +101,32 @@ class DueNotice:
     attempts: int
 
 
-def due_notices(session: Session, now: datetime, limit: int = 200) -> list[DueNotice]:
-    """Notices whose time has come, oldest first."""
+def due_notices(
+    session: Session, now: datetime, channel: Channel, limit: int, without: Collection[int] = ()
+) -> list[DueNotice]:
+    """Notices whose time has come, oldest first, but these."""
     rows = session.execute(
         select(Notice, Contact)
         .join(Contact, col(Contact.id) == col(Notice.contact_id))
-        .where(col(Notice.due_at) <= now)
+        .where(
+            col(Notice.due_at) <= now, col(Notice.channel) == channel, col(Notice.id).not_in(list(without))
+        )
         .order_by(col(Notice.due_at), col(Notice.id))
         .limit(limit)
     )
     return [_due(notice, contact) for notice, contact in rows]
 
 
-def claim_due(session: Session, now: datetime, until: datetime) -> list[DueNotice]:
+def claim_due(
+    session: Session,
+    now: datetime,
+    until: datetime,
+    channel: Channel,
+    limit: int,
+    without: Collection[int] = (),
+) -> list[DueNotice]:
     """What is due, which no other controller takes for due until then."""
-    due = due_notices(session, now)
+    due = due_notices(session, now, channel, limit, without)
     session.execute(
         update(Notice)
         .where(col(Notice.id).in_([notice.id for notice in due]))

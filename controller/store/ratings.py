@@ -10,7 +10,7 @@ from sqlalchemy import Select, Text, bindparam, func, select, tuple_
 from sqlalchemy import cast as sql_cast
 from sqlmodel import Session, col
 
-from controller.store.billing_tables import LedgerTransfer, Price, RatedCall, Settlement
+from controller.store.billing_tables import Price, RatedCall, Settlement
 from controller.store.errors import Refused
 from controller.store.tables import ALLOTTED, Account, Cdr, Number
 
@@ -177,13 +177,16 @@ def _totals(session: Session, condition: Any) -> list[Total]:
     return [Total(*row) for row in found]
 
 
-def prepaid_accounts(session: Session) -> list[str]:
-    """The accounts that are charged."""
-    return list(session.execute(select(col(Account.id)).where(col(Account.prepaid))).scalars())
+def prepaid_accounts(session: Session, accounts: Sequence[str]) -> set[str]:
+    """Those of the accounts that are charged."""
+    wanted = select(col(Account.id)).where(col(Account.prepaid), col(Account.id).in_(accounts))
+    return set(session.execute(wanted).scalars())
 
 
-def rented_numbers(session: Session, account_id: str | None = None) -> list[tuple[str, str]]:
-    """(account, number) of the numbers that prepaid accounts have, or this one if it is prepaid."""
+def rented_numbers(
+    session: Session, account_id: str | None = None, numbers: Sequence[str] | None = None
+) -> list[tuple[str, str]]:
+    """(account, number) of the numbers that prepaid accounts have; of this one, or of these numbers, only."""
     wanted = (
         select(col(Number.account_id), col(Number.number))
         .join(Account, col(Account.id) == col(Number.account_id))
@@ -192,6 +195,8 @@ def rented_numbers(session: Session, account_id: str | None = None) -> list[tupl
     )
     if account_id is not None:
         wanted = wanted.where(col(Number.account_id) == account_id)
+    if numbers is not None:
+        wanted = wanted.where(col(Number.number).in_(numbers))
     return [(account, number) for account, number in session.execute(wanted)]
 
 
@@ -262,9 +267,3 @@ def rating_of(session: Session, account_id: str, call_id: str) -> RatedCall | No
     """What a call of this account cost, once it was rated."""
     found = session.get(RatedCall, call_id)
     return found if found is not None and found.account_id == account_id else None
-
-
-def rent_references(session: Session, month: str) -> set[str]:
-    """References of the rents that were posted for a month such as `2026-11`."""
-    of_month = col(LedgerTransfer.reference).startswith(f"rent:{month}:", autoescape=True)
-    return set(session.execute(select(col(LedgerTransfer.reference)).where(of_month)).scalars())

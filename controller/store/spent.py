@@ -46,6 +46,13 @@ def note(session: Session, controller: str, day: str, spent: Mapping[str, Sums])
         session.connection().execute(_NOTE, rows)
 
 
+def noted(session: Session, controller: str, day: str) -> dict[str, Sums]:
+    """What the others know that this controller's calls cost, by account."""
+    columns = (col(Spent.account_id), col(Spent.ended), col(Spent.live))
+    query = select(*columns).where(col(Spent.controller) == controller, col(Spent.day) == day)
+    return {account: (ended, live) for account, ended, live in session.execute(query)}
+
+
 def elsewhere(session: Session, controller: str, day: str, account_id: str | None = None) -> dict[str, Sums]:
     """What calls of all other controllers cost, of one account or of all."""
     query = (

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 import aiohttp
 import pytest
 from aiohttp import web
+from engine import engine_name
 from integration.support import StartBench
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -50,6 +51,7 @@ async def test_E3_given_a_call_when_it_is_over_then_metrics_and_one_trace_tell_o
         await b.close_controller()
     assert 'voicecall_calls_ended_total{service="notification",state_code="0"} 1.0' in text
     assert 'voicecall_node_up{node="' in text
+    assert ("\nvoicecall_clock_ahead_seconds " in text) == (engine_name() == "postgresql")
     assert 'route="/rest/httpsessions/callnotify/v2.0"' in text
     assert 'voicecall_push_attempts_total{event="disconnect",outcome="accepted"} 1.0' in text
     spans = [

@@ -13,7 +13,7 @@ from controller.api.certificate import self_signed
 from controller.asterisk.routing import TrunkConfiguration
 from controller.capture.holder import held_port, is_held
 from controller.doctor.asterisk import trunk_state, version
-from controller.doctor.clock import KernelClock, agreement, kept_clock, kernel_clock, outside
+from controller.doctor.clock import KernelClock, agreement, databases, kept_clock, kernel_clock, outside
 from controller.doctor.finding import Level
 from controller.doctor.machine import host_name, tls
 from controller.settings import HttpSettings, Settings
@@ -44,6 +44,24 @@ def test_given_a_host_name_that_does_not_resolve_when_checked_then_a_fault_says_
 )
 def test_given_a_version_when_checked_then_old_ones_are_faults(text: str, level: Level) -> None:
     assert version(text).level is level
+
+
+@pytest.mark.parametrize(
+    ("ahead", "level", "text"),
+    [
+        (0.004, Level.OK, "agrees with this one within 0.00 s"),
+        (-0.49, Level.OK, "within 0.49 s"),
+        (0.6, Level.WARNING, "0.6 s ahead of it"),
+        (-12.3, Level.WARNING, "12.3 s behind it"),
+    ],
+)
+def test_given_the_databases_time_when_checked_then_half_a_second_is_warned_of(
+    ahead: float, level: Level, text: str
+) -> None:
+    finding = databases(ahead)
+
+    assert finding.level is level
+    assert text in finding.text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from service.billing.support import SETTINGS, add_account, money, prepare
-from sqlmodel import Session
+from sqlmodel import Session, select
 from unit.calls.support import ACCOUNT
 
 from controller.billing import ledger
@@ -13,7 +13,7 @@ from controller.billing.prices import OwnTariff, set_price
 from controller.billing.rent import charge_rents
 from controller.store import ledger as rows
 from controller.store.database import Database
-from controller.store.tables import Number, NumberState
+from controller.store.tables import Account, Number, NumberState
 
 CALENDAR = Calendar(SETTINGS.zone_info)
 NOVEMBER = datetime(2026, 11, 10, tzinfo=UTC)
@@ -29,7 +29,8 @@ def allot(
 
 def charged(session: Session, now: datetime) -> list[tuple[str, str]]:
     before = {row.id for row in rows.transfers(session, ACCOUNT)}
-    charge_rents(session, now, CALENDAR, SETTINGS.low_balance)
+    for account_id in session.exec(select(Account.id)).all():
+        charge_rents(session, now, CALENDAR, SETTINGS.low_balance, account_id)
     return [(row.text, str(row.amount)) for row in rows.transfers(session, ACCOUNT) if row.id not in before]
 
 

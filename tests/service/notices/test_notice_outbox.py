@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from unit.support import soon
 from controller.accounts.contact_details import MOST, ContactDetails
 from controller.notices.contacts import Contacts
 from controller.notices.errors import ContactUnknown, TooManyContacts
+from controller.notices.mail import Mailer
 from controller.notices.outbox import NoticeOutbox, opened_outbox
 from controller.pushes.guard import AddressGuard
 from controller.pushes.ledger import Ledger
@@ -33,6 +35,7 @@ from controller.settings import MailSettings
 from controller.store import notices as rows
 from controller.store.alarms import Raised, raise_alarms
 from controller.store.database import Database
+from controller.store.notices import Channel
 from controller.store.tables import Notice
 
 SECRET = "whsec_" + "a" * 32
@@ -61,7 +64,7 @@ class Desk:
     async def attempt(self) -> list[Notice]:
         """Have everything that is due tried once."""
         await self.outbox._start_due(self.clock.now())
-        await self.outbox.drain(5)
+        await soon(ended())
 
         def read(session: Any) -> list[Notice]:
             found = list(rows.notices(session, ACCOUNT))
@@ -69,6 +72,11 @@ class Desk:
             return found
 
         return await self.database.read(read)
+
+
+async def ended() -> None:
+    """Wait for all attempts under way."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("notice ")))
 
 
 @asynccontextmanager
@@ -333,3 +341,113 @@ def test_C7_given_details_that_reach_nobody_when_checked_then_they_are_refused(
 ) -> None:
     with pytest.raises(ValidationError):
         ContactDetails.model_validate(details)
+
+
+class NoSender:
+    """Nothing is sent to webhooks."""
+
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
+        raise AssertionError(url, body, headers)
+
+
+class SlowMailer(Mailer):
+    """Takes 10 s for each message, in which others do what `meanwhile` says."""
+
+    def __init__(self, clock: SetClock, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(MailSettings())
+        self.sent: list[str] = []
+        self._clock = clock
+        self._meanwhile = meanwhile
+
+    async def send(self, to: str, subject: str, text: str, message_id: str, at: datetime) -> None:
+        del to, subject, text, at
+        self.sent.append(message_id)
+        self._clock.move(seconds=10)
+        await self._meanwhile()
+
+
+@pytest.mark.requirement("C7", "E2")
+@pytest.mark.engine("postgresql")
+async def test_C7_given_two_controllers_and_more_mail_than_they_soon_send_when_sent_then_each_goes_out_once(
+    desk: Desk, tmp_path: Path
+) -> None:
+    for number in range(20):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    for _ in range(2):
+        await desk.tell()
+    one_looks = asyncio.Lock()
+
+    async def both_look() -> None:
+        async with one_looks:
+            for outbox in outboxes:
+                await outbox._start_due(desk.clock.now())
+
+    mailer = SlowMailer(desk.clock, both_look)
+    async with Database(database_at(tmp_path / "test.db"), synchronous="NORMAL") as second:
+        outboxes = [
+            NoticeOutbox(database, NoSender(), mailer, desk.clock, Random(1))
+            for database in (desk.database, second)
+        ]
+        # Each of its mails lets both look for more.
+        async with asyncio.timeout(20):
+            while len(set(mailer.sent)) < 40:
+                await both_look()
+                await ended()
+
+    assert Counter(mailer.sent).most_common(1)[0][1] == 1
+    assert not await desk.database.read(
+        partial(rows.due_notices, now=desk.clock.now() + timedelta(days=1), channel=Channel.EMAIL, limit=1)
+    )
+
+
+async def test_given_more_mail_than_goes_out_at_once_when_an_outbox_runs_then_one_follows_the_other(
+    desk: Desk,
+) -> None:
+    for number in range(7):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    await desk.tell()
+    running = asyncio.create_task(desk.outbox.run())
+
+    async def all_came() -> None:
+        while len(desk.mail.messages) < 7:
+            desk.mail.news.clear()
+            await desk.mail.news.wait()
+
+    # Sooner than it looks again by itself.
+    await soon(all_came(), 4)
+    await desk.outbox.drain(5)
+    running.cancel()
+
+
+async def test_given_what_became_of_mail_cant_be_written_when_sent_then_it_is_not_sent_again_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.contacts.add(ACCOUNT, ContactDetails(email="dora@example.com"))
+    await desk.tell()
+    woken: list[datetime] = []
+    monkeypatch.setattr(desk.outbox._loop, "wake", woken.append)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rows, "mark_delivered", full)
+        await desk.attempt()
+    assert (len(desk.mail.messages), woken) == (1, [])
+    # Where there are several controllers it is this one's for some minutes.
+    desk.clock.move(minutes=5)
+    await desk.attempt()
+    assert (len(desk.mail.messages), woken) == (2, [desk.clock.now()])
+
+
+async def test_given_an_outbox_that_drains_when_more_is_due_than_it_sends_at_once_then_it_begins_no_more(
+    desk: Desk,
+) -> None:
+    for number in range(5):
+        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    await desk.tell()
+    await desk.outbox._start_due(desk.clock.now())
+    await desk.outbox.drain(5)
+    await desk.attempt()
+
+    assert len(desk.mail.messages) == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,13 @@ async def test_C7_given_contacts_when_something_is_decided_then_each_of_their_wa
     review = await submitted(room)
     await room.queue.reject(review, by="oscar", reason="too loud")
 
-    due = await room.database.read(lambda session: notices.due_notices(session, room.clock.now()))
+    due = [
+        notice
+        for channel in notices.Channel
+        for notice in await room.database.read(
+            partial(notices.due_notices, now=room.clock.now(), channel=channel, limit=20)
+        )
+    ]
     assert sorted(notice.address for notice in due) == [
         "a@example.com",
         "b@example.com",

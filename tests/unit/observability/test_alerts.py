@@ -106,6 +106,7 @@ _SERIES = {
     "VoicecallEndpointDisabled": ('voicecall_push_endpoints_disabled{app="app1"}', "1x30", "0x30"),
     "VoicecallNodeDown": ('voicecall_node_up{node="node2"}', "0x30", "1x30"),
     "VoicecallTrunkDown": ('voicecall_trunk_up{trunk="carrier"}', "0x30", "1x30"),
+    "VoicecallClockOff": ("voicecall_clock_ahead_seconds", "-0.7x30", "-0.3x30"),
     "VoicecallWritesWait": ("voicecall_database_writes_waiting", "900x30", "20x30"),
     "VoicecallRecordingsWait": ('voicecall_recordings_waiting{node="node2"}', "3x30", "0x30"),
     "VoicecallDown": ('up{job="voicecall"}', "0x30", "1x30"),

@@ -94,6 +94,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_it_is_ours_and_
         cdrs_waiting=lambda: 7,
         recordings_waiting=lambda: {"node1": 3},
         endpoints_disabled=lambda: [Endpoint("app", "http://receiver/x")],
+        clock_ahead=lambda: 0.7,
         speech={f"prompts_{name}": lambda: 0 for name in ("made", "reused", "under_way")},
     )
     metrics.pushed(_push(), Delivery(200), BEGIN)
