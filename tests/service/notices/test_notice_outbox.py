@@ -343,13 +343,6 @@ def test_C7_given_details_that_reach_nobody_when_checked_then_they_are_refused(
         ContactDetails.model_validate(details)
 
 
-class NoSender:
-    """Nothing is sent to webhooks."""
-
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Delivery:
-        raise AssertionError(url, body, headers)
-
-
 class SlowMailer(Mailer):
     """Takes 10 s for each message, in which others do what `meanwhile` says."""
 
@@ -385,7 +378,7 @@ async def test_C7_given_two_controllers_and_more_mail_than_they_soon_send_when_s
     mailer = SlowMailer(desk.clock, both_look)
     async with Database(database_at(tmp_path / "test.db"), synchronous="NORMAL") as second:
         outboxes = [
-            NoticeOutbox(database, NoSender(), mailer, desk.clock, Random(1))
+            NoticeOutbox(database, desk.outbox._sender, mailer, desk.clock, Random(1))
             for database in (desk.database, second)
         ]
         # Each of its mails lets both look for more.
