@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from controller.observability.spans import Span
 
-_AT_A_TIME: Final = 512
-_MOST: Final = 32 * _AT_A_TIME
+_AT_A_TIME: Final = 1024
+_MOST: Final = 16 * _AT_A_TIME
 """Spans that wait while the collector takes none, some 10 MB; then the oldest are lost."""
 _PATIENCE: Final = 5.0
 """Seconds that a few spans wait for more."""

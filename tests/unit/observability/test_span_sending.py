@@ -57,11 +57,11 @@ async def test_given_many_spans_when_they_are_a_batch_then_they_go_at_once_and_i
     collector = Collector()
     sender = SpanSender(collector)
     running = asyncio.create_task(sender.run())
-    for number in range(1100):
+    for number in range(2100):
         sender.send(span(number))
-    await collector.until(1100)
-    assert [len(batch) for batch in collector.batches] == [512, 512, 76]
-    assert collector.got == [str(number) for number in range(1100)]
+    await collector.until(2100)
+    assert [len(batch) for batch in collector.batches] == [1024, 1024, 52]
+    assert collector.got == [str(number) for number in range(2100)]
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
@@ -90,17 +90,17 @@ async def test_given_a_collector_that_hangs_when_many_spans_come_then_the_oldest
     collector.free.clear()
     sender = SpanSender(collector)
     running = asyncio.create_task(sender.run())
-    for number in range(512):
+    for number in range(1024):
         sender.send(span(number))
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
         while sender._waiting:  # noqa: ASYNC110 - its task takes them
             await asyncio.sleep(0.005)
-    for number in range(512, 512 + 32 * 512 + 3):
+    for number in range(1024, 17 * 1024 + 3):
         sender.send(span(number))
     collector.free.set()
-    await collector.until(33 * 512)
-    assert collector.got == [str(number) for number in (*range(512), *range(515, 515 + 32 * 512))]
+    await collector.until(17 * 1024)
+    assert collector.got == [str(number) for number in (*range(1024), *range(1027, 17 * 1024 + 3))]
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert vars(line)["spans"] == 3
     running.cancel()
@@ -116,13 +116,13 @@ async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_s
     collector.fault = RuntimeError("out of order")
     sender = SpanSender(collector)
     running = asyncio.create_task(sender.run())
-    for number in range(512):
-        sender.send(span(number))
-    await collector.until(512)
-    collector.fault = None
-    for number in range(512):
+    for number in range(1024):
         sender.send(span(number))
     await collector.until(1024)
+    collector.fault = None
+    for number in range(1024):
+        sender.send(span(number))
+    await collector.until(2048)
     assert not running.done()
     assert [record.getMessage() for record in caplog.records] == ["Spans can't be sent"]
     running.cancel()
@@ -132,7 +132,7 @@ async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_s
 
 @pytest.mark.requirement("E3")
 @pytest.mark.parametrize(
-    ("result", "sent"), [(SpanExportResult.SUCCESS, [512, 488]), (SpanExportResult.FAILURE, [512])]
+    ("result", "sent"), [(SpanExportResult.SUCCESS, [1024, 976]), (SpanExportResult.FAILURE, [1024])]
 )
 async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_none(
     result: SpanExportResult, sent: list[int]
@@ -140,7 +140,7 @@ async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_n
     collector = Collector()
     collector.result = result
     sender = SpanSender(collector)
-    for number in range(1000):
+    for number in range(2000):
         sender.send(span(number))
     sender.close()
     assert [len(batch) for batch in collector.batches] == sent
