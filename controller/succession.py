@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -119,12 +120,16 @@ async def take_over(
     # The dialplan may have been told to ask the other one.
     await fleet.announce()
     shared = [recovery for name, recovery in recoveries.items() if name in estate.nodes]
+    await _until_read(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names))
+    async with asyncio.TaskGroup() as group:
+        for recovery in shared:
+            group.create_task(_until_read(partial(recovery.take_over, estate.application)))
+
+
+async def _until_read(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
-            await recoveries[fleet.first.name].close_elsewhere(fleet.names)
-            await asyncio.gather(*(recovery.take_over(estate.application) for recovery in shared))
+            return await work()
         except SQLAlchemyError:
             log.exception("What was taken over can't be read; trying again")
             await asyncio.sleep(_PAUSE)
-        else:
-            return

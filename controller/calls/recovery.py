@@ -11,6 +11,7 @@ whoever had it. That is what its record says, so that nobody pays for an outage.
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import partial
 
 from controller import ari
@@ -66,15 +67,20 @@ class Recovery:
     async def take_over(self, application: str) -> None:
         """Go on with what a controller left that is gone, whose calls are ours in the database already.
 
-        Whatever goes wrong is made good after the next connect.
+        Waits until the node is there. Whatever goes wrong then is made good after the next connect.
         """
         self._estates[application] = None
         if self._node.given_up:
             await self.give_up()
+        with suppress(Exception):
+            # Given up for good it has lost these calls too.
+            await self._node.ari.wait_ready()
         if self._node.available:
             try:
                 async with self._turn:
-                    await self._recover(await self._node.ari.snapshot())
+                    # What was done after a connect meanwhile may have begun before these calls were ours.
+                    if application in self._estates:
+                        await self._recover(await self._node.ari.snapshot())
             except ari.AriError as error:
                 log.warning("A takeover begins again after a reconnect", extra={"error": str(error)})
                 await self._node.ari.reconnect()
@@ -113,8 +119,9 @@ class Recovery:
                 await self._node.ari.applications.take(application)
         left = await self._left_behind()
         await self._go_on([call for call in left if talks(call, snapshot)])
-        await self._hang_up_left_behind(snapshot)
-        await self._destroy_left_behind(snapshot)
+        ids = frozenset(call.id for call in left)
+        await self._hang_up_left_behind(snapshot, ids)
+        await self._destroy_left_behind(snapshot, ids)
         over = [call for call in left if call.id not in self._service.live_ids]
         await each(over, partial(self._close, snapshot), at_once=_CLOSED_AT_ONCE)
         for application in estates:
@@ -143,13 +150,13 @@ class Recovery:
             return False
         return True
 
-    async def _hang_up_left_behind(self, snapshot: ari.Snapshot) -> None:
+    async def _hang_up_left_behind(self, snapshot: ari.Snapshot, left: Collection[str]) -> None:
         found = {
             channel.id: call_id
             for channel in snapshot.channels.values()
             if (call_id := call_of_channel(channel)) is not None
         }
-        orphans = await self._orphans(found)
+        orphans = await self._orphans(found, left)
 
         async def hang_up(channel_id: str) -> None:
             call_id = orphans[channel_id]
@@ -159,13 +166,13 @@ class Recovery:
 
         await each(orphans, hang_up, at_once=_ASKED_AT_ONCE)
 
-    async def _destroy_left_behind(self, snapshot: ari.Snapshot) -> None:
+    async def _destroy_left_behind(self, snapshot: ari.Snapshot, left: Collection[str]) -> None:
         # Also of calls that were closed: they may have ended while Asterisk could not be told.
         found = {
             bridge: call_id for bridge in snapshot.bridges if (call_id := call_of_bridge(bridge)) is not None
         }
         bridges = snapshot.bridges.values()
-        orphans = await self._orphans(found, bridges)
+        orphans = await self._orphans(found, left, bridges)
 
         async def destroy(bridge: str) -> None:
             call_id = orphans[bridge]
@@ -175,11 +182,12 @@ class Recovery:
         await each(orphans, destroy, at_once=_ASKED_AT_ONCE)
 
     async def _orphans(
-        self, found: Mapping[str, str], bridges: Collection[ari.Bridge] = ()
+        self, found: Mapping[str, str], left: Collection[str], bridges: Collection[ari.Bridge] = ()
     ) -> dict[str, str]:
         """Of these channels or bridges with their calls those that nobody runs.
 
-        What goes on at another controller is that one's. A call that the database doesn't know is ours if it
+        What goes on at another controller is that one's. What became ours after it was looked for what was
+        `left` may go on here: its takeover sees to that. A call that the database doesn't know is ours if it
         is in our application: else it is another platform's on the same Asterisk.
         """
         idle = {key: call_id for key, call_id in found.items() if call_id not in self._service.running_ids}
@@ -192,10 +200,13 @@ class Recovery:
             empty = (bridge.id for bridge in bridges if not bridge.channels)
             ours = {*application.channel_ids, *application.bridge_ids, *empty}
             idle = {key: call_id for key, call_id in idle.items() if call_id in owners or key in ours}
+        service = self._service
+        known = {*left, *service.live_ids, *service.closing_ids}
         return {
             key: call_id
             for key, call_id in idle.items()
-            if owners.get(call_id) in (None, self._controller) and call_id not in self._service.running_ids
+            if (owner := owners.get(call_id)) is None or (owner == self._controller and call_id in known)
+            if call_id not in service.running_ids
         }
 
     async def _left_behind(self) -> list[LiveCall]:

@@ -147,6 +147,41 @@ async def test_given_an_estate_when_its_controller_is_back_or_not_then_its_appli
 
 
 @pytest.mark.requirement("E2")
+async def test_E2_given_a_takeover_in_the_midst_of_a_connect_when_connected_then_its_calls_are_seen_to(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def prepare(house: House) -> None:
+        await leave_call(house, LEFT, "a")
+
+    def give_to_us(session: Any) -> None:
+        session.get(Call, LEFT).controller = HOST
+
+    await leave_channel(asterisk, STRAY)
+    async with running_house(asterisk, template, tmp_path, prepare=prepare) as house:
+        recovery = house.node.on_snapshot
+        assert isinstance(recovery, Recovery)
+        look, takeovers, channels = recovery._left_behind, list[asyncio.Task[None]](), list[list[str]]()
+
+        async def just_before() -> Any:
+            left = await look()
+            channels.append(list(asterisk.channels))
+            if not takeovers:
+                await house.database.write(give_to_us)
+                takeovers.append(asyncio.create_task(recovery.take_over("a")))
+            return left
+
+        monkeypatch.setattr(recovery, "_left_behind", just_before)
+        asterisk.drop_sockets()
+        await house.told.until(f"{LEFT}@a", Kind.DISCONNECT)
+        await soon(takeovers[0])
+
+        # Not hung up for one that nobody knows, by a recovery that saw it as another controller's.
+        assert channels == [[STRAY], [STRAY]]
+        assert await house.live_rows() == 0
+    assert list(asterisk.channels) == []
+
+
+@pytest.mark.requirement("E2")
 async def test_given_a_live_call_of_another_controller_when_started_then_it_is_left_alone(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
