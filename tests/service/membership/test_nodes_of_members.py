@@ -19,6 +19,7 @@ from controller.ari.fake import FakeAsterisk
 from controller.asterisk.node import Node
 from controller.doctor.declared import namesakes
 from controller.doctor.finding import Level
+from controller.lifecycle import background
 from controller.recordings.keeper import RecordingKeeper
 from controller.settings import DatabaseSettings, Settings
 from controller.store import controllers
@@ -112,10 +113,11 @@ async def test_E2_given_one_node_name_for_two_asterisks_when_both_are_used_then_
     a, b = await group.member("a"), await group.member("b")
     async with FakeAsterisk(entity_id="one") as one, FakeAsterisk(entity_id="two") as two:
         async with AsyncExitStack() as stack:
+            # Without its keeper: that would see at once that its Asterisk has no such recording.
             of_a = await stack.enter_async_context(_node(a, one, tmp_path / "a"))
             await soon(of_a.ari.wait_ready())
             await a.database.write(_with_recording)
-            of_b = await stack.enter_async_context(_node(b, two, tmp_path / "b"))
+            of_b = await stack.enter_async_context(_kept_node(b, two, tmp_path / "b"))
             # It comes again and again, and is told so once.
             await two.requested("asterisk.getInfo", 3)
             assert (of_a.available, of_b.available) == (True, False)
@@ -133,27 +135,28 @@ async def test_E2_given_one_node_name_for_two_asterisks_when_both_are_used_then_
 
         # Nobody uses the first one any more, and says so.
         a.live()
-        async with _node(b, two, tmp_path / "b") as of_b:
+        async with _kept_node(b, two, tmp_path / "b") as of_b:
             await soon(of_b.ari.wait_ready(), 10)
 
 
-@asynccontextmanager
-async def _node(member: Member, asterisk: FakeAsterisk, directory: Path) -> AsyncIterator[Node]:
-    """The member's node1 and the keeper of its recordings, put together as in a controller."""
+def _node(member: Member, asterisk: FakeAsterisk, directory: Path) -> Node:
+    """The member's node1."""
     directory.mkdir(exist_ok=True)
     node = make_node(asterisk, directory)
     node.claim = partial(member.membership.claim, node.name)
     member.membership.is_connected = lambda _name: node.ari.connected
-    keeper = RecordingKeeper(
-        member.database, node, Clock(), directory, timedelta(days=7), member.membership.name
-    )
-    async with node:
-        keeping = asyncio.create_task(keeper.run())
-        try:
+    return node
+
+
+@asynccontextmanager
+async def _kept_node(member: Member, asterisk: FakeAsterisk, directory: Path) -> AsyncIterator[Node]:
+    """The member's node1 and the keeper of its recordings, put together as in a controller."""
+    async with _node(member, asterisk, directory) as node:
+        keeper = RecordingKeeper(
+            member.database, node, Clock(), directory, timedelta(days=7), member.membership.name
+        )
+        async with background(keeper.run()):
             yield node
-        finally:
-            keeping.cancel()
-            await asyncio.wait({keeping})
 
 
 def _with_recording(session: Session) -> None:
