@@ -50,6 +50,10 @@ class Desk:
     outbox: NoticeOutbox
     mail: MailServer
 
+    async def add_contacts(self, count: int) -> None:
+        for number in range(count):
+            await self.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+
     async def tell(self) -> None:
         await self.database.write(
             partial(
@@ -280,8 +284,7 @@ async def test_given_a_mail_server_that_hangs_when_told_then_webhooks_arrive_all
     desk.mail.handle_DATA = hang  # type: ignore[method-assign,assignment]
     arrived = asyncio.Event()
     async with receiver(arrived=arrived) as (url, _):
-        for number in range(5):
-            await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+        await desk.add_contacts(5)
         await desk.contacts.add(ACCOUNT, ContactDetails(webhook_url=url))
         await desk.tell()
         await desk.outbox._start_due(desk.clock.now())
@@ -309,8 +312,7 @@ async def test_given_a_contact_that_is_changed_or_removed_when_a_notice_waits_th
 
 
 async def test_given_as_many_contacts_as_may_be_when_another_is_added_then_it_is_refused(desk: Desk) -> None:
-    for number in range(MOST):
-        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    await desk.add_contacts(MOST)
     with pytest.raises(TooManyContacts):
         await desk.contacts.add(ACCOUNT, ContactDetails(email="one@example.com"))
     first = await desk.contacts.page(ACCOUNT, limit=15)
@@ -364,8 +366,7 @@ class SlowMailer(Mailer):
 async def test_C7_given_two_controllers_and_more_mail_than_they_soon_send_when_sent_then_each_goes_out_once(
     desk: Desk, tmp_path: Path
 ) -> None:
-    for number in range(20):
-        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    await desk.add_contacts(20)
     for _ in range(2):
         await desk.tell()
     one_looks = asyncio.Lock()
@@ -396,8 +397,7 @@ async def test_C7_given_two_controllers_and_more_mail_than_they_soon_send_when_s
 async def test_given_more_mail_than_goes_out_at_once_when_an_outbox_runs_then_one_follows_the_other(
     desk: Desk,
 ) -> None:
-    for number in range(7):
-        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    await desk.add_contacts(7)
     await desk.tell()
     running = asyncio.create_task(desk.outbox.run())
 
@@ -436,8 +436,7 @@ async def test_given_what_became_of_mail_cant_be_written_when_sent_then_it_is_no
 async def test_given_an_outbox_that_drains_when_more_is_due_than_it_sends_at_once_then_it_begins_no_more(
     desk: Desk,
 ) -> None:
-    for number in range(5):
-        await desk.contacts.add(ACCOUNT, ContactDetails(email=f"{number}@example.com"))
+    await desk.add_contacts(5)
     await desk.tell()
     await desk.outbox._start_due(desk.clock.now())
     await desk.outbox.drain(5)

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from engine import copy_database, database_at, is_made
 from pydantic import SecretStr
 from sqlalchemy import select
@@ -283,6 +284,20 @@ async def leave_channel(asterisk: FakeAsterisk, channel_id: str) -> None:
         await client.ask("POST", f"channels/{channel_id}/dial")
         asterisk.phone(channel_id).answer()
     await asterisk.until(lambda: asterisk.connections == 0)
+
+
+def held_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Ends of calls are not written before the second is set; the first is set when one waits for that."""
+    write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any, patience: float = 0.0) -> Any:
+        if "_close" in work.__qualname__:
+            closing.set()
+            await may_go_on.wait()
+        return await write(work, patience=patience)
+
+    monkeypatch.setattr(house.database, "write", slow)
+    return closing, may_go_on
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from unit.calls.support import (
     HOST,
     SHOWN,
     House,
+    held_ends,
     item,
     leave_channel,
     running_house,
@@ -324,16 +325,8 @@ async def test_given_a_call_that_could_not_hang_up_when_connected_while_it_is_cl
     house.phone_does(ANSWERS)
     accepted = await house.start(item("ask", collect=1))
     await house.asterisk.told("PlaybackFinished")
-    write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
-
-    async def slow(work: Any, patience: float = 0.0) -> Any:
-        if "close" in work.__qualname__:
-            closing.set()
-            await may_go_on.wait()
-        return await write(work, patience=patience)
-
+    closing, may_go_on = held_ends(house, monkeypatch)
     # No digits come while the socket is down, so at its end the call can't hang up its phone.
-    monkeypatch.setattr(house.database, "write", slow)
     house.asterisk.refuse_connections()
     house.asterisk.drop_sockets()
     await soon(closing.wait())

@@ -13,6 +13,7 @@ from unit.calls.support import (
     SHOWN,
     House,
     call_request,
+    held_ends,
     leave_channel,
     running_house,
 )
@@ -195,15 +196,7 @@ async def test_given_the_socket_is_lost_before_the_end_of_a_call_left_behind_is_
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await started_after_an_outage(house, max_minutes=0)
-    write, closing, may_go_on = house.database.write, asyncio.Event(), asyncio.Event()
-
-    async def slow(work: Any, patience: float = 0.0) -> Any:
-        if "_close" in work.__qualname__:
-            closing.set()
-            await may_go_on.wait()
-        return await write(work, patience=patience)
-
-    monkeypatch.setattr(house.database, "write", slow)
+    closing, may_go_on = held_ends(house, monkeypatch)
     house.asterisk.drop_sockets()
     await soon(closing.wait())
     # Whoever comes next would give it the same end, and could not tell its own from the other's.

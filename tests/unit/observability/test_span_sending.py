@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from threading import Event
 
@@ -48,6 +48,17 @@ class Collector:
                 await asyncio.sleep(0.005)
 
 
+@asynccontextmanager
+async def running(sender: SpanSender) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(sender.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 def span(number: int) -> Span:
     return Span("1200_1_1_x", str(number), "part", AT, AT, {})
 
@@ -56,15 +67,12 @@ def span(number: int) -> Span:
 async def test_given_many_spans_when_they_are_a_batch_then_they_go_at_once_and_in_order() -> None:
     collector = Collector()
     sender = SpanSender(collector)
-    running = asyncio.create_task(sender.run())
-    for number in range(2100):
-        sender.send(span(number))
-    await collector.until(2100)
-    assert [len(batch) for batch in collector.batches] == [1024, 1024, 52]
-    assert collector.got == [str(number) for number in range(2100)]
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with running(sender):
+        for number in range(2100):
+            sender.send(span(number))
+        await collector.until(2100)
+        assert [len(batch) for batch in collector.batches] == [1024, 1024, 52]
+        assert collector.got == [str(number) for number in range(2100)]
 
 
 @pytest.mark.requirement("E3")
@@ -72,14 +80,11 @@ async def test_given_few_spans_when_time_passes_then_they_go_too(monkeypatch: py
     monkeypatch.setattr(span_sending, "_PATIENCE", 0.05)
     collector = Collector()
     sender = SpanSender(collector)
-    running = asyncio.create_task(sender.run())
-    for number in range(2):
-        sender.send(span(number))
-        await collector.until(number + 1)
-    assert collector.batches == [["0"], ["1"]]
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with running(sender):
+        for number in range(2):
+            sender.send(span(number))
+            await collector.until(number + 1)
+        assert collector.batches == [["0"], ["1"]]
 
 
 @pytest.mark.requirement("E3")
@@ -89,23 +94,20 @@ async def test_given_a_collector_that_hangs_when_many_spans_come_then_the_oldest
     collector = Collector()
     collector.free.clear()
     sender = SpanSender(collector)
-    running = asyncio.create_task(sender.run())
-    for number in range(1024):
-        sender.send(span(number))
-    await asyncio.sleep(0)
-    async with asyncio.timeout(10):
-        while sender._waiting:  # noqa: ASYNC110 - its task takes them
-            await asyncio.sleep(0.005)
-    for number in range(1024, 17 * 1024 + 3):
-        sender.send(span(number))
-    collector.free.set()
-    await collector.until(17 * 1024)
-    assert collector.got == [str(number) for number in (*range(1024), *range(1027, 17 * 1024 + 3))]
-    (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert vars(line)["spans"] == 3
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with running(sender):
+        for number in range(1024):
+            sender.send(span(number))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while sender._waiting:  # noqa: ASYNC110 - its task takes them
+                await asyncio.sleep(0.005)
+        for number in range(1024, 17 * 1024 + 3):
+            sender.send(span(number))
+        collector.free.set()
+        await collector.until(17 * 1024)
+        assert collector.got == [str(number) for number in (*range(1024), *range(1027, 17 * 1024 + 3))]
+        (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+        assert vars(line)["spans"] == 3
 
 
 @pytest.mark.requirement("E3")
@@ -115,19 +117,16 @@ async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_s
     collector = Collector()
     collector.fault = RuntimeError("out of order")
     sender = SpanSender(collector)
-    running = asyncio.create_task(sender.run())
-    for number in range(1024):
-        sender.send(span(number))
-    await collector.until(1024)
-    collector.fault = None
-    for number in range(1024):
-        sender.send(span(number))
-    await collector.until(2048)
-    assert not running.done()
-    assert [record.getMessage() for record in caplog.records] == ["Spans can't be sent"]
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
+    async with running(sender) as task:
+        for number in range(1024):
+            sender.send(span(number))
+        await collector.until(1024)
+        collector.fault = None
+        for number in range(1024):
+            sender.send(span(number))
+        await collector.until(2048)
+        assert not task.done()
+        assert [record.getMessage() for record in caplog.records] == ["Spans can't be sent"]
 
 
 @pytest.mark.requirement("E3")
