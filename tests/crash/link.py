@@ -50,31 +50,32 @@ class Link:
         relay = asyncio.create_task(self._relay(reader, writer))
         self._relays.add(relay)
         relay.add_done_callback(self._relays.discard)
+        # Not the relay's to do: one that is cancelled before its first step does nothing at all.
+        self._writers.add(writer)
+        relay.add_done_callback(lambda _relay: self._close(writer))
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            self._keep(stack, writer)
-            await self._flowing.wait()
-            try:
-                there, back = await asyncio.open_connection(*self._there)
-            except OSError:
-                return
-            self._keep(stack, back)
-            ways = [
-                asyncio.create_task(self._copy(reader, back)),
-                asyncio.create_task(self._copy(there, writer)),
-            ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+        await self._flowing.wait()
+        try:
+            there, back = await asyncio.open_connection(*self._there)
+        except OSError:
+            return
+        self._writers.add(back)
+        ways = [
+            asyncio.create_task(self._copy(reader, back)),
+            asyncio.create_task(self._copy(there, writer)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            self._close(back)
+            await asyncio.gather(*ways, return_exceptions=True)
 
-    def _keep(self, stack: contextlib.AsyncExitStack, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        stack.callback(writer.close)
-        stack.callback(self._writers.discard, writer)
+    def _close(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.close()
 
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
