@@ -90,17 +90,16 @@ async def run(
     random, result = Random(seed), Result(seed)
     known = _EVERYWHERE + (_ON_SQLITE if world.postgresql is None else _ON_POSTGRESQL)
     while not result.wrong and (left := number - result.faults.total()) > 0:
-        load = asyncio.create_task(_load(world, Random(random.random()), result))
-        try:
+        # It ends with the last answer: a request that is cut off can still make its call later.
+        async with asyncio.TaskGroup() as requests:
+            load = requests.create_task(_load(world, Random(random.random()), requests, result))
             for _ in range(min(left, _CHECKED_EVERY)):
                 await asyncio.sleep(random.uniform(0.1, 1.5))
                 ((name, _weight, strike),) = random.choices(known, [weight for _, weight, _ in known])
                 then(name)
                 await strike(world, random)
                 result.faults[name] += 1
-        finally:
             load.cancel()
-            await asyncio.gather(load, return_exceptions=True)
         result.wrong += await _come_to_rest(world)
         _count(world, result)
         then(str(result))
@@ -128,13 +127,12 @@ def _count(world: World, result: Result) -> None:
     result.cdrs_found = world.sql("select count(*) from cdr")[0][0]
 
 
-async def _load(world: World, random: Random, result: Result) -> None:
+async def _load(world: World, random: Random, requests: asyncio.TaskGroup, result: Result) -> None:
     """Calls of all three services, whatever becomes of them, until cancelled."""
-    async with asyncio.TaskGroup() as group:
-        while True:
-            service = random.choice(["notification", "notification", "verification", "callback"])
-            group.create_task(_call(world, service, _drawn(service, random), random.random() < 0.2, result))
-            await asyncio.sleep(random.expovariate(_CALLS_PER_SECOND))
+    while True:
+        service = random.choice(["notification", "notification", "verification", "callback"])
+        requests.create_task(_call(world, service, _drawn(service, random), random.random() < 0.2, result))
+        await asyncio.sleep(random.expovariate(_CALLS_PER_SECOND))
 
 
 async def _call(world: World, service: str, fields: dict[str, Any], stopped: bool, result: Result) -> None:
