@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,15 +53,17 @@ class Level:
     """Share of the packets that were due."""
     cores: dict[str, float]
     """Role -> processors that it took."""
-    failed: int
+    failed: Mapping[str, int]
+    """What went wrong -> with how many calls so far."""
 
     @property
     def held(self) -> bool:
-        return self.packets >= _ENOUGH and not self.failed
+        return self.packets >= _ENOUGH and not any(self.failed.values())
 
     def __str__(self) -> str:
         cores = ", ".join(f"{role} {much:.2f}" for role, much in self.cores.items())
-        return f"{self.calls} calls: {self.packets:.1%} of the packets; cores: {cores}; {self.failed} failed"
+        failed = ", ".join(f"{count} {what}" for what, count in self.failed.items() if count) or "none failed"
+        return f"{self.calls} calls: {self.packets:.1%} of the packets; cores: {cores}; {failed}"
 
 
 class Ears:
@@ -117,7 +119,7 @@ async def _look(side: Side, heard: Ears, calls: int) -> Level:
     used = Usage.now(roles).since(usage)
     cores = {role: seconds / took for role, seconds in used.roles.items()}
     cores["others"] = used.others / took
-    return Level(calls, share, cores, sum(side.faults().values()))
+    return Level(calls, share, cores, dict(side.faults()))
 
 
 async def measure(directory: Path, program: AsteriskProgram) -> dict[str, object]:

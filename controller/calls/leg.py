@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 _SOUND_PAUSES = {True: (0.0, *(0.1,) * 9), False: (0.2, 0.3, 0.5)}
 """Seconds before Asterisk is asked once more whether sound has come: that which is announced, and other."""
 
-_CHECK_INTERVAL = 10.0
-"""Seconds without news of a prompt after which Asterisk is asked whether it still plays."""
+_CHECK_INTERVAL, _LONGEST_CHECK_INTERVAL = 10.0, 60.0
+"""Seconds without news of a prompt after which Asterisk is asked whether it still plays. Each time it is
+twice as many: where the news of the end is lost, the silence is no longer than the prompt was."""
 
 _PLAYED_BEFORE_TALK = 4
 """Playbacks of a leg before it talks, at most: prompt, wait sound, ringback and another ringback."""
@@ -156,9 +157,9 @@ class Leg(Line):
 
     async def _while_playing(self, playback: str, collection: Collection) -> Collection:
         """Until the prompt has ended, or a wanted key has stopped it."""
-        loop = asyncio.get_running_loop()
+        loop, patience = asyncio.get_running_loop(), _CHECK_INTERVAL
         while True:
-            event = await self._news_of_prompt()
+            event = await self._news_of_prompt(patience)
             if isinstance(event, ari.ChannelDtmfReceived):
                 if collection.wanted:
                     await self._stop(playback)
@@ -169,12 +170,14 @@ class Leg(Line):
                     return collection.prompt_ended(loop.time())
             elif not await self._still_plays(playback):
                 return collection.prompt_ended(loop.time())
+            elif event is None:
+                patience = min(2 * patience, _LONGEST_CHECK_INTERVAL)
 
-    async def _news_of_prompt(self) -> ari.Event | None:
-        """What happens while a prompt plays; None when nothing was heard for long: its end may be lost."""
+    async def _news_of_prompt(self, patience: float) -> ari.Event | None:
+        """What happens while a prompt plays; None when nothing was heard for so long: its end may be lost."""
         try:
             return await self._next(
-                _CHECK_INTERVAL, ari.ChannelDtmfReceived, ari.PlaybackFinished, ari.ObjectPresent
+                patience, ari.ChannelDtmfReceived, ari.PlaybackFinished, ari.ObjectPresent
             )
         except TimeoutError:
             return None

@@ -224,7 +224,7 @@ class Recovery:
         return [
             restored(row, entries, self._clock)
             for row, entries in found
-            if row.id not in self._service.live_ids | closing
+            if row.id not in self._service.live_ids | self._service.handed_over_ids | closing
         ]
 
     async def _close(self, snapshot: ari.Snapshot, call: LiveCall) -> None:

@@ -113,6 +113,7 @@ class CallService:
         self._stopped: dict[str, Outcome] = {}
         self._accepting: set[asyncio.Task[Accepted]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._handed_over: set[str] = set()
         self._draining = False
 
     def playing(self, media: str) -> list[str]:
@@ -143,6 +144,11 @@ class CallService:
     def closing_ids(self) -> frozenset[str]:
         """Ids of the calls whose ends are being written."""
         return self._closing.ids
+
+    @property
+    def handed_over_ids(self) -> frozenset[str]:
+        """Ids of the calls that are left to the next controller: nothing more is done with them here."""
+        return frozenset(self._handed_over)
 
     async def start(
         self, request: CallRequest, nonce: NonceUse | None, limits: Limits, key: KeyUse | None = None
@@ -248,6 +254,7 @@ class CallService:
         except asyncio.CancelledError as error:
             if is_handed_over(error):
                 log.warning("A call is left to the next controller", extra={"call": call.id})
+                self._handed_over.add(call.id)
                 self._forget(call)
                 return
             outcome = self._stopped.get(call.id, INTERRUPTED)

@@ -42,6 +42,8 @@ class Gathering:
         self._unclaimed: OrderedDict[str, list[hep.Packet]] = OrderedDict()
         self._legs: dict[str, LegCapture] = {}
         self._heard_at: dict[str, float] = {}
+        self._unread: set[str] = set()
+        """Dialogs with messages since they were last seen to go on: to see that, they are read."""
         self._ids: dict[str, list[str]] = {}
         self._shed: OrderedDict[str, str] = OrderedDict()
         """Dialog -> call."""
@@ -93,8 +95,16 @@ class Gathering:
         over = len(self._legs) - _MOST_LEGS
         for number, (sip_id, leg) in enumerate(self._legs.items()):
             quiet = now - self._heard_at[sip_id]
-            if number < over or quiet > _SILENT or (quiet > _QUIET and leg.is_over):
+            if number < over or quiet > _SILENT or (quiet > _QUIET and self._is_over(leg)):
                 yield leg
+
+    def _is_over(self, leg: LegCapture) -> bool:
+        if leg.sip_id not in self._unread:
+            return False
+        over = leg.is_over
+        if not over:
+            self._unread.discard(leg.sip_id)
+        return over
 
     def all(self) -> list[LegCapture]:
         """Every leg that is here."""
@@ -105,6 +115,7 @@ class Gathering:
         if self._legs.pop(leg.sip_id, None) is None:
             return
         del self._heard_at[leg.sip_id]
+        self._unread.discard(leg.sip_id)
         self._bytes -= leg.size
         rest = [sip_id for sip_id in self._ids[leg.call_id] if sip_id != leg.sip_id]
         if rest:
@@ -115,6 +126,8 @@ class Gathering:
     def _add(self, leg: LegCapture, packet: hep.Packet) -> None:
         before = leg.size
         leg.add(packet)
+        if packet.protocol == hep.SIP:
+            self._unread.add(leg.sip_id)
         self._bytes += leg.size - before
         self._heard_at[leg.sip_id] = self._now()
 

@@ -50,6 +50,22 @@ async def test_given_a_conversation_when_its_controller_hands_over_then_the_next
     assert not any(asterisk.left.values())
 
 
+async def test_given_a_conversation_handed_over_when_asterisk_reconnects_before_the_end_then_it_is_left_alone(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with running_house(asterisk, template, tmp_path) as house:
+        await talking(house)
+        await house.service.drain(0, hands_over=lambda: True)
+        asterisk.drop_sockets()
+        await soon(house.node.ari.wait_lost())
+        await soon(house.node.ari.wait_ready())
+        assert (house.service.live_ids, await house.live_rows()) == (frozenset(), 1)
+
+    async with running_house(asterisk, template, tmp_path) as house:
+        assert len(house.service.running_ids) == 1
+        assert len(asterisk.channels) == 2
+
+
 async def test_given_a_call_that_was_taken_over_when_it_is_ended_at_once_then_both_phones_are_hung_up(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:

@@ -365,3 +365,16 @@ async def test_given_the_end_of_a_prompt_is_never_told_when_looked_at_then_the_c
     ended = await house.ended(await house.start(item("one"), item("two")), limit=2.0)
     assert ended.state_code == 0
     assert prompts(house) == ["sound:one", "sound:two"]
+
+
+async def test_given_a_long_prompt_when_it_plays_then_asterisk_is_asked_about_it_ever_more_seldom(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leg, "_CHECK_INTERVAL", 0.02)
+    async with (
+        FakeAsterisk(lambda _endpoint, _variables: ANSWERS, sounds=lambda _media: 0.4) as asterisk,
+        running_house(asterisk, template, tmp_path) as house,
+    ):
+        ended = await house.call(item("one"), behaviour=ANSWERS)
+    # After 0.02, 0.06, 0.14 and 0.3 s; every 0.02 s it would be nineteen times.
+    assert (ended.state_code, house.asked.count("playbacks.get") <= 5) == (0, True)

@@ -133,15 +133,35 @@ def test_B4_given_a_dialog_that_is_over_when_it_stays_quiet_then_it_can_be_put_a
 ) -> None:
     gathering.claim("1200_1", "a", "call-1")
     gathering.take(sent(INVITE))
+    time.now = 4.0
     assert list(gathering.finished()) == []
     for packet in ending:
         gathering.take(packet)
     assert list(gathering.finished()) == []
-    time.now = 4.0
+    time.now = 8.0
 
     (leg,) = gathering.finished()
+    # It could not be put away yet.
+    assert list(gathering.finished()) == [leg]
     gathering.drop(leg)
     assert gathering.of_call("1200_1") == gathering.all() == []
+
+
+def test_B4_given_a_leg_that_goes_on_when_it_is_looked_at_again_then_its_messages_are_not_read_again(
+    gathering: Gathering, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(LegCapture, "is_over", property(lambda leg: looks.append(leg.sip_id)))
+    gathering.claim("1200_1", "a", "call-1")
+    gathering.take(sent(INVITE))
+    for time.now in (4.0, 5.0, 6.0):
+        assert list(gathering.finished()) == []
+    assert looks == ["call-1"]
+
+    gathering.take(received(answer(180, "Ringing")))
+    time.now = 10.0
+    assert list(gathering.finished()) == []
+    assert looks == ["call-1"] * 2
 
 
 def test_B4_given_a_leg_whose_end_is_lost_when_nothing_comes_for_long_then_it_is_put_away(
