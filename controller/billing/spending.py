@@ -55,7 +55,8 @@ class _Live:
     """A call under way, and for what it is counted."""
 
     account_id: str
-    legs: dict[str, tuple[str, datetime | None]]
+    legs: dict[str, datetime | None]
+    """Those that cost something, and when each was answered."""
     price: Decimal
     counted: Decimal
 
@@ -182,8 +183,8 @@ class Spending:
     def answered(self, call_id: str, leg: str, at: datetime) -> None:
         """A leg's minutes begin."""
         live = self._live.get(call_id)
-        if live is not None:
-            live.legs[leg] = (live.legs[leg][0], at)
+        if live is not None and leg in live.legs:
+            live.legs[leg] = at
 
     def ended(self, call_id: str, account_id: str, legs: Legs, at: datetime) -> None:
         """A call is over, and costs what its record says. Calls of a controller before count too."""
@@ -274,17 +275,20 @@ class Spending:
 
     def _made(self, account_id: str, legs: Legs, now: datetime) -> _Live:
         price = self.prices.at(account_id, now).minute
-        live = _Live(account_id, dict(legs), price, _ZERO)
+        paid = {name: answered for name, (number, answered) in legs.items() if not self._is_free(number)}
+        live = _Live(account_id, paid, price, _ZERO)
         live.counted = self._worth(live, now)
         return live
 
     def _worth(self, live: _Live, until: datetime) -> Decimal:
         """What a live call costs if it ends at `until`, and a minute of each leg that has not answered."""
-        minutes = 0
-        for number, answered in live.legs.values():
-            if not self._is_free(number):
-                minutes += 1 if answered is None else started_minutes(answered, until, self._minute)
-        return live.price * minutes
+        if not live.price:
+            return _ZERO
+        minutes = (
+            1 if answered is None else started_minutes(answered, until, self._minute)
+            for answered in live.legs.values()
+        )
+        return live.price * sum(minutes)
 
     def _hold(self, call_id: str, live: _Live) -> None:
         self.forget(call_id)

@@ -122,6 +122,20 @@ def test_C8_given_live_calls_without_an_end_when_the_cap_comes_near_then_they_ar
 
 
 @pytest.mark.requirement("C8")
+def test_C8_given_a_leg_that_is_free_when_its_call_runs_then_only_the_other_one_counts() -> None:
+    spending, clock = made()
+    spending.begin("c", ACME, {"a": (SIMULATED, None), "b": (B, None)})
+    spending.answered("c", "a", clock.now())
+    clock.pass_(seconds=90)
+    spending.answered("c", "b", clock.now())
+    clock.pass_(seconds=30)
+    assert (spending.overdrawn(), spending.spent(ACME).live) == ([], PRICE)
+
+    clock.pass_(seconds=30)
+    assert (spending.overdrawn(), spending.spent(ACME).live) == ([], 2 * PRICE)
+
+
+@pytest.mark.requirement("C8")
 def test_C8_given_an_account_without_a_cap_when_calls_run_then_none_is_refused_or_ended() -> None:
     spending, clock = made(None)
 
