@@ -1,8 +1,9 @@
 """How many calls are held at once, each hearing a prompt over RTP: the product against bare Asterisk.
 
-Calls are added at an even pace and stay. From level to level it is counted how many packets of sound the
-far ends get: 50 a second for each call. A level counts as held if no more than 1 % of them is missing and no
-call has failed. The sides take turns, climb by climb. Prints one JSON line.
+Calls are added at an even pace and stay; one that is refused for now is asked for again. From level to level
+it is counted how many packets of sound the far ends get: 50 a second for each call. A level counts as held if
+no more than 1 % of them is missing and no call has failed. The sides take turns, climb by climb. Prints one
+JSON line.
 """
 
 import asyncio
@@ -32,9 +33,18 @@ from testbed.sounds import distinct_prompt
 _PACE = 40.0
 """Calls that are added in a second."""
 
-_FIRST, _STEP, _LAST = 300, 1.06, 3000
+_FIRST, _LAST = 300, 3000
+_STEP, _FINE_STEP, _FINE_FROM = 1.1, 1.02, 0.75
+"""Steps from level to level: the fine one from this share of the machine on."""
+
+_ASKED_AGAIN = 5
+"""Times, at most, that what was refused at a level is asked for again."""
+
 _LOOK, _REST = 3.0, 1.0
 """Seconds that packets are counted, and that a level has to settle before."""
+
+_REFUSED = "refused"
+"""The fault of a side that takes no more for now."""
 
 _PACKETS = 50.0
 _ENOUGH = 0.99
@@ -55,6 +65,11 @@ class Level:
     """Role -> processors that it took."""
     failed: Mapping[str, int]
     """What went wrong -> with how many calls so far."""
+
+    @property
+    def busy(self) -> float:
+        """Share of the machine that was at work."""
+        return sum(self.cores.values()) / CORES
 
     @property
     def held(self) -> bool:
@@ -93,21 +108,31 @@ def ears() -> Iterator[Ears]:
 
 async def climb(side: Side, heard: Ears) -> list[Level]:
     """Add calls until a level is not held."""
-    side.prepare(_LAST)
+    side.prepare(2 * _LAST)
     began, asked, wanted = perf_counter(), 0, _FIRST
     levels: list[Level] = []
     while wanted <= _LAST and perf_counter() - began < _CLIMB_SECONDS:
-        for call in range(asked, wanted):
-            side.ask(call)
-            await asyncio.sleep(1 / _PACE)
-        asked = wanted
-        await asyncio.sleep(_REST)
-        levels.append(await _look(side, heard, asked))
+        asked = await _ask_until_taken(side, asked, wanted)
+        levels.append(await _look(side, heard, wanted))
         print(f"{side.name:8}{levels[-1]}", file=sys.stderr, flush=True)
         if not levels[-1].held:
             return levels
-        wanted = round(asked * _STEP)
+        wanted = round(wanted * (_FINE_STEP if levels[-1].busy > _FINE_FROM else _STEP))
     raise RuntimeError(f"{side.name} could have held more than {levels[-1].calls} calls")
+
+
+async def _ask_until_taken(side: Side, asked: int, wanted: int) -> int:
+    """Have so many calls under way; returns how many were asked for in all."""
+    for _ in range(1 + _ASKED_AGAIN):
+        missing = wanted - (asked - side.faults().get(_REFUSED, 0))
+        if not missing:
+            break
+        for call in range(asked, asked + missing):
+            side.ask(call)
+            await asyncio.sleep(1 / _PACE)
+        asked += missing
+        await asyncio.sleep(_REST)
+    return asked
 
 
 async def _look(side: Side, heard: Ears, calls: int) -> Level:
@@ -119,7 +144,8 @@ async def _look(side: Side, heard: Ears, calls: int) -> Level:
     used = Usage.now(roles).since(usage)
     cores = {role: seconds / took for role, seconds in used.roles.items()}
     cores["others"] = used.others / took
-    return Level(calls, share, cores, dict(side.faults()))
+    failed = {what: count for what, count in side.faults().items() if what != _REFUSED}
+    return Level(calls, share, cores, failed)
 
 
 async def measure(directory: Path, program: AsteriskProgram) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """A small house for tests of recordings: the fake Asterisk, a database that tells of writes, a keeper."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -114,12 +114,17 @@ class Room:
 
     async def until(self, state: RecordingState, call_id: str = "call-1") -> Recording:
         """Wait until a recording has come so far."""
+        return await self.until_it(lambda row: row.state == state, call_id)
+
+    async def until_it(self, holds: Callable[[Recording], bool], call_id: str = "call-1") -> Recording:
+        """Wait until something holds for a recording."""
 
         async def reached() -> Recording:
             while True:
+                # Before the look: what is written after it is news.
                 self.database.written.clear()
                 row = await self.row(call_id)
-                if row.state == state:
+                if holds(row):
                     return row
                 await self.database.written.wait()
 

@@ -120,9 +120,7 @@ async def test_given_a_keeper_that_runs_when_the_house_is_cleaned_then_the_node_
     await room.add("call-1", RecordingState.FAILED, purge_at=STARTED)
     async with room.keeping(purge_interval=timedelta(milliseconds=20)):
         await soon(room.asterisk.requested("recordings.deleteStored", 1))
-        while (await room.row()).purge_at is not None:
-            room.database.written.clear()
-            await soon(room.database.written.wait())
+        await room.until_it(lambda row: row.purge_at is None)
     assert not room.asterisk.stored_recordings
 
 
