@@ -113,7 +113,7 @@ async def climb(side: Side, heard: Ears) -> list[Level]:
     levels: list[Level] = []
     while wanted <= _LAST and perf_counter() - began < _CLIMB_SECONDS:
         asked = await _ask_until_taken(side, asked, wanted)
-        levels.append(await _look(side, heard, wanted))
+        levels.append(await _look(side, heard, wanted, asked))
         print(f"{side.name:8}{levels[-1]}", file=sys.stderr, flush=True)
         if not levels[-1].held:
             return levels
@@ -135,7 +135,7 @@ async def _ask_until_taken(side: Side, asked: int, wanted: int) -> int:
     return asked
 
 
-async def _look(side: Side, heard: Ears, calls: int) -> Level:
+async def _look(side: Side, heard: Ears, calls: int, asked: int) -> Level:
     roles = side.processes()
     usage, packets, began = Usage.now(roles), heard.packets, perf_counter()
     await asyncio.sleep(_LOOK)
@@ -144,7 +144,9 @@ async def _look(side: Side, heard: Ears, calls: int) -> Level:
     used = Usage.now(roles).since(usage)
     cores = {role: seconds / took for role, seconds in used.roles.items()}
     cores["others"] = used.others / took
-    failed = {what: count for what, count in side.faults().items() if what != _REFUSED}
+    failed = dict(side.faults())
+    # What was refused and taken later has not failed.
+    failed["never taken"] = calls - (asked - failed.pop(_REFUSED, 0))
     return Level(calls, share, cores, failed)
 
 
