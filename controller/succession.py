@@ -6,9 +6,10 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from controller.asterisk.fleet import Fleet
 from controller.calls.recovery import Recovery
@@ -18,16 +19,21 @@ from controller.membership.membership import Membership, OnEstate
 from controller.pushes.room import Pushes
 from controller.settings import Settings
 from controller.store import controllers
-from controller.store.controllers import Estate
+from controller.store.controllers import Estate, Pulse
 from controller.store.database import Database
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _PAUSE: Final = 1.0
 """Seconds until the database is asked again."""
 
 _ALONE = 5.0
 """Seconds from one sign of life of a controller that has no others to the next: nobody waits for it."""
+
+_SILENT = 12.0
+"""Seconds without a sign of life of a controller that should have been alone after which it is gone."""
 
 
 async def joined(
@@ -76,6 +82,27 @@ async def _alone(
             log.exception("The next start doesn't know when this controller ended")
 
 
+async def inherit(database: Database, name: str, clock: Clock, on_estate: OnEstate) -> None:
+    """Take over what controllers of other names left in a database that takes one at a time.
+
+    That is, as a rule, what this one left before it was renamed.
+    """
+    gone = await _until_done(lambda: database.read(partial(controllers.pulses, name=name)))
+    if not all(pulse.left for pulse in gone):
+        await asyncio.sleep(_SILENT)
+    for pulse in gone:
+
+        def take(session: Session, seen: Pulse = pulse) -> Estate | None:
+            return controllers.take_over(session, seen, name, clock.now())
+
+        estate = await _until_done(lambda: database.write(take))
+        if estate is None:
+            log.error("Another controller uses this database", extra={"controller": pulse.name})
+        else:
+            log.warning("What a controller left is taken over", extra={"controller": pulse.name})
+            await on_estate(estate)
+
+
 def die(reason: str) -> None:
     """End the process at once: whatever it still did would be done to another controller's calls."""
     log.critical("This controller ends at once", extra={"reason": reason})
@@ -120,16 +147,16 @@ async def take_over(
     # The dialplan may have been told to ask the other one.
     await fleet.announce()
     shared = [recovery for name, recovery in recoveries.items() if name in estate.nodes]
-    await _until_read(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names))
+    await _until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names))
     async with asyncio.TaskGroup() as group:
         for recovery in shared:
-            group.create_task(_until_read(partial(recovery.take_over, estate.application)))
+            group.create_task(_until_done(partial(recovery.take_over, estate.application)))
 
 
-async def _until_read(work: Callable[[], Awaitable[None]]) -> None:
+async def _until_done(work: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await work()
         except SQLAlchemyError:
-            log.exception("What was taken over can't be read; trying again")
+            log.exception("The database can't be asked for what a controller left; trying again")
             await asyncio.sleep(_PAUSE)

@@ -63,7 +63,7 @@ from controller.store.management_tables import User
 from controller.store.schema import migrate
 from controller.store.sealing import seal_what_is_open
 from controller.store.tables import App, Contact, Trunk
-from controller.succession import die, going_on, joined, take_over
+from controller.succession import die, going_on, inherit, joined, take_over
 
 log = logging.getLogger(__name__)
 
@@ -335,12 +335,16 @@ async def running_controller(
         stack.push_async_callback(
             _drain, settings, calls, (pushes, notices, *keepers), hurry or asyncio.Event(), hands_over
         )
-        if membership is not None:
-            # Over before it drains: what it took over then would not be drained.
-            heir = await stack.enter_async_context(
-                going_on(partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock))
-            )
-            await stack.enter_async_context(background(membership.watch(heir)))
+        # Over before it drains: what it took over then would not be drained.
+        heir = await stack.enter_async_context(
+            going_on(partial(take_over, fleet=fleet, recoveries=recoveries, pushes=pushes, clock=clock))
+        )
+        left = (
+            inherit(database, settings.controller, clock, heir)
+            if membership is None
+            else membership.watch(heir)
+        )
+        await stack.enter_async_context(background(left))
         yield Controller(
             settings, listener, fleet, calls, database, directory, billing, search, content, reviews
         )

@@ -13,11 +13,11 @@ class AsteriskSettings(Section):
     """The Asterisk node, or what several have in common."""
 
     name: str = Field(
-        "node1", pattern=r"[A-Za-z0-9-]+", description="Name of the node in logs and call details."
+        "node1", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the node in logs and call details."
     )
     application: str = Field(
         "voicecall",
-        pattern=r"[A-Za-z0-9_-]+",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Stasis application. A controller with a `name` adds that to it, so that each "
         "has its own.",
     )
@@ -48,7 +48,7 @@ class AsteriskSettings(Section):
     )
     prompt_url: str = Field(
         "",
-        pattern=r"(https?://[^/?#\s,]+)?",
+        pattern=r"^(https?://[^/?#\s,]+)?$",
         description="Address of this controller's API as the node reaches it, such as http://10.0.0.5:8080; "
         "the node then fetches prompts there, and gets its trunks over AMI. Empty: it shares the folders "
         "{data_dir}/prompts, {data_dir}/speech and etc_dir with the controller.",

@@ -35,13 +35,13 @@ class Settings(BaseSettings):
 
     host_name: str = Field(
         "callenabler1.voicecall.example",
-        pattern=r"[A-Za-z0-9.-]{1,128}",
+        pattern=r"^[A-Za-z0-9.-]{1,128}$",
         description="The part of every sessionId after the @; controllers that share a database "
         "may share it.",
     )
     name: str = Field(
         "",
-        pattern=r"[A-Za-z0-9-]{0,64}",
+        pattern=r"^[A-Za-z0-9._-]{0,64}$",
         description="Name of this controller among those that share its database, and the end of its Stasis "
         "application's name; empty: there is no other one, and it goes by host_name.",
     )

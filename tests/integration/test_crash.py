@@ -1,5 +1,6 @@
 """A controller that is killed: what talks goes on, what doesn't is closed, and no recording is lost."""
 
+import asyncio
 from datetime import datetime
 
 import pytest
@@ -82,6 +83,29 @@ async def test_E4_given_a_callback_that_outlived_its_controller_when_a_side_hang
     answered = second.event("answered")
     assert answered is not None
     assert abs(talk_time(cdr) - (end_of_b.at - answered.at)) <= 2
+
+
+@pytest.mark.requirement("E4", "A1.1")
+async def test_E4_given_a_talking_callback_when_its_controller_is_renamed_and_started_then_it_goes_on(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer()}, controller=False)
+    async with b.killed():
+        session = await b.call_back(partyTypeRequiredInDisconnect="true")
+        await b.b_answered(session)
+
+    b.home.settings = b.home.settings.model_copy(update={"name": "renamed"})
+    async with b.home.serving(APP_KEY, SECRET) as (b.controller, b.client):
+        calls = b.controller.calls
+        async with asyncio.timeout(30):
+            while not calls.live:  # noqa: ASYNC110 - nobody tells that a call goes on
+                await asyncio.sleep(0.1)
+        await (await b.phones[SECOND].next_call()).hang_up()
+        statuses, cdr = await b.over(session)
+        assert await nothing_is_left(b)
+
+    assert (statuses[-1].info["stateCode"], statuses[-1].info["partyType"]) == (0, "callee")
+    assert cdr["ulFailReason"] == 0
 
 
 @pytest.mark.requirement("E4")

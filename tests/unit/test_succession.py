@@ -19,7 +19,7 @@ from controller.clock import SystemClock
 from controller.settings import Settings
 from controller.store import calls as rows
 from controller.store import controllers
-from controller.store.controllers import Estate
+from controller.store.controllers import Estate, Pulse
 from controller.store.database import Database
 from controller.store.limits import Limits
 from controller.store.tables import Call
@@ -170,3 +170,54 @@ async def test_E4_given_a_controller_without_others_when_it_starts_again_then_it
             await succession.joined(settings, database, clock, pytest.fail, second)
             found = await database.read(lambda session: session.get_one(Call, row["id"]).left_at)
     assert found == lived
+
+
+@pytest.mark.requirement("E4")
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("killed", [True, False])
+async def test_E4_given_a_controller_without_others_when_it_was_renamed_then_it_has_what_it_left_before(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    monkeypatch.setattr(succession, "_SILENT", 0.0)
+    clock, estates = SetClock(), Estates()
+    row = call_row(controller="before", account_id=ACCOUNT, app_key=APP)
+    async with Database(copy_database(template, tmp_path / "test.db")) as database:
+        await database.write(
+            lambda session: controllers.join(session, "before", "voicecall-before", ["node1"], clock.now())
+        )
+        await database.write(lambda session: rows.accept_call(session, row, None, Limits(100)))
+        if not killed:
+            await database.write(lambda session: controllers.leave(session, "before", clock.now()))
+        for _start in range(2):
+            await succession.inherit(database, "after", clock, estates.take_over)
+        found = await database.read(lambda session: session.get_one(Call, row["id"]))
+
+    assert estates.done == ["before"]
+    assert (found.controller, found.left_at) == ("after", clock.now())
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.engine("sqlite")
+async def test_E2_given_a_database_for_one_that_two_use_when_the_other_lives_then_it_keeps_its_calls(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, estates, take_over = SetClock(), Estates(), controllers.take_over
+
+    def late(session: Session, seen: Pulse, name: str, now: datetime) -> Estate | None:
+        controllers.beat(session, "other", clock.now())
+        return take_over(session, seen, name, now)
+
+    row = call_row(controller="other", account_id=ACCOUNT, app_key=APP)
+    async with Database(copy_database(template, tmp_path / "test.db")) as database:
+        await database.write(
+            lambda session: controllers.join(session, "other", "voicecall-other", ["node1"], clock.now())
+        )
+        await database.write(lambda session: rows.accept_call(session, row, None, Limits(100)))
+
+        monkeypatch.setattr(succession, "_SILENT", 0.0)
+        monkeypatch.setattr(controllers, "take_over", late)
+        await succession.inherit(database, "second", clock, estates.take_over)
+        found = await database.read(lambda session: session.get_one(Call, row["id"]))
+
+    assert estates.begun == [] and found.controller == "other"
+    assert [record.controller for record in caplog.records] == ["other"]  # type: ignore[attr-defined]
