@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import uvloop
@@ -18,10 +19,10 @@ from benchmarks.bare import bare_asterisk
 from benchmarks.load import Search, Side, Trial, likely_rate, milliseconds, run
 from benchmarks.product import Use, product
 from benchmarks.services import SERVICES, Service
+from benchmarks.usage import first_and_other_cores, pin
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 
 _STEADY_RATE, _STEADY_SECONDS = 50.0, 15.0
-_CORES = sorted(os.sched_getaffinity(0))
 _DISTURBED, _TAKEN_AGAIN = 0.05, 2
 """A trial that failed while strangers had so much of the machine is taken again, this often."""
 
@@ -36,8 +37,9 @@ async def measure(
     ):
         fast, timed = uses
         if apart:
+            cores = first_and_other_cores()
             for side in (bare, fast, timed):
-                keep_apart(side)
+                keep_apart(side, *cores)
         bare_best, best = await highest_rates([bare, fast], apart=apart)
         steady = await _shown(timed, _STEADY_RATE, _STEADY_SECONDS)
         delays = timed.invite_delays()
@@ -64,15 +66,10 @@ async def measure(
     }
 
 
-def keep_apart(side: Side) -> None:
-    """Give Asterisk the first core, and what else a side consists of, and who asks it, the others."""
-    first, *others = _CORES
-    if not others:
-        raise SystemExit("there is but one core")
+def keep_apart(side: Side, asterisk: Collection[int], others: Collection[int]) -> None:
+    """Give Asterisk the cores `asterisk`, and what else a side consists of, and who asks it, the others."""
     for role, processes in {**side.processes(), "harness": [os.getpid()]}.items():
-        for process in processes:
-            for thread in Path(f"/proc/{process}/task").iterdir():
-                os.sched_setaffinity(int(thread.name), {first} if role == "asterisk" else others)
+        pin(processes, asterisk if role == "asterisk" else others)
 
 
 async def highest_rates(sides: list[Side], *, apart: bool = False) -> list[Trial]:

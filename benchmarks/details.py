@@ -55,7 +55,7 @@ def filters(newest: datetime) -> dict[str, dict[str, Any]]:
         "session_salt": {"session_id": "_31415"},
         "session_day_old": {"session_id": f"{old + timedelta(days=2):%Y%m%d}"},
         "session_day_none": {"session_id": "20260102"},
-        "session_common_none": {"session_id": "1200_99999_"},
+        "session_common_none": {"session_id": "1200_1799"},
         "caller_common": {"caller": "+8657126"},
         "caller_few": {"caller": "6880199"},
         "callee_few": {"callee": "5550123"},
@@ -79,7 +79,7 @@ def filters(newest: datetime) -> dict[str, dict[str, Any]]:
             "caller": "+865712688",
             "callee": "+86999",
         },
-        "three_parts_none": {"session_id": "1200_9", "caller": "+8657126880036", "callee": "+86150"},
+        "three_parts_none": {"session_id": "1200_17", "caller": "+8657126880036", "callee": "+86150"},
         "account_text_few": {"account_id": "account0", "text": "555012"},
     }
 
@@ -151,7 +151,7 @@ class Calls:
     async def one(self) -> None:
         self._made += 1
         now = datetime.now(UTC)
-        call_id = f"1200_{self._made}_{self._salt}_{now:%Y%m%d%H%M%S}"
+        call_id = f"1200_{int(now.timestamp() * 1000)}_{self._salt}{self._made}_{now:%Y%m%d%H%M%S}"
         row = {
             "id": call_id,
             "session_id": f"{call_id}@host",

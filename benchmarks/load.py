@@ -208,6 +208,8 @@ async def until(done: Callable[[], bool], time_limit: float) -> None:
 class Saturation:
     """What a side does when there is always something to do."""
 
+    calls: int
+    """All that were made, also before it was counted."""
     calls_per_s: float
     cpu_ms: Mapping[str, float]
     """Role -> processor time a call, in milliseconds."""
@@ -245,6 +247,7 @@ async def saturate(side: Side, under_way: int, seconds: float, at_most: float) -
     found = {"unfinished": unfinished, **{f"missing {name}": much for name, much in missing.items()}}
     found |= {name: much - faults[name] for name, much in side.faults().items()}
     return Saturation(
+        asked,
         calls / took,
         {role: 1000 * much / max(calls, 1) for role, much in used.roles.items()},
         {name: much for name, much in found.items() if much},

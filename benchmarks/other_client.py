@@ -1,9 +1,10 @@
 """What a user would write instead, beside the product and bare Asterisk: notifications. One JSON line.
 
-The other side is `aioari_service.py`, on the cheapest of the ARI clients that can be installed, in an
+One other side is `aioari_service.py`, on the cheapest of the ARI clients that can be installed, in an
 environment of its own that is made below `.cache` at the first run. It is asked over HTTP and tells what
 happens as the product does; it has no customers, database, signatures or CDRs, and does nothing when
-something fails.
+something fails. The other one is `ari_script.py`, which nobody asks over HTTP and which tells nobody: what is
+left of Asterisk where every call goes through ARI at all.
 """
 
 import asyncio
@@ -79,11 +80,65 @@ class OtherService(Side):
         return {"statuses": (self._sink.statuses, _STATUSES)}
 
 
+class AriScript(Side):
+    """The least that ARI can do; a call is over when its far end has seen its end."""
+
+    name = "script"
+
+    def __init__(
+        self, asterisk: RunningAsterisk, script: asyncio.subprocess.Process, phones: FarEnds
+    ) -> None:
+        assert script.stdin is not None
+        self._pids = {
+            "controller": [script.pid],
+            "asterisk": [asterisk.process.pid],
+            "far end": phones.pids,
+        }
+        self._phones = phones
+        self._input = script.stdin
+        self._lines: list[bytes] = []
+
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        return self._pids
+
+    def prepare(self, calls: int) -> None:
+        self._lines = [f"PJSIP/bench/{self._phones.uris(call)[0]}\n".encode() for call in range(calls)]
+
+    def ask(self, call: int) -> None:
+        self._input.write(self._lines[call])
+
+    def over(self) -> int:
+        return self._phones.over()
+
+    def faults(self) -> Mapping[str, int]:
+        return {"failed at the far end": self._phones.failed()}
+
+
 @asynccontextmanager
 async def other_service(directory: Path, program: AsteriskProgram) -> AsyncIterator[OtherService]:
-    """The script on an Asterisk of its own, and far ends."""
-    assert program.sipp is not None
+    """The service on aioari, on an Asterisk of its own, and far ends."""
     python = await asyncio.to_thread(_environment)
+    async with (
+        _beside_ari(directory, program, python, "aioari_service.py") as (asterisk, service, says, phones),
+        PushSink.start() as sink,
+    ):
+        yield OtherService(asterisk, service, says, phones, sink)
+
+
+@asynccontextmanager
+async def ari_script(directory: Path, program: AsteriskProgram) -> AsyncIterator[AriScript]:
+    """The script on an Asterisk of its own, and far ends."""
+    python = Path(sys.executable)
+    async with _beside_ari(directory, program, python, "ari_script.py") as (asterisk, script, _says, phones):
+        yield AriScript(asterisk, script, phones)
+
+
+@asynccontextmanager
+async def _beside_ari(
+    directory: Path, program: AsteriskProgram, python: Path, name: str
+) -> AsyncIterator[tuple[RunningAsterisk, asyncio.subprocess.Process, str, FarEnds]]:
+    """An Asterisk, a script of this folder that uses it, the first line that it says, and far ends."""
+    assert program.sipp is not None
     prompt = directory / "prompt.alaw"
     async with (
         far_ends(NOTIFICATION, directory / "phones", program.sipp, prefix="+86139") as phones,
@@ -94,13 +149,12 @@ async def other_service(directory: Path, program: AsteriskProgram) -> AsyncItera
             known_endpoints=["bench"],
             capture=False,
         ) as asterisk,
-        PushSink.start() as sink,
     ):
         prompt.write_bytes(wav.read(SOUNDS["prompt"]))
         node = asterisk.configuration
-        service = await asyncio.create_subprocess_exec(
+        script = await asyncio.create_subprocess_exec(
             python,
-            Path(__file__).parent / "aioari_service.py",
+            Path(__file__).parent / name,
             f"http://{node.control_address}:{node.http_port}",
             node.ari_user,
             node.ari_password,
@@ -108,13 +162,13 @@ async def other_service(directory: Path, program: AsteriskProgram) -> AsyncItera
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        assert service.stdin is not None and service.stdout is not None
+        assert script.stdin is not None and script.stdout is not None
         try:
-            url = (await service.stdout.readline()).decode().strip()
-            yield OtherService(asterisk, service, url, phones, sink)
+            says = (await script.stdout.readline()).decode().strip()
+            yield asterisk, script, says, phones
         finally:
-            service.stdin.close()
-            await service.wait()
+            script.stdin.close()
+            await script.wait()
 
 
 def _environment() -> Path:
@@ -132,25 +186,20 @@ async def measure(directory: Path, program: AsteriskProgram) -> dict[str, object
     """All figures."""
     async with (
         bare_asterisk(directory / "bare", program, NOTIFICATION) as bare,
+        ari_script(directory / "script", program) as script,
         other_service(directory / "other", program) as other,
         product(directory / "product", program, [Use(NOTIFICATION)]) as (ours,),
     ):
-        best = dict(
-            zip(
-                ("bare", "aioari", "product"),
-                await highest_rates([bare, other, ours]),
-                strict=True,
-            )
-        )
+        sides = {"bare": bare, "script": script, "aioari": other, "product": ours}
+        best = dict(zip(sides, await highest_rates(list(sides.values())), strict=True))
+    others = ("script", "aioari", "product")
     return {
         "bench": "other_client",
         "client": _CLIENT,
         **{f"{name}_cps": round(trial.rate, 1) for name, trial in best.items()},
-        "ratio_aioari": round(best["aioari"].rate / best["bare"].rate, 3),
-        "ratio_product": round(best["product"].rate / best["bare"].rate, 3),
+        **{f"ratio_{name}": round(best[name].rate / best["bare"].rate, 3) for name in others},
         "product_by_aioari": round(best["product"].rate / best["aioari"].rate, 3),
-        "cpu_ms_per_call_aioari": round(best["aioari"].cpu_ms["controller"], 2),
-        "cpu_ms_per_call_product": round(best["product"].cpu_ms["controller"], 2),
+        **{f"cpu_ms_per_call_{name}": round(best[name].cpu_ms["controller"], 2) for name in others},
         **{f"asterisk_cpu_ms_per_call_{name}": _asterisk(trial) for name, trial in best.items()},
         **{f"harness_cpu_ms_per_call_{name}": round(harness_cpu(trial), 2) for name, trial in best.items()},
         **{f"others_cpu_share_{name}": round(trial.others, 3) for name, trial in best.items()},

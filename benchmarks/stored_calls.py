@@ -195,14 +195,14 @@ def _rows(calls: int) -> Iterator[tuple[Any, ...]]:
     random = Random(5)
     step = timedelta(days=DAYS) / calls
     at = NEWEST - timedelta(days=DAYS)
-    for number in range(calls):
+    for _number in range(calls):
         at += step * random.uniform(0.01, 1.99)
         app = min(int(random.expovariate(0.15)), APPS - 1)
         callee = f"+86{random.choice(_MOBILE)}{random.randrange(10**8):08}"
         shown = f"+8657126880{app * 5 + random.randrange(5):03}"
         callback = _service(app) == "callback"
         first = f"+86{random.choice(_MOBILE)}{random.randrange(10**8):08}" if callback else callee
-        call_id = f"1200_{number % 50_000}_{random.getrandbits(32)}_{at:%Y%m%d%H%M%S}"
+        call_id = f"1200_{int(at.timestamp() * 1000)}_{random.getrandbits(32)}_{at:%Y%m%d%H%M%S}"
         state_code = random.choices(_RESULTS, _SHARES)[0]
         ended = at + timedelta(seconds=random.uniform(5, 90))
         yield (

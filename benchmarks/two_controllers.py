@@ -1,8 +1,8 @@
 """Two controllers on one PostgreSQL against one, on fake nodes. Prints one JSON line.
 
-Both run all the while. In blocks that take turns the first, the second or both make calls, each at the same
-rate. What a controller's core gets done is calls by the controllers' processor time: what sharing a database
-costs shows there, whatever else the machine's cores have to do. The database's own time is told beside it.
+Both run all the while, on one core that is theirs alone; everything else has the other cores. In blocks that
+take turns the first, the second or both make as many calls as they can, the same number under way in all. So
+calls a second are what a controller's core gets done, waiting for each other's writes included.
 """
 
 import asyncio
@@ -22,15 +22,18 @@ import uvloop
 from pydantic import SecretStr
 
 from benchmarks.fake_nodes import FakeHouse, fake_house
-from benchmarks.load import run
+from benchmarks.load import saturate
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
-from benchmarks.usage import database_seconds
+from benchmarks.usage import children, database_seconds, first_and_other_cores, pin
 from controller.settings import CallSettings, DatabaseSettings
 from testbed.postgresql import RunningPostgresql, running_postgresql
 
-_RATE, _SECONDS = 50.0, 8.0
-_ROUNDS = 4
+_UNDER_WAY, _AT_MOST, _SECONDS = 300, 1000.0, 9.0
+_PROMPT = 0.1
+"""Seconds that a prompt lasts: calls under way are then calls that are worked on."""
+
+_ROUNDS = 5
 _NAMES = ("first", "second")
 
 
@@ -38,8 +41,9 @@ _NAMES = ("first", "second")
 class Blocks:
     """What was seen when one worked, or both, block by block."""
 
-    calls_per_core: list[float] = field(default_factory=list)
-    """Calls for each second of the controllers' processor time."""
+    calls_per_s: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    """Of the controllers, a call."""
     database_ms: list[float] = field(default_factory=list)
     faults: dict[str, float] = field(default_factory=dict)
 
@@ -64,6 +68,14 @@ async def measure(server: RunningPostgresql) -> dict[str, object]:
                 )
                 for name in _NAMES
             ]
+            controllers, others = first_and_other_cores()
+            for house in houses:
+                house.node.play_for(_PROMPT)
+                roles = house.side.processes()
+                pin(roles["controller"], controllers)
+                pin(roles["asterisk"], others)
+            postmaster = server.processes()[0]
+            pin([os.getpid(), postmaster, *children(postmaster)], others)
             await _block(houses, Blocks(), server)
             for number in range(_ROUNDS):
                 alone = houses[number % 2 : number % 2 + 1]
@@ -71,12 +83,11 @@ async def measure(server: RunningPostgresql) -> dict[str, object]:
                     await _block(working, blocks, server)
     return {
         "bench": "two_controllers",
-        "rate_each": _RATE,
-        "calls_per_s_one": _RATE,
-        "calls_per_s_two": 2 * _RATE,
-        "calls_per_core_s_one": round(median(one.calls_per_core), 1),
-        "calls_per_core_s_two": round(median(two.calls_per_core), 1),
-        "ratio": round(median(two.calls_per_core) / median(one.calls_per_core), 3),
+        "calls_per_s_one": round(median(one.calls_per_s), 1),
+        "calls_per_s_two": round(median(two.calls_per_s), 1),
+        "ratio": round(median(two.calls_per_s) / median(one.calls_per_s), 3),
+        "cpu_ms_per_call_one": round(median(one.cpu_ms), 3),
+        "cpu_ms_per_call_two": round(median(two.cpu_ms), 3),
         "database_ms_per_call_one": round(median(one.database_ms), 3),
         "database_ms_per_call_two": round(median(two.database_ms), 3),
         "faults": one.faults | two.faults,
@@ -85,16 +96,18 @@ async def measure(server: RunningPostgresql) -> dict[str, object]:
 
 
 async def _block(houses: Sequence[FakeHouse], blocks: Blocks, server: RunningPostgresql) -> None:
-    before = database_seconds(server)
-    trials = await asyncio.gather(*(run(house.side, _RATE, _SECONDS) for house in houses))
+    before, share = database_seconds(server), len(houses)
+    busy = await asyncio.gather(
+        *(saturate(house.side, _UNDER_WAY // share, _SECONDS, _AT_MOST / share) for house in houses)
+    )
     used = database_seconds(server) - before
-    calls = sum(trial.calls for trial in trials)
-    seconds = sum(trial.cpu_ms["controller"] * trial.calls / 1000 for trial in trials)
-    blocks.calls_per_core.append(calls / seconds)
-    blocks.database_ms.append(1000 * used / calls)
-    for trial in trials:
-        blocks.faults |= trial.faults
-        print(f"{len(houses)} working: {trial}", file=sys.stderr, flush=True)
+    rate = sum(its.calls_per_s for its in busy)
+    blocks.calls_per_s.append(rate)
+    blocks.cpu_ms.append(sum(its.cpu_ms["controller"] * its.calls_per_s for its in busy) / rate)
+    blocks.database_ms.append(1000 * used / sum(its.calls for its in busy))
+    for its in busy:
+        blocks.faults |= its.faults
+        print(f"{share} working: {its}", file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,21 @@ def family_seconds(pid: int) -> float:
 def database_seconds(server: RunningPostgresql) -> float:
     """What a PostgreSQL has used so far; its processes come and go."""
     return family_seconds(server.processes()[0])
+
+
+def pin(pids: Iterable[int], cores: Collection[int]) -> None:
+    """Have processes, with all their threads, run on these cores alone; what they start later does too."""
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), cores)
+
+
+def first_and_other_cores() -> tuple[list[int], list[int]]:
+    """The first core that this process may use, and the others. Ends the program if there is but one."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        raise SystemExit("there is but one core")
+    return [first], others
 
 
 def _times(pid: int) -> tuple[float, float]:

@@ -226,21 +226,22 @@ _SERVICE_NUMBERS = {Service.NOTIFICATION: 1200, Service.VERIFICATION: 1201, Serv
 class Identities:
     """Gives calls their ids: readable, unique over restarts and controllers, safe in URLs and file names.
 
-    The cloud's form is `{number}_{number}_{number}_{yyyyMMddHHmmss}@{host}`; ours has a counter and a
-    random number where the cloud has two of its own.
+    The cloud's form is `{number}_{number}_{number}_{yyyyMMddHHmmss}@{host}`; ours has the millisecond, or one
+    that is later as there was a call in it, and a random number where the cloud has two of its own. So ids
+    come in order, and what is written of a call stands at the end of every index, however many there are.
     """
 
     host_name: str
     clock: Clock
     random: Random
-    count: int = 0
+    latest: int = 0
 
     def next(self, service: Service) -> tuple[str, str]:
         """(call id, session id) of the next call; the call id is the session id without the host."""
-        self.count += 1
-        moment = self.clock.now().strftime("%Y%m%d%H%M%S")
+        now = self.clock.now()
+        self.latest = max(self.latest + 1, int(now.timestamp() * 1000))
         salt = self.random.getrandbits(32)
-        call_id = f"{_SERVICE_NUMBERS[service]}_{self.count}_{salt}_{moment}"
+        call_id = f"{_SERVICE_NUMBERS[service]}_{self.latest}_{salt}_{now:%Y%m%d%H%M%S}"
         return call_id, f"{call_id}@{self.host_name}"
 
 

@@ -4,7 +4,6 @@ import asyncio
 import math
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from unit.calls.support import (
     HOST,
     PATIENT,
     House,
-    SteadyClock,
     call_request,
     item,
     running_house,
@@ -24,7 +22,6 @@ from unit.support import lose_commit_answers, soon
 from controller.ari.fake import ANSWERS, WAITS, Behaviour, FakeAsterisk
 from controller.asterisk.errors import NodeUnavailable, NoRoute
 from controller.calls import service as service_module
-from controller.calls.call import Identities
 from controller.calls.cdr import CallDetailRecord
 from controller.calls.service import Accepted, ShuttingDown
 from controller.calls.timeline import Kind
@@ -33,7 +30,7 @@ from controller.store import persistent
 from controller.store.calls import NonceUse
 from controller.store.errors import LimitReached, Replayed
 from controller.store.limits import Limits
-from controller.store.tables import Call, Cdr, Service
+from controller.store.tables import Call, Cdr
 
 
 async def taken_back(house: House) -> None:
@@ -426,19 +423,3 @@ async def test_given_many_calls_at_once_when_made_then_none_disturbs_another(
         }
         ended = {callee: await house.ended(each) for callee, each in accepted.items()}
     assert {callee: (it.state_code, it.keys) for callee, it in ended.items()} == expected
-
-
-def test_given_identities_when_asked_for_then_each_is_readable_unique_and_the_same_for_the_same_seed() -> (
-    None
-):
-    first, second = (Identities(HOST, SteadyClock(), Random(1)) for _ in range(2))
-    given = [first.next(Service.NOTIFICATION) for _ in range(100)]
-    assert given == [second.next(Service.NOTIFICATION) for _ in range(100)]
-    assert len(set(given)) == 100
-    for call_id, session_id in given:
-        service, count, salt, moment = call_id.split("_")
-        assert (service, moment) == ("1200", "20261123080000")
-        assert count.isdigit()
-        assert salt.isdigit()
-        assert session_id == f"{call_id}@{HOST}"
-        assert len(call_id) <= 64
