@@ -140,6 +140,7 @@ async def running_controller(
             clock=clock,
             random=random,
             permission=membership,
+            turn=database.turn,
         )
         content = await opened_content(
             settings,

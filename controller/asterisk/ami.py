@@ -1,7 +1,7 @@
 """AMI, by panoramisk: for what ARI can't do. Nothing is ever originated here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,10 @@ from controller.settings import AsteriskSettings
 
 _EDITS_AT_ONCE = 20
 """Changes to a configuration file in one action: it may have 128 headers."""
+
+
+_Section = tuple[str, list[tuple[str, str]]]
+"""Of a configuration file: its name, and variables with their values."""
 
 
 class AmiError(FleetError):
@@ -66,35 +70,40 @@ class AmiSession:
         """Have a module read its configuration again."""
         await self.action({"Action": "Reload", "Module": module})
 
-    async def replace_file(self, name: str, text: str) -> None:
-        """Have a configuration file of Asterisk's say this and nothing else.
+    async def replace_file(self, name: str, text: str, may_go_on: Callable[[], Awaitable[None]]) -> None:
+        """Have a configuration file of Asterisk's say this and nothing else; one that does is left alone.
+
+        Asterisk writes it in many steps, line by line: nobody else may do that, or have it read, meanwhile.
 
         :param text: sections whose names differ; comments are left out.
+        :param may_go_on: awaited before each step, and raises if there may be no more.
         """
+        wanted = _parsed(text)
+        if (found := await self._sections(name)) == wanted:
+            return
         # A section that stands twice is deleted once, and then perhaps still there.
-        while sections := set(await self._sections(name)):
-            await self._edit(name, [{"Action": "DelCat", "Cat": section} for section in sorted(sections)])
-        edits, section = [], ""
-        for line in text.splitlines():
-            line = line.strip()
-            if line.startswith("["):
-                section = line[1:-1]
-                edits.append({"Action": "NewCat", "Cat": section})
-            elif line and not line.startswith(";"):
-                variable, _, value = line.partition("=")
-                edits.append(
-                    {"Action": "Append", "Cat": section, "Var": variable.strip(), "Value": value.strip()}
-                )
-        await self._edit(name, edits)
+        while found:
+            sections = sorted({section for section, _lines in found})
+            await self._edit(name, [{"Action": "DelCat", "Cat": section} for section in sections], may_go_on)
+            found = await self._sections(name)
+        edits = []
+        for section, lines in wanted:
+            edits.append({"Action": "NewCat", "Cat": section})
+            for variable, value in lines:
+                edits.append({"Action": "Append", "Cat": section, "Var": variable, "Value": value})
+        await self._edit(name, edits, may_go_on)
 
-    async def _edit(self, name: str, edits: list[dict[str, str]]) -> None:
+    async def _edit(
+        self, name: str, edits: list[dict[str, str]], may_go_on: Callable[[], Awaitable[None]]
+    ) -> None:
         for start in range(0, len(edits), _EDITS_AT_ONCE):
+            await may_go_on()
             action = {"Action": "UpdateConfig", "SrcFilename": name, "DstFilename": name}
             for number, edit in enumerate(edits[start : start + _EDITS_AT_ONCE]):
                 action |= {f"{key}-{number:06}": value for key, value in edit.items()}
             await self.action(action)
 
-    async def _sections(self, name: str) -> list[str]:
+    async def _sections(self, name: str) -> list[_Section]:
         """The sections that a configuration file has, which is made if it isn't there."""
         try:
             await self.action({"Action": "CreateConfig", "Filename": name})
@@ -103,14 +112,16 @@ class AmiSession:
                 raise
         else:
             return []
-        try:
-            answer = await self.action({"Action": "ListCategories", "Filename": name})
-        except AmiError as error:
-            # Asterisk says so of an empty file.
-            if "no categories" not in str(error):
-                raise
-            return []
-        return [value for header, value in answer.items() if header.lower().startswith("category-")]
+        answer = await self.action({"Action": "GetConfig", "Filename": name})
+        sections: list[_Section] = []
+        for header, value in answer.items():
+            match header.lower().partition("-")[0]:
+                case "category":
+                    sections.append((value, []))
+                case "line":
+                    variable, _, said = value.partition("=")
+                    sections[-1][1].append((variable, said))
+        return sections
 
     async def command(self, line: str) -> list[str]:
         """The output of a command of the Asterisk console."""
@@ -144,3 +155,16 @@ class AmiSession:
         if not first.success:
             raise AmiError(f"AMI refused {action['Action']}: {first.message}")
         return answer
+
+
+def _parsed(text: str) -> list[_Section]:
+    """The sections of a configuration file's text."""
+    sections: list[_Section] = []
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            sections.append((line[1:-1], []))
+        elif line and not line.startswith(";"):
+            variable, _, value = line.partition("=")
+            sections[-1][1].append((variable.strip(), value.strip()))
+    return sections

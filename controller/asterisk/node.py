@@ -21,7 +21,7 @@ from controller.asterisk.routing import (
     TrunkConfiguration,
     Way,
 )
-from controller.asterisk.trunk_file import TrunkFile
+from controller.asterisk.trunk_file import TrunkFile, Turn, alone
 from controller.asterisk.trunk_states import TrunkStates
 from controller.clock import Clock, SystemClock
 from controller.lifecycle import watched
@@ -106,6 +106,7 @@ class Node:
         random: Random | None = None,
         permission: ari.Permission | None = None,
         retry: ari.RetryDecision = ari.retry_unless_refused,
+        turn: Turn = alone,
     ) -> None:
         self.name = settings.name
         self.settings = settings
@@ -148,7 +149,7 @@ class Node:
             retry=retry,
         )
         self.trunks = TrunkStates(settings, self.ari)
-        self._trunk_file = TrunkFile(settings, random)
+        self._trunk_file = TrunkFile(settings, random, turn)
         self.phones = Phones(self.ari, phone, settings.application, clock or SystemClock())
 
     @property

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from random import Random
 
 from controller.asterisk.ami import ami_session
@@ -10,6 +11,7 @@ from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
 from controller.asterisk.routing import TrunkConfiguration, render_trunks
 from controller.settings import AsteriskSettings
+from controller.store.errors import TurnLost
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +19,21 @@ TRUNKS_FILE = "pjsip_trunks.conf"
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds."""
+
+Turn = Callable[[str], AbstractAsyncContextManager[Callable[[], Awaitable[None]]]]
+"""Takes the name of what one controller at a time may do; gives what is to be awaited before each step of it.
+
+Both raise TurnLost when it is another's.
+"""
+
+
+def alone(_name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+    """The turn of a controller that shares its nodes with no other."""
+    return nullcontext(_go_on)
+
+
+async def _go_on() -> None:
+    pass
 
 
 def pause(failures: int, random: Random) -> float:
@@ -27,8 +44,9 @@ def pause(failures: int, random: Random) -> float:
 class TrunkFile:
     """One node's file of trunks; `run` tries again, until it succeeds, what failed."""
 
-    def __init__(self, settings: AsteriskSettings, random: Random | None = None) -> None:
+    def __init__(self, settings: AsteriskSettings, random: Random | None = None, turn: Turn = alone) -> None:
         self._settings = settings
+        self._turn = turn
         self._random = random or Random()  # noqa: S311
         self._wanted: str | None = None
         self._in_force: str | None = None
@@ -69,7 +87,7 @@ class TrunkFile:
                 else:
                     await self._write(wanted)
                     await self._have_read()
-            except FleetError as error:
+            except (FleetError, TurnLost) as error:
                 self._retry_in = pause(self._failures, self._random)
                 self._failures += 1
                 self._failed.set()
@@ -108,9 +126,17 @@ class TrunkFile:
         self._unread = self._unread or changed
 
     async def _have_written(self, text: str) -> None:
-        """Have Asterisk write and read a file of its own: it shares none with us."""
-        async with ami_session(self._settings) as ami:
-            await ami.replace_file(TRUNKS_FILE, text)
+        """Have Asterisk write and read a file of its own: it shares none with us.
+
+        It writes it in many steps. Another controller that did so meanwhile would leave sections doubled, and
+        one that had it read meanwhile would take trunks away.
+        """
+        async with (
+            self._turn(f"trunks of {self._settings.name}") as still_ours,
+            ami_session(self._settings) as ami,
+        ):
+            await ami.replace_file(TRUNKS_FILE, text, still_ours)
+            await still_ours()
             await ami.reload("res_pjsip.so")
 
     async def _have_read(self) -> None:

@@ -7,6 +7,7 @@
     ├── Replayed       the nonce has already started a call
     └── AskedBefore    the Idempotency-Key has already started a call
     Fenced             this controller's calls are another's now
+    TurnLost           another controller has the turn, or may have it
     DatabaseClosed     there is nothing open to write to
     DatabaseUnusable   address, file, server or schema are at fault
 """
@@ -51,6 +52,10 @@ class AskedBefore(Refused):
 
 class Fenced(Exception):
     """Another controller has taken over: this one may write nothing more."""
+
+
+class TurnLost(Exception):
+    """Another controller has the turn, or may have it: nothing more may be done in it."""
 
 
 class DatabaseClosed(Exception):

@@ -1,8 +1,8 @@
 """Trunks that can't be brought into force at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from controller.asterisk import trunk_file
 from controller.asterisk.node import Node
 from controller.asterisk.routing import TrunkConfiguration
 from controller.asterisk.trunk_file import TRUNKS_FILE
+from controller.store.errors import TurnLost
 
 pytestmark = pytest.mark.requirement("E1", "E4")
 
@@ -32,6 +33,9 @@ class FakeAmi:
     port: int = 0
     sections: list[str] = field(default_factory=list)
     """Of the file of trunks."""
+    lines: dict[str, list[str]] = field(default_factory=dict)
+    """Of each section: variable=value."""
+    updates: int = 0
     deletes_all: bool = False
     """Whether deleting a section takes away all that have its name, or the first."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,28 +67,35 @@ class FakeAmi:
                 return ["Response: Error"]
             case "CreateConfig":
                 return ["Response: Error", "Message: Config file already exists"]
-            case "ListCategories" if not self.sections:
-                return ["Response: Error", "Message: Error - no categories found"]
-            case "ListCategories":
-                listed = [f"Category-{number:06}: {name}" for number, name in enumerate(self.sections)]
-                return ["Response: Success", *listed]
+            case "GetConfig":
+                return ["Response: Success", *self._listed()]
             case "UpdateConfig" if fault := self._update(message):
                 return ["Response: Error", f"Message: {fault}"]
         return ["Response: Success"]
 
+    def _listed(self) -> Iterator[str]:
+        for number, section in enumerate(self.sections):
+            yield f"Category-{number:06}: {section}"
+            for index, line in enumerate(self.lines.get(section, [])):
+                yield f"Line-{number:06}-{index:06}: {line}"
+
     def _update(self, message: dict[str, str]) -> str:
         """All of it or nothing; what is wrong with it."""
-        made = list(self.sections)
-        edits = sum(name.startswith("Action-") for name in message)
-        for action, section in ((message[f"Action-{it:06}"], message[f"Cat-{it:06}"]) for it in range(edits)):
+        self.updates += 1
+        made, lines = list(self.sections), {name: list(said) for name, said in self.lines.items()}
+        for number in range(sum(name.startswith("Action-") for name in message)):
+            action, section = message[f"Action-{number:06}"], message[f"Cat-{number:06}"]
             if (action == "NewCat") == (section in made):
                 return f"{action} {section}"
             if action == "NewCat":
                 made.append(section)
+                lines[section] = []
             elif action == "DelCat":
                 made.remove(section)
                 made = [name for name in made if name != section or not self.deletes_all]
-        self.sections = made
+            else:
+                lines[section].append(f"{message[f'Var-{number:06}']}={message[f'Value-{number:06}']}")
+        self.sections, self.lines = made, lines
         return ""
 
     async def _message(self, reader: asyncio.StreamReader) -> dict[str, str]:
@@ -193,6 +204,56 @@ async def test_E1_given_a_node_whose_file_has_a_section_twice_when_trunks_are_pu
         assert node.trunks_in_force
     names = [name + part for name in ("a", "a-aor") for part in ("", ".aor", ".identify")]
     assert ami.sections == ["voicecall-contact", *names]
+
+
+async def test_E2_given_a_node_whose_file_has_the_trunks_when_another_puts_them_then_it_is_only_read(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi()
+    address = "http://127.0.0.1:8080"
+    async with ami.running():
+        for reloads in (1, 2):
+            async with make_node(fake, tmp_path, ami_port=ami.port, prompt_url=address) as node:
+                await soon(node.ari.wait_ready())
+                await soon(node.configure([TRUNK], []))
+                assert node.trunks_in_force
+            assert ami.reloads == reloads
+            if reloads == 1:
+                written = ami.updates
+
+    assert written > 0
+    assert ami.updates == written
+    assert ami.lines["carrier-a.aor"][1] == "contact=sip:192.0.2.1:5060"
+
+
+async def test_E2_given_a_turn_that_is_lost_in_the_middle_when_it_is_had_again_then_the_trunks_are_in_force(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami, steps = FakeAmi(), 0
+
+    async def lost_once() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            raise TurnLost("another controller may be at it by now")
+
+    def turn(name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        assert name == "trunks of node1"
+        return nullcontext(lost_once)
+
+    address = "http://127.0.0.1:8080"
+    async with (
+        ami.running(),
+        make_node(fake, tmp_path, ami_port=ami.port, prompt_url=address, turn=turn) as node,
+    ):
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([TRUNK], []))
+        assert (node.trunks_in_force, ami.updates, ami.reloads) == (False, 1, 0)
+
+        await soon(in_force(node))
+
+    assert ami.reloads == 1
+    assert "carrier-a.identify" in ami.sections
 
 
 async def test_given_trunks_that_are_in_force_when_asterisk_reconnects_then_it_is_not_told_again(

@@ -21,6 +21,7 @@ from controller.ari.fake import Behaviour, FakeAsterisk
 from controller.asterisk.fleet import Fleet
 from controller.asterisk.node import Node
 from controller.asterisk.routing import RouteConfiguration, RoutingTable
+from controller.asterisk.trunk_file import Turn, alone
 from controller.calls.call import CallRequest, LiveCall, Notification, PlayItem, Prompt
 from controller.calls.collection import ReplayRule
 from controller.calls.recovery import Recovery
@@ -213,7 +214,7 @@ def add_account(path: Path) -> None:
     engine.dispose()
 
 
-def make_node(asterisk: FakeAsterisk, etc_dir: Path, **changes: Any) -> Node:
+def make_node(asterisk: FakeAsterisk, etc_dir: Path, turn: Turn = alone, **changes: Any) -> Node:
     address = asterisk.address
     settings = AsteriskSettings(
         **{
@@ -225,7 +226,7 @@ def make_node(asterisk: FakeAsterisk, etc_dir: Path, **changes: Any) -> Node:
             **changes,
         }
     )
-    node = Node(settings, random=Random(1))
+    node = Node(settings, random=Random(1), turn=turn)
     node.routing = RoutingTable([RouteConfiguration("+86", contact="sip:{number}@127.0.0.1:5070")])
     return node
 
