@@ -17,7 +17,7 @@ _AT_A_TIME: Final = 1024
 _MOST: Final = 16 * _AT_A_TIME
 """Spans that wait while the collector takes none, some 10 MB; then the oldest are lost."""
 _PATIENCE: Final = 5.0
-"""Seconds that a few spans wait for more."""
+"""Seconds that a few spans wait for more, and all of them for a collector that takes none."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,10 @@ class Exporter(Protocol):
 
 
 class SpanSender:
-    """Sends spans in a thread, when there are many or some have waited for 5 s."""
+    """Sends spans in a thread, when there are many or some have waited for 5 s.
+
+    What a collector does not take now is sent again until it does, or until there is no more room.
+    """
 
     def __init__(self, exporter: Exporter) -> None:
         self._exporter = exporter
@@ -58,23 +61,41 @@ class SpanSender:
                 pass
             self._many.clear()
             while self._waiting:
-                await asyncio.to_thread(self._export, self._batch())
+                batch = self._batch()
+                if not await asyncio.to_thread(self._export, batch):
+                    self._put_back(batch)
+                    await asyncio.sleep(_PATIENCE)
 
     def close(self) -> None:
         """Send what is left. Blocks for as long as the exporter does with a batch that isn't taken."""
-        while self._waiting and self._export(self._batch()):
-            pass
+        while self._waiting:
+            batch = self._batch()
+            if not self._export(batch):
+                self._lost += len(batch) + len(self._waiting)
+                break
+        self._say_lost()
         self._exporter.shutdown()
 
-    def _batch(self) -> list[Span]:
+    def _say_lost(self) -> None:
         if self._lost:
             _log.warning("Spans are lost: the collector takes too few", extra={"spans": self._lost})
             self._lost = 0
+
+    def _put_back(self, batch: Sequence[Span]) -> None:
+        """Before all others, as far as there is room."""
+        too_many = max(0, len(batch) + len(self._waiting) - _MOST)
+        self._waiting.extendleft(reversed(batch[too_many:]))
+        self._lost += too_many
+
+    def _batch(self) -> list[Span]:
+        self._say_lost()
         return [self._waiting.popleft() for _ in range(min(_AT_A_TIME, len(self._waiting)))]
 
     def _export(self, batch: Sequence[Span]) -> bool:
+        """Whether these are done with; False: the collector didn't take them, and may do so later."""
         try:
             return self._exporter.export(batch) is SpanExportResult.SUCCESS
         except Exception:
-            _log.exception("Spans can't be sent")
-            return False
+            # At fault are they themselves: the exporter raises nothing about the collector.
+            _log.exception("Spans are lost: they can't be sent", extra={"spans": len(batch)})
+            return True

@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from threading import Event
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Event, Thread
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from controller.observability import span_sending
+from controller.observability.span_encoding import opened_exporter
 from controller.observability.span_sending import SpanSender
 from controller.observability.spans import Span
 
@@ -60,7 +63,7 @@ async def running(sender: SpanSender) -> AsyncIterator[asyncio.Task[None]]:
 
 
 def span(number: int) -> Span:
-    return Span("1200_1_1_x", str(number), "part", AT, AT, {})
+    return Span("1200_1_1_x", str(number), str(number), AT, AT, {})
 
 
 @pytest.mark.requirement("E3")
@@ -126,7 +129,9 @@ async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_s
             sender.send(span(number))
         await collector.until(2048)
         assert not task.done()
-        assert [record.getMessage() for record in caplog.records] == ["Spans can't be sent"]
+        (line,) = caplog.records
+        assert line.getMessage() == "Spans are lost: they can't be sent"
+        assert vars(line)["spans"] == 1024
 
 
 @pytest.mark.requirement("E3")
@@ -134,7 +139,7 @@ async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_s
     ("result", "sent"), [(SpanExportResult.SUCCESS, [1024, 976]), (SpanExportResult.FAILURE, [1024])]
 )
 async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_none(
-    result: SpanExportResult, sent: list[int]
+    caplog: pytest.LogCaptureFixture, result: SpanExportResult, sent: list[int]
 ) -> None:
     collector = Collector()
     collector.result = result
@@ -144,3 +149,75 @@ async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_n
     sender.close()
     assert [len(batch) for batch in collector.batches] == sent
     assert collector.closed
+    lost = [vars(record)["spans"] for record in caplog.records]
+    assert lost == ([] if result is SpanExportResult.SUCCESS else [2000])
+
+
+class Server:
+    """A collector of its own: what it has got, and the HTTP status that it answers with."""
+
+    def __init__(self) -> None:
+        self.status = 503
+        self.asked = Event()
+        self.names: list[str] = []
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = server.status
+                if status == 200:
+                    request = ExportTraceServiceRequest.FromString(body)
+                    scopes = request.resource_spans[0].scope_spans
+                    server.names += [span.name for scope in scopes for span in scope.spans]
+                self.send_response(status)
+                self.end_headers()
+                server.asked.set()
+
+            def log_message(self, *_args: object) -> None:
+                pass
+
+        with HTTPServer(("127.0.0.1", 0), Handler) as http:
+            serving = Thread(target=http.serve_forever)
+            serving.start()
+            try:
+                yield f"http://127.0.0.1:{http.server_port}/v1/traces"
+            finally:
+                http.shutdown()
+                serving.join()
+
+    async def until(self, spans: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.names) < spans:  # noqa: ASYNC110 - a thread gets them
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.requirement("E3")
+@pytest.mark.parametrize(("sent", "kept"), [(2100, 2100), (16 * 1024 + 7, 16 * 1024)])
+async def test_E3_given_a_collector_that_is_down_when_it_is_back_then_it_has_all_that_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sent: int, kept: int
+) -> None:
+    monkeypatch.setattr(span_sending, "_PATIENCE", 0.05)
+    # The exporter gives up at once, instead of trying again by itself for some seconds.
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "1")
+    collector = Server()
+    with collector.running() as endpoint:
+        sender = SpanSender(opened_exporter(endpoint, "host"))
+        async with running(sender):
+            for number in range(1024):
+                sender.send(span(number))
+            # A batch that is under way while it is down comes back too.
+            await asyncio.to_thread(collector.asked.wait, 10)
+            for number in range(1024, sent):
+                sender.send(span(number))
+            collector.asked.clear()
+            await asyncio.to_thread(collector.asked.wait, 10)
+            collector.status = 200
+            await collector.until(kept)
+        sender.close()
+    assert sorted(map(int, collector.names)) == list(range(sent - kept, sent))
+    lost = [vars(record)["spans"] for record in caplog.records if record.name == span_sending.__name__]
+    assert sum(lost) == sent - kept
