@@ -230,6 +230,7 @@ async def running_controller(
         observability.look_at(
             live_calls=lambda: calls.live,
             app_limit=lambda key: app.max_calls if (app := directory.now.applications.get(key)) else None,
+            account_limit=lambda its: terms.max_calls if (terms := directory.now.accounts.get(its)) else None,
             nodes=lambda: {node.name: node.works for node in fleet},
             nodes_draining=lambda: {node.name: node.draining for node in fleet},
             node_calls=lambda: {node.name: len(node.calls) for node in fleet},

@@ -21,7 +21,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.calls.call import LiveCall
@@ -53,12 +53,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Look:
-    """A gauge that is looked at when somebody scrapes."""
+    """A gauge, or a counter that somebody else counts, that is looked at when somebody scrapes."""
 
     name: str
     text: str
     values: Callable[[], Iterable[Sample]]
     labels: tuple[str, ...] = ()
+    family: type[GaugeMetricFamily | CounterMetricFamily] = GaugeMetricFamily
 
 
 class _Looks(Collector):
@@ -67,7 +68,7 @@ class _Looks(Collector):
 
     def collect(self) -> Iterable[Metric]:
         for look in self.looks:
-            family = GaugeMetricFamily(look.name, look.text, labels=look.labels)
+            family = look.family(look.name, look.text, labels=look.labels)
             for sample in look.values():
                 family.add_metric([sample.labels[label] for label in look.labels], sample.value)
             yield family
@@ -154,9 +155,12 @@ class Metrics:
         text: str,
         values: Callable[[], Iterable[Sample]],
         labels: tuple[str, ...] = (),
+        *,
+        counts: bool = False,
     ) -> None:
-        """Have a gauge looked at by every scrape."""
-        self._looks.looks.append(Look(name, text, values, labels))
+        """Have a gauge looked at by every scrape; with `counts` it is a counter, whose name gets `_total`."""
+        family = CounterMetricFamily if counts else GaugeMetricFamily
+        self._looks.looks.append(Look(name, text, values, labels, family))
 
     def exposition(self) -> bytes:
         """All of them, as a scraper reads them."""

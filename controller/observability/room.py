@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Number = Callable[[], float]
 
+_COUNTED_PROMPTS = ("prompts_made", "prompts_reused")
+"""Figures of speech that only grow."""
+
 
 class TracingUnavailable(Exception):
     """The settings ask for traces, and the packages for that aren't installed."""
@@ -69,6 +72,7 @@ class Observability:
         *,
         live_calls: Callable[[], Iterable[LiveCall]],
         app_limit: Callable[[str], int | None],
+        account_limit: Callable[[str], int | None],
         nodes: Callable[[], Mapping[str, bool]],
         nodes_draining: Callable[[], Mapping[str, bool]],
         node_calls: Callable[[], Mapping[str, int]],
@@ -98,8 +102,20 @@ class Observability:
         look_at(
             "voicecall_app_calls_limit",
             "Calls at a time that each application with calls under way here may have, at all controllers.",
-            lambda: _limits(app_limit, {call.request.app_key for call in live_calls()}),
+            lambda: _limits("app", app_limit, {call.request.app_key for call in live_calls()}),
             ("app",),
+        )
+        look_at(
+            "voicecall_account_calls",
+            "Calls under way here, of each account: what its limit of calls at a time is used for.",
+            lambda: _counted("account", (call.request.account_id for call in live_calls())),
+            ("account",),
+        )
+        look_at(
+            "voicecall_account_calls_limit",
+            "Calls at a time that each account with calls under way here may have, if it has such a limit.",
+            lambda: _limits("account", account_limit, {call.request.account_id for call in live_calls()}),
+            ("account",),
         )
         look_at(
             "voicecall_push_endpoints_disabled",
@@ -160,7 +176,10 @@ class Observability:
             look_at(name, text, _one(number))
         for name, number in speech.items():
             look_at(
-                f"voicecall_speech_{name}", f"Synthesised prompts: {name.replace('_', ' ')}.", _one(number)
+                f"voicecall_speech_{name}",
+                f"Synthesised prompts: {name.replace('_', ' ')}.",
+                _one(number),
+                counts=name in _COUNTED_PROMPTS,
             )
 
     @cached_property
@@ -215,9 +234,9 @@ def _by_service(calls: Iterable[LiveCall]) -> Iterable[Sample]:
     return _counted("service", (call.request.service.value for call in calls))
 
 
-def _limits(limit: Callable[[str], int | None], apps: Iterable[str]) -> Iterable[Sample]:
-    found = ((app, limit(app)) for app in sorted(apps))
-    return [Sample(value, {"app": app}) for app, value in found if value is not None]
+def _limits(label: str, limit: Callable[[str], int | None], names: Iterable[str]) -> Iterable[Sample]:
+    found = ((name, limit(name)) for name in sorted(names))
+    return [Sample(value, {label: name}) for name, value in found if value is not None]
 
 
 def _counted(label: str, names: Iterable[str]) -> Iterable[Sample]:

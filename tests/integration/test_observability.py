@@ -1,5 +1,6 @@
 """Metrics and traces of a real call."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network
@@ -8,12 +9,15 @@ import aiohttp
 import pytest
 from aiohttp import web
 from engine import engine_name
-from integration.support import StartBench
+from integration.speaking import EAST_GATE, StartSpeaking
+from integration.support import APP_KEY, Bench, StartBench
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from controller.observability.trace_ids import trace_id
 from controller.settings import MetricSettings, TraceSettings
+from testbed.push_receiver import Reply
 from testbed.softphone_plan import Answer
+from testbed.speech_server import SpeechServer
 
 
 @asynccontextmanager
@@ -76,6 +80,87 @@ async def test_E3_given_a_call_when_it_is_over_then_metrics_and_one_trace_tell_o
         parent = status.push.header("traceparent")
         assert parent is not None
         assert parent.split("-")[2] in ids
+
+
+IN_FLIGHT = "voicecall_pushes_in_flight"
+
+
+async def scraped(b: Bench) -> dict[str, float]:
+    """All metrics, by name and labels."""
+    async with aiohttp.ClientSession() as http, http.get(f"{b.controller.url}/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    return {
+        name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")
+    }
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_part_tells_what_it_had_to_do(
+    speaking: StartSpeaking,
+) -> None:
+    async with SpeechServer.start() as server:
+        b = await speaking(server.settings, Answer(), app={"max_calls": 7})
+        await b.home.declare('[[accounts]]\nid = "test"\nmax_calls = 9\n')
+        await b.controller.directory.refresh()
+        before = await scraped(b)
+        late = 1.5
+        b.receiver.plan(Reply(after=late), Reply(), path="/status")
+        # It waits some seconds for a key that nobody presses.
+        first = await b.notify({**EAST_GATE, "collectInd": 1})
+        await b.receiver.wait_status(first, "callout")
+        during = await scraped(b)
+        statuses, _cdr = await b.over(first)
+        again = await b.notify(EAST_GATE)
+        await b.over(again)
+        async with asyncio.timeout(10):
+            # What has arrived at the receiver may not have been answered.
+            while (after := await scraped(b))[IN_FLIGHT]:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        node = b.controller.node.name
+        await b.home.asterisk.kill()
+        await b.controller.node.ari.wait_lost()
+        lost = await scraped(b)
+
+    # Calls, by service and result; set-up.
+    no_key = statuses[-1].info["stateCode"]
+    ended = 'voicecall_calls_ended_total{{service="notification",state_code="{}"}}'
+    setup = 'voicecall_call_setup_seconds_{}{{service="notification"}}'
+    assert no_key != 0
+    for state_code in (no_key, 0):
+        assert ended.format(state_code) not in before
+        assert after[ended.format(state_code)] == 1
+    assert after[setup.format("count")] == 2
+    assert 0 < after[setup.format("sum")] < 20
+    # Leases.
+    used = {
+        'voicecall_live_calls{service="notification"}': 1,
+        f'voicecall_app_calls{{app="{APP_KEY}"}}': 1,
+        f'voicecall_app_calls_limit{{app="{APP_KEY}"}}': 7,
+        'voicecall_account_calls{account="test"}': 1,
+        'voicecall_account_calls_limit{account="test"}': 9,
+    }
+    assert {name: during[name] for name in used} == used
+    assert not used.keys() & (before.keys() | after.keys())
+    # Nodes.
+    up, calls = f'voicecall_node_up{{node="{node}"}}', f'voicecall_node_calls{{node="{node}"}}'
+    assert [it[up] for it in (before, during, after, lost)] == [1, 1, 1, 0]
+    assert [it[calls] for it in (before, during, after)] == [0, 1, 0]
+    # Queues, and how late pushes are.
+    assert (before[IN_FLIGHT], during[IN_FLIGHT] >= 1, after[IN_FLIGHT]) == (0, True, 0)
+    for queue in ("database_writes_waiting", "ari_requests_in_flight", "cdr_pushes_waiting"):
+        assert after[f"voicecall_{queue}"] == 0, queue
+    lag = 'voicecall_push_lag_seconds_{}{{event="{}"}}'
+    assert after[lag.format("count", "callout")] == after[lag.format("count", "disconnect")] == 2
+    assert late <= after[lag.format("sum", "callout")] < 10 * late
+    assert 0 < after[lag.format("sum", "disconnect")] < 10 * late
+    # The second call says the same.
+    made, reused = (f"voicecall_speech_prompts_{name}_total" for name in ("made", "reused"))
+    assert (before[made], during[made], after[made]) == (0, 1, 1)
+    assert (before[reused], after[reused]) == (0, 1)
+    # The loop is looked at all the time, and was late by a little.
+    loop = "voicecall_event_loop_lag_seconds_{}"
+    assert before[loop.format("count")] < during[loop.format("count")] + 2 < after[loop.format("count")]
+    assert 0 < after[loop.format("sum")] < after[loop.format("count")]
 
 
 @pytest.mark.requirement("E3")

@@ -84,6 +84,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_it_is_ours_and_
     room.look_at(
         live_calls=lambda: [_ended_call(metrics)],
         app_limit=lambda _app: 10,
+        account_limit=lambda _account: 20,
         nodes=lambda: {"node1": True},
         nodes_draining=lambda: {"node1": True},
         node_calls=lambda: {"node1": 1},
