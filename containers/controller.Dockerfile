@@ -2,7 +2,7 @@
 # push receiver besides, for trying things out.
 ARG BOOKWORM=debian:bookworm-slim
 
-# No tool for making stays in the images.
+# No tool for making stays in the images, not even pip.
 FROM ${BOOKWORM} AS made
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv ca-certificates \
@@ -23,6 +23,11 @@ RUN /opt/voicecall/bin/python -m controller.console.libraries \
  && /opt/voicecall/bin/pip check \
  && /opt/voicecall/bin/voicecall speech fetch --into /opt/voicecall/speech-models
 
+FROM made AS bare
+RUN /opt/voicecall/bin/pip uninstall --quiet --yes setuptools \
+ && /opt/voicecall/bin/pip check \
+ && /opt/voicecall/bin/pip uninstall --quiet --yes pip
+
 FROM ${BOOKWORM} AS controller
 RUN groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/voicecall --shell /usr/sbin/nologin voicecall \
@@ -32,7 +37,7 @@ RUN groupadd --gid 10001 voicecall \
  && mkdir -p /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \
         /var/spool/asterisk/recording /etc/asterisk /etc/voicecall \
  && chown -R voicecall:voicecall /var/lib/voicecall /var/spool/asterisk /etc/asterisk
-COPY --from=made /opt/voicecall /opt/voicecall
+COPY --from=bare /opt/voicecall /opt/voicecall
 ENV PATH=/opt/voicecall/bin:$PATH PYTHONUNBUFFERED=1 VOICECALL_CONFIG=/etc/voicecall/voicecall.toml
 USER voicecall
 WORKDIR /var/lib/voicecall
@@ -41,10 +46,13 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
 ENTRYPOINT ["voicecall"]
 CMD ["serve"]
 
+FROM made AS phones
+RUN /opt/voicecall/bin/pip install --quiet --no-cache-dir --no-deps --target=/opt/phones 'pjsua2-python==2.15.1.post1'
+
 FROM controller AS bench
 USER root
-RUN /opt/voicecall/bin/pip install --quiet --no-cache-dir 'pjsua2-python==2.15.1.post1' \
- && mkdir -p /var/bench && chown voicecall:voicecall /var/bench
+COPY --from=phones /opt/phones /opt/voicecall/lib/python3.11/site-packages
+RUN mkdir -p /var/bench && chown voicecall:voicecall /var/bench
 COPY containers/phone-answers.py /usr/local/bin/
 USER voicecall
 # A phone and the receiver are looked after in other ways: the compose files say how.
