@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from testbed.client import CALLVERIFY
-from testbed.demo.compose import CALLS, PHONE_A, PHONE_B, SHOWN, URL, Bench, BenchMissing, Part, judged
+from testbed.demo.compose import CALLS, CODE, PHONE_A, PHONE_B, SHOWN, URL, Bench, BenchMissing, Part, judged
 from testbed.demo.report import Report
 
 NODES = {"asterisk-1": "172.28.0.21", "asterisk-2": "172.28.0.22"}
@@ -129,7 +129,7 @@ async def _kill_under_a_call(bench: WideBench, report: Report, directory: Path) 
         "calleeNbr": PHONE_B,
         "languageType": 2,
         "preTone": "code_intro.wav",
-        "verifyCode": "308615",
+        "verifyCode": CODE,
         "times": 3,
     }
     session_id = await part.request(CALLVERIFY, body)

@@ -6,7 +6,7 @@ from pathlib import Path
 from controller.prompts import wav
 from testbed.client import CALLVERIFY
 from testbed.demo.stage import SHOWN, VERIFIED, Part, sound
-from testbed.listening import find, load_wav, sequence, sound_stretches
+from testbed.listening import Audio, Match, find, load_wav, sequence, sound_stretches
 from testbed.softphone_plan import Answer
 
 PLAN = Answer(after=0.1)
@@ -25,6 +25,16 @@ def write_goodbye(directory: Path) -> Path:
     path = directory / GOODBYE
     path.write_bytes(wav.write(alaw))
     return path
+
+
+def code_heard(recording: Audio) -> list[tuple[str, Match]]:
+    """The digits after the shipped introduction, each with how well it fits.
+
+    The code is made of recordings: these tell exactly which were heard, where a recogniser mishears some.
+    """
+    introduction = load_wav(sound("code_intro"))
+    spoken = recording.part(max(0.0, find(introduction, recording).offset + introduction.seconds))
+    return sequence({digit: load_wav(file) for digit, file in _DIGITS.items()}, spoken)
 
 
 async def verification(part: Part, directory: Path) -> None:
@@ -46,15 +56,12 @@ async def verification(part: Part, directory: Path) -> None:
     await part.answers(call)
     heard = await part.ends(call)
     recording = load_wav(heard)
-    introduction, ending = load_wav(sound("code_intro")), load_wav(directory / GOODBYE)
-    begin = find(introduction, recording).offset + introduction.seconds
-    spoken = recording.part(begin, find(ending, recording).offset)
+    before_ending = recording.part(0.0, find(load_wav(directory / GOODBYE), recording).offset)
     statuses, _record = await part.pushed()
     part.check_order(statuses, "callout alerting answer disconnect")
     part.check_heard("the introduction was heard", sound("code_intro"), heard)
     part.check_heard("the ending was heard", directory / GOODBYE, heard)
-    # The code is made of recordings: these tell exactly which were heard, where a recogniser mishears some.
-    digits = sequence({digit: load_wav(file) for digit, file in _DIGITS.items()}, spoken)
+    digits = code_heard(before_ending)
     worst = min((match.correlation for _, match in digits), default=0.0)
     part.check(
         "the code was heard, digit by digit",
