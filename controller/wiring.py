@@ -175,7 +175,7 @@ async def running_controller(
         )
         stack.callback(let_go, pushes.works)
         notices = await stack.enter_async_context(
-            opened_outbox(database, settings.mail, settings.pushes, guard, clock, random, sender)
+            opened_outbox(database, settings.mail, settings.pushes, guard, clock, random, sender, membership)
         )
         reviews = ReviewQueue(database, clock, REVIEWED, notices.wake)
         keep = timedelta(days=settings.recordings.keep_days)

@@ -2,7 +2,7 @@
 
 Clocks are not compared. Who takes over has seen by its own clock that the other's count stood still, look
 after look, while its own could go up; and a controller acts only while its own last sign of life is younger
-than that. So one that was paused does nothing until it knows that it still has its calls - or that it has
+than that. So one that was paused does nothing to calls until it knows that it still has them - or that it has
 not, and then it ends on the spot, like one that was killed: what it has in memory is no longer true.
 """
 

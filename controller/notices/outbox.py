@@ -16,6 +16,7 @@ from controller.accounts.webhook_secret import webhook_key
 from controller.clock import Clock
 from controller.notices import message
 from controller.notices.mail import Mailer, MailError
+from controller.pushes.certain import Certainty
 from controller.pushes.due import DueLoop
 from controller.pushes.guard import AddressGuard
 from controller.pushes.http_sender import HttpSender
@@ -48,8 +49,9 @@ class NoticeOutbox:
         clock: Clock,
         random: Random,
         longest: timedelta = timedelta(),
+        certainty: Certainty | None = None,
     ) -> None:
-        """`longest`: the time that an attempt takes at most."""
+        """`longest`: the time that an attempt takes at most. `certainty`: None if there are no others."""
         self._database = database
         self._sender = sender
         self._mailer = mailer
@@ -57,6 +59,7 @@ class NoticeOutbox:
         self._random = random
         self._loop = DueLoop(clock, self._start_due)
         self._claimed = CLAIMED + longest
+        self._certainty = certainty
         self._under_way: dict[Channel, dict[int, asyncio.Task[bool]]] = {channel: {} for channel in _AT_ONCE}
         self._draining = False
 
@@ -112,6 +115,10 @@ class NoticeOutbox:
 
     async def _deliver(self, notice: DueNotice) -> bool:
         """Attempt it once, and note what became of that; False if that can't be."""
+        if self._certainty is not None and not self._certainty.certain:
+            # Paused since it was claimed: it may be another's by now. If not, it is due again in its time.
+            log.warning("A notice is left for later", extra={"notice": notice.id})
+            return False
         try:
             delivery, hopeless = await self._attempt(notice)
             now = self._clock.now()
@@ -189,11 +196,12 @@ async def opened_outbox(
     clock: Clock,
     random: Random,
     sender: Sender | None = None,
+    certainty: Certainty | None = None,
 ) -> AsyncIterator[NoticeOutbox]:
     """The outbox, able to send until the end of the block; webhooks go where pushes may go."""
     longest = timedelta(seconds=max(mail.timeout, pushes.timeout))
     if sender is not None:
-        yield NoticeOutbox(database, sender, Mailer(mail), clock, random, longest)
+        yield NoticeOutbox(database, sender, Mailer(mail), clock, random, longest, certainty)
         return
     async with HttpSender(pushes, guard) as own:
-        yield NoticeOutbox(database, own, Mailer(mail), clock, random, longest)
+        yield NoticeOutbox(database, own, Mailer(mail), clock, random, longest, certainty)

@@ -24,10 +24,13 @@ from unit.pushes.support import SetClock, fee, push_settings
 from unit.support import soon
 
 from controller.accounts.contact_details import MOST, ContactDetails
+from controller.lifecycle import background
+from controller.membership import membership as membership_module
+from controller.membership.membership import Membership
 from controller.notices.contacts import Contacts
 from controller.notices.errors import ContactUnknown, TooManyContacts
 from controller.notices.mail import Mailer
-from controller.notices.outbox import NoticeOutbox, opened_outbox
+from controller.notices.outbox import CLAIMED, NoticeOutbox, opened_outbox
 from controller.pushes.guard import AddressGuard
 from controller.pushes.ledger import Ledger
 from controller.pushes.receiver import Delivery, Failure
@@ -392,6 +395,103 @@ async def test_C7_given_two_controllers_and_more_mail_than_they_soon_send_when_s
     assert not await desk.database.read(
         partial(rows.due_notices, now=desk.clock.now() + timedelta(days=1), channel=Channel.EMAIL, limit=1)
     )
+
+
+@pytest.mark.requirement("C7", "E2")
+@pytest.mark.engine("postgresql")
+@pytest.mark.parametrize("way", ["email", "webhook_url"])
+async def test_C7_given_a_controller_that_is_paused_with_a_notice_in_hand_when_another_sends_it_then_not_both(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    async with (
+        receiver() as (url, came),
+        Database(database_at(tmp_path / "test.db"), synchronous="NORMAL") as second,
+    ):
+        await desk.contacts.add(
+            ACCOUNT, ContactDetails.model_validate({way: url if way == "webhook_url" else "dora@example.com"})
+        )
+        await desk.tell()
+        place = await _place(desk, monkeypatch)
+        mailer = desk.outbox._mailer
+        heir = NoticeOutbox(second, desk.outbox._sender, mailer, desk.clock, Random(1))
+        own = NoticeOutbox(
+            desk.database, desk.outbox._sender, mailer, desk.clock, Random(1), certainty=place.membership
+        )
+        write = desk.database.write
+
+        async def and_then_stand_still(work: Any, **more: Any) -> Any:
+            claimed = await write(work, **more)
+            if claimed:
+                monkeypatch.setattr(desk.database, "write", write)
+                place.stand_still(180)
+                await heir._start_due(desk.clock.now())
+                await ended()
+            return claimed
+
+        monkeypatch.setattr(desk.database, "write", and_then_stand_still)
+        await own._start_due(desk.clock.now())
+        await ended()
+        assert len(came) + len(desk.mail.messages) == 1
+
+        # It is still there: what is told from here on it sends.
+        await desk.tell()
+        async with background(place.membership.live()):
+            await soon(place.membership.wait_certain())
+            await own._start_due(desk.clock.now())
+            await ended()
+        assert len(came) + len(desk.mail.messages) == 2
+
+
+@pytest.mark.requirement("C7", "E2")
+@pytest.mark.engine("postgresql")
+async def test_C7_given_a_notice_that_is_left_for_later_when_nobody_else_sends_it_then_it_goes_in_its_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.add_contacts(1)
+    await desk.tell()
+    place = await _place(desk, monkeypatch)
+    place.stand_still(5)
+    outbox = NoticeOutbox(
+        desk.database,
+        desk.outbox._sender,
+        desk.outbox._mailer,
+        desk.clock,
+        Random(1),
+        certainty=place.membership,
+    )
+    await outbox._start_due(desk.clock.now())
+    await ended()
+    assert desk.mail.messages == []
+
+    async with background(place.membership.live()):
+        await soon(place.membership.wait_certain())
+        desk.clock.move(seconds=CLAIMED.total_seconds())
+        await outbox._start_due(desk.clock.now())
+        await ended()
+    assert len(desk.mail.messages) == 1
+
+
+@dataclass
+class Place:
+    """A controller's among others, and by how much its machine's clock has gone on while it stood still."""
+
+    membership: Membership
+    clock: SetClock
+    stood_still: float = 0.0
+
+    def stand_still(self, seconds: float) -> None:
+        self.stood_still += seconds
+        self.clock.move(seconds=seconds)
+
+
+async def _place(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Place:
+    membership = Membership(
+        desk.database, "a", "voicecall-a", ["node1"], desk.clock, lambda reason: pytest.fail(reason)
+    )
+    place, now = Place(membership, desk.clock), membership_module._now
+    monkeypatch.setattr(membership_module, "_now", lambda: now() + place.stood_still)
+    await membership.join()
+    return place
 
 
 async def test_given_more_mail_than_goes_out_at_once_when_an_outbox_runs_then_one_follows_the_other(
