@@ -225,7 +225,11 @@ async def running_controller(
             settings.controller,
             brake,
         )
-        wishes = StopWishes(database, calls, clock, settings.controller)
+
+        def is_certain() -> bool:
+            return membership is None or membership.certain
+
+        wishes = StopWishes(database, calls, clock, settings.controller, is_certain)
         skew = ClockSkew(database, clock)
         observability.look_at(
             live_calls=lambda: calls.live,
@@ -329,7 +333,7 @@ async def running_controller(
                 signer,
                 observability,
                 random,
-                lambda: membership is None or membership.certain,
+                is_certain,
             )
         )
         guard.protect_url(listener.url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from controller.calls.outcome import STOPPED
@@ -21,16 +22,28 @@ _KEPT = timedelta(hours=1)
 class StopWishes:
     """Ends calls of this controller and, by way of the database, those of others."""
 
-    def __init__(self, database: Database, calls: CallService, clock: Clock, controller: str) -> None:
-        """`controller`: whose the calls of this one are in the database."""
+    def __init__(
+        self,
+        database: Database,
+        calls: CallService,
+        clock: Clock,
+        controller: str,
+        is_certain: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`controller`: whose the calls of this one are in the database.
+
+        `is_certain`: whether nobody can have taken them over.
+        """
         self._database = database
         self._calls = calls
         self._clock = clock
         self._controller = controller
+        self._is_certain = is_certain
 
     async def stop(self, session_id: str, app_key: str) -> bool:
         """End a call of an app, whichever controller has it; False if there is none or it has ended."""
-        if self._calls.stop(session_id, app_key):
+        # Else the database says whose it is: nobody is to be told that a call ends which another one runs.
+        if self._is_certain() and self._calls.stop(session_id, app_key):
             return True
         if not self._database.shared:
             return False

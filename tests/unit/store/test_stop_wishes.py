@@ -32,6 +32,10 @@ class Calls:
         self.running: set[str] = set()
         self.ended: list[str] = []
 
+    def stop(self, session_id: str, _app_key: str) -> bool:
+        self.ended.append(session_id)
+        return True
+
     def end(self, call_id: str, _outcome: object) -> bool:
         if call_id in self.running:
             self.ended.append(call_id)
@@ -71,3 +75,19 @@ async def test_given_a_call_that_has_ended_by_itself_when_it_should_have_been_th
     await end(database, row)
 
     assert await database.read(partial(controllers.stop_wishes, name="b")) == []
+
+
+@pytest.mark.engine("postgresql")
+async def test_given_a_controller_that_may_have_lost_a_call_when_asked_to_end_it_then_who_has_it_is_asked(
+    database: Database,
+) -> None:
+    row = call_row(controller="b")
+    await accept(database, Limits(1), row)
+    calls = Calls()
+    wishes = StopWishes(database, cast(Any, calls), SystemClock(), "a", lambda: False)
+
+    assert await wishes.stop(row["session_id"], row["app_key"])
+    assert not await wishes.stop(f"x{row['session_id']}", row["app_key"])
+
+    assert calls.ended == []
+    assert await database.read(partial(controllers.stop_wishes, name="b")) == [row["id"]]
