@@ -5,201 +5,296 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 
+import aiohttp
 import pytest
 from engine import database_at, drop_databases
-from integration.support import APP_KEY, CALLBACK_KEY, SECOND_SHOWN, SECRET, SHOWN, Bench, StartBench
-from sqlmodel import Session, select
+from integration.controllers import (
+    A_TONE,
+    B_TONE,
+    RINGS,
+    TAKEN_OVER,
+    Group,
+    Member,
+    call_of,
+    callee,
+)
+from integration.support import CALLED, QUICK, SECOND, StartBench
 
-from controller.settings import CaptureSettings, DatabaseSettings, Settings
-from controller.store import controllers
-from controller.store.database import make_engine
-from controller.store.tables import Call
-from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url
-from testbed.controller_process import ControllerProcess, controller_process
-from testbed.push_receiver import Hang, Reply
+from controller.membership.membership import CERTAIN
+from controller.settings import DatabaseSettings
+from testbed.listening import load_wav, tone_share
+from testbed.phone_call import PhoneCall
+from testbed.push_receiver import Hang, Push, Reply
+from testbed.softphone_plan import Answer, Tone
 
 pytestmark = [pytest.mark.requirement("E2", "E4"), pytest.mark.engine("postgresql")]
 
-T = TypeVar("T")
 
-TAKEN_OVER = 10.0
-"""Seconds in which the calls of a controller that is gone must be another's."""
-
-
-def callee(index: int, talk: int = 3) -> str:
-    """Answers after a second and hangs up `talk` seconds later."""
-    return f"+9990160{1}{talk:03}{index:03}"
-
-
-@dataclass
-class Member:
-    """A controller in a process of its own, and a customer who asks it."""
-
-    process: ControllerProcess
-    client: ApiClient
-
-
-@dataclass
-class Group:
-    """Controllers that share a database."""
-
-    bench: Bench
-    stack: AsyncExitStack
-    url: str
-
-    def settings(self, name: str, **sections: Any) -> Settings:
-        # Node and controllers share a machine, and one port can be listened on by one of them.
-        own = {"name": name, "capture": CaptureSettings(port=0), **sections}
-        return self.bench.home.settings.model_copy(update=own)
-
-    async def start(self, name: str, stack: AsyncExitStack | None = None, **sections: Any) -> Member:
-        stack = stack or self.stack
-        folder = self.bench.home.directory / f"controller-{name}"
-        settings = self.settings(name, **sections)
-        process = await stack.enter_async_context(controller_process(settings, folder))
-        client = await stack.enter_async_context(ApiClient.open(process.url, APP_KEY, SECRET))
-        return Member(process, client)
-
-    async def notify(self, member: Member, index: int, talk: int = 3) -> str | None:
-        """Ask for a call that plays and ends; None if it was not accepted."""
-        try:
-            answer = await member.client.notify(
-                self.bench.request({"notifyVoice": "one.wav"}, callee=callee(index, talk))
-            )
-        except OSError:
-            return None
-        return answer.session_id if answer.code == "0" else None
-
-    async def call_back(self, member: Member, talk: int) -> str:
-        """A callback whose phones talk for `talk` seconds."""
-        body = {
-            "displayNbr": SHOWN,
-            "callerNbr": callee(901, talk),
-            "displayCalleeNbr": SECOND_SHOWN,
-            "calleeNbr": callee(902, talk),
-            "statusUrl": encoded_url(self.bench.receiver.url("/status")),
-            "feeUrl": encoded_url(self.bench.receiver.url("/fee")),
-        }
-        async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
-            answer = await client.post(CLICK2CALL, body)
-        assert answer.code == "0", answer.text
-        return answer.session_id
-
-    async def talking(self, member: Member, talk: int) -> str:
-        """A callback whose phones talk by now."""
-        session = await self.call_back(member, talk)
-        await self.bench.receiver.wait_for(
-            lambda push: (
-                push.json["eventType"] == "answer"
-                and push.json["statusInfo"].get("sessionId") == session
-                and push.json["statusInfo"].get("called") == callee(902, talk)
-            )
-        )
-        return session
-
-    async def stop(self, member: Member, session: str) -> str:
-        """Ask a controller to end a callback; returns its answer's code."""
-        body = {"sessionid": session, "signal": "call_stop"}
-        async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
-            return (await client.post(CALLSTOP, body)).code
-
-    def read(self, work: Callable[[Session], T]) -> T:
-        engine = make_engine(self.url)
-        with Session(engine) as session:
-            found = work(session)
-        engine.dispose()
-        return found
-
-    def accepted(self) -> list[str]:
-        """The session ids of all calls that were written down."""
-        return self.read(lambda session: list(session.exec(select(Call.session_id)).all()))
-
-    def heir(self, name: str) -> str | None:
-        """Who has taken over from a controller."""
-        return self.read(lambda session: session.get_one(controllers.Controller, name).taken_by)
-
-    async def all_over(self, sessions: list[str], timeout: float) -> None:
-        """Every call has exactly one CDR and one disconnect."""
-        for session in sessions:
-            await self.bench.receiver.wait_cdr(session, timeout)
-        for session in sessions:
-            assert len(self.bench.receiver.cdrs(session)) == 1, session
-
-    async def until(self, true: Callable[[], bool], timeout: float) -> float:
-        """Wait until something is so; returns how long that took."""
-        began = time.monotonic()
-        while not await asyncio.to_thread(true):
-            assert time.monotonic() - began < timeout
-            await asyncio.sleep(0.1)
-        return time.monotonic() - began
-
-
-StartGroup = Callable[[], Awaitable[Group]]
+PATIENT = QUICK.model_copy(update={"ring_timeout": 60.0})
 
 
 @pytest.fixture
-async def group(bench: StartBench, tmp_path: Path) -> AsyncIterator[Group]:
+def app() -> dict[str, object]:
+    """What the app of notifications has, beside what it needs."""
+    return {}
+
+
+@pytest.fixture
+async def group(bench: StartBench, tmp_path: Path, app: dict[str, object]) -> AsyncIterator[Group]:
     url = database_at(tmp_path / "shared.db")
     b = await bench(
-        sections={"database": DatabaseSettings(url=url)}, app={"max_calls": 200}, controller=False
+        Answer(play=Tone(A_TONE)),
+        phones={SECOND: Answer(play=Tone(B_TONE))},
+        sections={"database": DatabaseSettings(url=url)},
+        app={"max_calls": 200, **app},
+        controller=False,
     )
+    its = b.home.settings.asterisk
+    login = aiohttp.encode_basic_auth(its.ari_user, its.ari_password.get_secret_value())
     async with AsyncExitStack() as stack:
-        yield Group(b, stack, url)
+        asterisk = await stack.enter_async_context(
+            aiohttp.ClientSession(its.ari_url, headers={"Authorization": login})
+        )
+        yield Group(b, stack, url, asterisk)
     drop_databases(tmp_path)
 
 
-async def test_E2_given_two_controllers_under_load_when_one_is_killed_then_the_other_goes_on_with_its_calls(
+async def phones_of(group: Group) -> tuple[PhoneCall, PhoneCall]:
+    """Both sides of the callback between the phones."""
+    return await group.bench.phones[CALLED].next_call(), await group.bench.phones[SECOND].next_call()
+
+
+async def talk(first: PhoneCall, second: PhoneCall) -> None:
+    """Each hears what the other does now."""
+    for speaks, hears in ((first, second), (second, first)):
+        before = len(hears.digits)
+        await speaks.send_digits("7")
+        assert (await hears.heard_digits(before + 1))[before:] == "7"
+
+
+async def test_E2_given_a_controller_that_is_killed_when_ten_seconds_are_over_then_all_it_had_is_anothers(
     group: Group,
 ) -> None:
-    a, b = await asyncio.gather(group.start("a"), group.start("b"))
-    talks = await group.talking(a, talk=25)
-    async with asyncio.TaskGroup() as asking:
-        for index in range(24):
-            asking.create_task(group.notify((a, b)[index % 2], index))
+    """Its application's name, its channels, its outbox."""
+    receiver, settings = group.bench.receiver, group.bench.home.settings
+    sections = {"calls": PATIENT, "pushes": settings.pushes.model_copy(update={"timeout": 30})}
+    a, _b = await asyncio.gather(group.start("a", **sections), group.start("b", **sections))
+    talks = await group.talking(a)
+    rings = await group.call_back(a, callee(900, talk=90), RINGS)
+    await group.told(rings, "alerting", RINGS)
+    # Nobody says that this CDR has come: it stays in the outbox.
+    receiver.plan(Hang(), path="/fee")
+    over = await group.notify(a, 1, talk=1)
+    assert over is not None
+    await receiver.wait_cdr(over, 15)
+    plays = await group.notify(a, 2, talk=90, prompt="long.wav")
+    assert plays is not None
+    await receiver.wait_status(plays, "answer")
+    receiver.plan(Reply(), path="/fee")
+    pushed = len(receiver.pushes)
+
+    killed = time.monotonic()
     a.process.send(signal.SIGKILL)
-    took = await group.until(lambda: group.heir("a") == "b", TAKEN_OVER)
-    later = [await group.notify(b, index) for index in range(24, 28)]
-    accepted = group.accepted()
 
-    assert took < TAKEN_OVER
-    assert None not in later
-    await group.all_over([session for session in accepted if session != talks], 30)
-    # The callback went on without a gap: it ended as its phones did, not when its controller did.
-    assert group.bench.receiver.cdrs(talks) == []
-    cdr = await group.bench.receiver.wait_cdr(talks, 40)
-    assert len(group.bench.receiver.cdrs(talks)) == 1
-    assert cdr["fwdAnswerTime"]
-    assert len(accepted) == 29
+    async def its_calls_are_bs() -> bool:
+        # What doesn't talk is hung up, and what talks is heard of.
+        return (
+            await group.taken_over("a", by="b")
+            and await group.only_talks(talks)
+            and await group.hears_of("b", talks)
+        )
+
+    done = {"calls": await group.until(its_calls_are_bs, 2 * TAKEN_OVER) - killed}
+    for session in (over, rings, plays):
+        push = await receiver.wait_for(
+            lambda push, session=session: (
+                session in [fee.get("sessionId") for fee in push.json.get("feeLst", ())]
+            ),
+            since=pushed,
+        )
+        done[f"CDR of {call_of(session)}"] = push.arrived - killed
+    assert max(done.values()) < TAKEN_OVER, done
+
+    # Nobody holds on to its name.
+    a = await group.start("a")
+    later = await group.notify(a, 3)
+    first, second = await phones_of(group)
+    await talk(first, second)
+    assert receiver.cdrs(talks) == []
+    await first.hang_up()
+    heard = load_wav(await second.recorded())
+    assert later is not None
+    await group.all_told([talks, rings, over, plays, later])
+    assert group.told_once([talks, rings, plays, later])
+    assert group.disconnects(over) == 1
+    # Nobody knows whether it came the first time. Who gets it twice can tell.
+    assert receiver.cdrs(over) == [receiver.cdrs(over)[0]] * 2
+    codes = {session: receiver.statuses(session)[-1].info["stateCode"] for session in (talks, rings, plays)}
+    assert codes == {talks: 0, rings: 8000, plays: 8000}
+    # Without a gap, whoever ran it.
+    assert heard.seconds > TAKEN_OVER / 2
+    assert tone_share(heard, A_TONE, 0.5, heard.seconds - 0.5) > 0.8
 
 
-async def test_E2_given_a_controller_that_was_paused_when_it_comes_back_then_it_ends_and_tells_nothing(
-    group: Group,
+@pytest.mark.requirement("B1")
+@pytest.mark.parametrize("app", [{}, {"push_profile": "durable"}], ids=["compat", "durable"])
+async def test_E2_given_two_controllers_under_load_when_one_is_killed_then_all_is_told_as_often_as_promised(
+    group: Group, app: dict[str, object]
 ) -> None:
     a, b = await asyncio.gather(group.start("a"), group.start("b"))
-    sessions = [session for index in range(8) if (session := await group.notify(a, index, talk=20))]
+    asked: dict[str | None, Member] = {}
+
+    async def ask(index: int, member: Member) -> None:
+        # So that they end one after the other, some before the kill.
+        await asyncio.sleep(index * 0.15)
+        asked[await group.notify(member, index)] = member
+
+    async with asyncio.TaskGroup() as asking:
+        for index in range(40):
+            asking.create_task(ask(index, (a, b)[index % 2]))
+        await group.bench.receiver.wait_cdr()
+        a.process.send(signal.SIGKILL)
+        crash = Crash(time.monotonic(), datetime.now(UTC), is_durable=bool(app))
+    await group.until(lambda: group.taken_over("a", by="b"), TAKEN_OVER)
+    accepted = group.accepted()
+    await group.all_told(accepted)
+
+    of_b = {session for session, member in asked.items() if session is not None and member is b}
+    assert len(of_b) == 20
+    assert of_b < set(accepted)
+    assert group.told_once(of_b)
+    for session in set(accepted) - of_b:
+        told_after_crash(group, session, crash)
+
+
+@dataclass(frozen=True)
+class Crash:
+    """The end of the controller that had a call."""
+
+    monotonic: float
+    at: datetime
+    is_durable: bool
+
+    def is_noted(self, push: Push) -> bool:
+        """Whether it certainly had the time to write down that the customer has this."""
+        return not self.monotonic - 1 < push.arrived < self.monotonic + 0.1
+
+
+def told_after_crash(group: Group, session: str, crash: Crash) -> None:
+    """What was told just before may be told again, if it must arrive at least once, or never, if at most."""
+    receiver = group.bench.receiver
+    told: dict[int, list[Push]] = {}
+    for number, status in zip(group.numbers(session), receiver.statuses(session), strict=True):
+        told.setdefault(number, []).append(status.push)
+    cdrs = [push for push in receiver.pushes if session in str(push.json.get("feeLst"))]
+    assert list(told) == sorted(told), session
+    for first, *again in (*told.values(), cdrs):
+        is_repeated = crash.is_durable or first is cdrs[0]
+        assert not again or (is_repeated and len(again) == 1 and not crash.is_noted(first)), session
+    assert all(record == receiver.cdrs(session)[0] for record in receiver.cdrs(session))
+    assert all(push.body == first.body for first, *again in told.values() for push in again)
+    if not group.disconnects(session):
+        assert not crash.is_durable
+        assert crash.at - timedelta(seconds=1) < group.ended_at(session) < crash.at, session
+
+
+async def test_E2_given_a_controller_that_was_paused_when_it_comes_back_then_it_ends_and_its_heir_goes_on(
+    group: Group,
+) -> None:
+    """What talks is not disturbed, and nothing is told by the one that was away."""
+    receiver = group.bench.receiver
+    a, b = await asyncio.gather(group.start("a"), group.start("b"))
+    talks = await group.talking(a)
+    sessions = [session for index in range(8) if (session := await group.notify(a, index, talk=40))]
     for session in sessions:
-        await group.bench.receiver.wait_status(session, "answer")
-    a.process.send(signal.SIGSTOP)
-    try:
-        await group.until(lambda: group.heir("a") == "b", TAKEN_OVER)
-        await group.all_over(sessions, 20)
-        before = len(group.bench.receiver.statuses())
-    finally:
-        a.process.send(signal.SIGCONT)
+        await receiver.wait_status(session, "answer")
+    first, second = await phones_of(group)
+    # One of which it has more to tell as soon as it gives up what hangs.
+    receiver.plan(Hang(), path="/status")
+    hung = await group.notify(a, 8, talk=40)
+    assert hung is not None
+    await receiver.wait_status(hung, "callout")
+    sessions.append(hung)
+    with group.paused(a):
+        paused = time.monotonic()
+        receiver.plan(Reply(), path="/status")
 
-    status = await a.process.ended()
+        async def its_calls_are_bs() -> bool:
+            return await group.only_talks(talks) and await group.hears_of("b", talks)
 
-    assert status == os.EX_TEMPFAIL
-    await group.bench.receiver.wait_status(sessions[0], "disconnect")
-    assert len(group.bench.receiver.statuses()) == before
-    assert {len(group.bench.receiver.cdrs(session)) for session in sessions} == {1}
-    assert (await group.notify(b, 99)) is not None
+        assert await group.until(its_calls_are_bs, 2 * TAKEN_OVER) - paused < TAKEN_OVER
+        for session in sessions:
+            await receiver.wait_cdr(session)
+            await receiver.wait_status(session, "disconnect")
+        # It does not know yet that this call is another's, and finds this in its socket.
+        stop = asyncio.create_task(group.stop(a, talks))
+        await asyncio.sleep(0.5)
+        before = len(receiver.pushes)
+
+    assert await a.process.ended() == os.EX_TEMPFAIL
+    with pytest.raises(aiohttp.ClientError):
+        # Whoever asks again asks another one.
+        await stop
+    await talk(first, second)
+    assert await group.only_talks(talks)
+    assert len(receiver.pushes) == before
+    later = await group.notify(b, 99)
+    assert later is not None
+    await second.hang_up()
+    ends = await first.ended(), await second.ended()
+    await group.all_told([*sessions, talks, later])
+
+    assert [end.by_phone for end in ends] == [False, True]
+    assert group.told_once([*sessions, talks, later])
+    assert receiver.statuses(talks)[-1].info["stateCode"] == 0
+    assert "fwdAnswerTime" in receiver.cdrs(talks)[0]
+
+
+async def test_E2_given_a_controller_that_is_paused_for_less_than_others_wait_when_back_then_it_goes_on(
+    group: Group,
+) -> None:
+    a, _b = await asyncio.gather(group.start("a", calls=PATIENT), group.start("b", calls=PATIENT))
+    talks = await group.talking(a)
+    # Some end by themselves meanwhile.
+    sessions = [await group.notify(a, index, talk=index // 2 + 1) for index in range(8)]
+    first, second = await phones_of(group)
+    with group.paused(a):
+        asked = asyncio.create_task(group.notify(a, 50))
+        # It can't know any more that its calls are its own, but they are: nobody gave it up.
+        await asyncio.sleep(CERTAIN + 0.5)
+
+    # What was asked for meanwhile may be refused, as it took so long; soon nothing is.
+    sessions.append(await asked)
+    later: list[str] = []
+
+    async def is_taken() -> bool:
+        session = await group.notify(a, 51)
+        later.extend([] if session is None else [session])
+        return session is not None
+
+    await group.until(is_taken, 5)
+    await talk(first, second)
+    await first.hang_up()
+    ends = await first.ended(), await second.ended()
+    told = [*later, talks, *(session for session in sessions if session is not None)]
+    for session in told:
+        await group.bench.receiver.wait_cdr(session, 20)
+    assert group.heir("a") is None
+    assert a.process.process.returncode is None
+    await group.all_told(told)
+
+    assert [end.by_phone for end in ends] == [True, False]
+    assert group.told_once(told)
+    assert None not in sessions[:8]
+    assert sorted(told) == sorted(group.accepted())
+    codes = {session: group.bench.receiver.statuses(session)[-1].info["stateCode"] for session in told}
+    assert codes == dict.fromkeys(told, 0)
 
 
 async def test_E4_given_controllers_under_load_when_restarted_one_after_the_other_then_no_call_is_lost(
@@ -234,39 +329,47 @@ async def test_E4_given_controllers_under_load_when_restarted_one_after_the_othe
         stop.set()
         await load
 
-    await group.all_over(sessions, 20)
+    await group.all_told(sessions)
+    assert group.told_once(sessions)
     assert asked[False] == 0
     assert sorted(sessions) == sorted(group.accepted())
 
 
 async def test_E2_given_a_call_at_one_controller_when_stopped_at_another_then_it_ends(group: Group) -> None:
     a, b = await asyncio.gather(group.start("a"), group.start("b"))
-    session = await group.call_back(a, talk=60)
+    session = await group.call_back(a)
     await group.bench.receiver.wait_status(session, "answer")
 
     stopped = await group.stop(b, session)
     unknown = await group.stop(b, f"x{session}")
     began = time.monotonic()
     await group.bench.receiver.wait_cdr(session, 10)
+    took = time.monotonic() - began
+    await group.all_told([session])
 
     assert stopped == "0"
     assert unknown == "1020152"
-    assert time.monotonic() - began < 8
+    assert took < 8
+    assert group.told_once([session])
 
 
 async def test_E4_given_all_controllers_ended_at_once_when_a_receiver_hangs_then_they_end_and_talks_go_on(
     group: Group,
 ) -> None:
     """The first to be gone must not be taken over by one that is ending too, and waits for pushes."""
-    pushes, calls = group.bench.home.settings.pushes, group.bench.home.settings.calls
+    receiver, calls = group.bench.receiver, group.bench.home.settings.calls
+    pushes = group.bench.home.settings.pushes.model_copy(update={"cdr_interval": 1})
     calls = calls.model_copy(update={"drain_timeout": 1})
     a, b = await asyncio.gather(
         group.start("a", calls=calls, pushes=pushes.model_copy(update={"timeout": 0.5})),
         group.start("b", calls=calls, pushes=pushes.model_copy(update={"timeout": 5})),
     )
-    talks = await asyncio.gather(group.talking(a, talk=90), group.talking(b, talk=90))
-    group.bench.receiver.plan(Hang())
-    assert await group.notify(b, 1) is not None
+    talks = await asyncio.gather(
+        group.talking(a), group.talking(b, callee(901, talk=90), callee(902, talk=90))
+    )
+    receiver.plan(Hang())
+    hung = await group.notify(b, 1)
+    assert hung is not None
 
     for member in (a, b):
         member.process.send(signal.SIGTERM)
@@ -275,8 +378,10 @@ async def test_E4_given_all_controllers_ended_at_once_when_a_receiver_hangs_then
     assert first.done() and first.result() == 0
     assert group.heir("a") is None
 
-    group.bench.receiver.plan(Reply())
-    b = await group.start("b")
-    await group.until(lambda: group.heir("a") == "b", TAKEN_OVER)
+    receiver.plan(Reply())
+    b = await group.start("b", calls=calls, pushes=pushes)
+    await group.until(lambda: group.taken_over("a", by="b"), TAKEN_OVER)
     assert [await group.stop(b, session) for session in talks] == ["0", "0"]
-    await group.all_over(list(talks), 20)
+    await group.all_told([*talks, hung])
+    assert group.told_once(talks)
+    assert all(record == receiver.cdrs(hung)[0] for record in receiver.cdrs(hung))

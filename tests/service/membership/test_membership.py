@@ -33,6 +33,9 @@ from controller.succession import going_on
 
 pytestmark = [pytest.mark.requirement("E2"), pytest.mark.engine("postgresql")]
 
+TAKEN_OVER = 10.0
+"""Seconds in which what a controller that is gone had must be another's."""
+
 
 async def test_E2_given_a_controller_that_falls_silent_when_seen_then_another_has_its_calls_in_ten_seconds(
     group: Group,
@@ -50,10 +53,10 @@ async def test_E2_given_a_controller_that_falls_silent_when_seen_then_another_ha
     await a.stop()
     silent = loop.time()
     await asyncio.wait_for(came.wait(), 25)
+    took = loop.time() - silent
 
-    # In ten seconds, with the two looks that it may take; a busy machine may need more for them.
-    assert GONE + 2 * BEAT < 10
-    assert GONE - 2 * BEAT < loop.time() - silent < 15
+    # In ten seconds, and not before it has been silent for long enough.
+    assert GONE - 2 * BEAT < took < TAKEN_OVER
     (estate,) = b.estates
     assert (estate.name, estate.application, estate.live) == ("a", "voicecall-a", ("live",))
     assert await b.database.read(owners) == {"live": "b", "over": "a"}

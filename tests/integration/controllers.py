@@ -1,0 +1,267 @@
+"""What tests of several controllers on one database work with."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+import aiohttp
+from integration.support import (
+    APP_KEY,
+    CALLBACK_KEY,
+    CALLED,
+    SECOND,
+    SECOND_SHOWN,
+    SECRET,
+    SHOWN,
+    Bench,
+)
+from sqlmodel import Session, col, func, select
+
+from controller.calls.conversation import bridge_id
+from controller.settings import CaptureSettings, Settings
+from controller.store import controllers
+from controller.store.database import make_engine
+from controller.store.tables import Call, CallPush, CdrPush
+from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url
+from testbed.controller_process import ControllerProcess, controller_process
+
+T = TypeVar("T")
+
+TAKEN_OVER = 10.0
+"""Seconds in which what a controller that is gone had must be another's."""
+
+A_TONE, B_TONE = 700, 900
+"""What the two phones play for as long as they talk."""
+
+RINGS = "+99901999000"
+"""Rings, and does not answer."""
+
+
+def callee(index: int, talk: int = 3) -> str:
+    """Answers after a second and hangs up `talk` seconds later."""
+    return f"+9990160{1}{talk:03}{index:03}"
+
+
+def call_of(session: str) -> str:
+    """The id of a call."""
+    return session.partition("@")[0]
+
+
+@dataclass
+class Member:
+    """A controller in a process of its own, and a customer who asks it."""
+
+    process: ControllerProcess
+    client: ApiClient
+
+
+@dataclass
+class Group:
+    """Controllers that share a database and a node."""
+
+    bench: Bench
+    stack: AsyncExitStack
+    url: str
+    asterisk: aiohttp.ClientSession
+    """Asks Asterisk itself, whatever controllers think of it."""
+    members: list[Member] = field(default_factory=list)
+
+    def settings(self, name: str, **sections: Any) -> Settings:
+        # Node and controllers share a machine, and one port can be listened on by one of them.
+        own = {"name": name, "capture": CaptureSettings(port=0), **sections}
+        return self.bench.home.settings.model_copy(update=own)
+
+    async def start(self, name: str, stack: AsyncExitStack | None = None, **sections: Any) -> Member:
+        stack = stack or self.stack
+        folder = self.bench.home.directory / f"controller-{name}"
+        settings = self.settings(name, **sections)
+        process = await stack.enter_async_context(controller_process(settings, folder))
+        client = await stack.enter_async_context(ApiClient.open(process.url, APP_KEY, SECRET))
+        member = Member(process, client)
+        self.members.append(member)
+        return member
+
+    @contextmanager
+    def paused(self, member: Member) -> Iterator[None]:
+        """A controller that does nothing until the end of the block, and knows nothing of that."""
+        member.process.send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            member.process.send(signal.SIGCONT)
+
+    # Asking for calls
+
+    async def notify(self, member: Member, index: int, talk: int = 3, prompt: str = "one.wav") -> str | None:
+        """Ask for a call that plays and ends; None if it was not accepted."""
+        try:
+            answer = await member.client.notify(
+                self.bench.request({"notifyVoice": prompt}, callee=callee(index, talk))
+            )
+        except (OSError, aiohttp.ClientError):
+            return None
+        return answer.session_id if answer.code == "0" else None
+
+    async def call_back(self, member: Member, caller: str = CALLED, called: str = SECOND) -> str:
+        """A callback between the two phones, or other numbers."""
+        body = {
+            "displayNbr": SHOWN,
+            "callerNbr": caller,
+            "displayCalleeNbr": SECOND_SHOWN,
+            "calleeNbr": called,
+            "statusUrl": encoded_url(self.bench.receiver.url("/status")),
+            "feeUrl": encoded_url(self.bench.receiver.url("/fee")),
+        }
+        async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
+            answer = await client.post(CLICK2CALL, body)
+        assert answer.code == "0", answer.text
+        return answer.session_id
+
+    async def talking(self, member: Member, caller: str = CALLED, called: str = SECOND) -> str:
+        """A callback whose phones talk by now."""
+        session = await self.call_back(member, caller, called)
+        await self.told(session, "answer", called)
+        return session
+
+    async def told(self, session: str, event: str, called: str) -> None:
+        """Wait until the customer knows this of a leg."""
+        await self.bench.receiver.wait_for(
+            lambda push: (
+                push.json["eventType"] == event
+                and push.json["statusInfo"].get("sessionId") == session
+                and push.json["statusInfo"].get("called") == called
+            )
+        )
+
+    async def stop(self, member: Member, session: str) -> str:
+        """Ask a controller to end a callback; returns its answer's code."""
+        body = {"sessionid": session, "signal": "call_stop"}
+        async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
+            return (await client.post(CALLSTOP, body)).code
+
+    # What the database and Asterisk have
+
+    def read(self, work: Callable[[Session], T]) -> T:
+        engine = make_engine(self.url)
+        with Session(engine) as session:
+            found = work(session)
+        engine.dispose()
+        return found
+
+    def accepted(self) -> list[str]:
+        """The session ids of all calls that were written down."""
+        return self.read(lambda session: list(session.exec(select(Call.session_id)).all()))
+
+    def ended_at(self, session: str) -> datetime:
+        """When a call that is over ended."""
+        ended = self.read(lambda rows: rows.get_one(Call, call_of(session)).ended_at)
+        assert ended is not None
+        return ended
+
+    def heir(self, name: str) -> str | None:
+        """Who has taken over from a controller."""
+        return self.read(lambda session: session.get_one(controllers.Controller, name).taken_by)
+
+    async def taken_over(self, name: str, by: str) -> bool:
+        return await asyncio.to_thread(self.heir, name) == by
+
+    def to_be_done(self) -> int:
+        """Calls that go on, CDRs in the outbox, and durable calls of which something is still to be told."""
+        return self.read(
+            lambda session: sum(
+                session.exec(select(func.count()).select_from(table).where(still)).one()
+                for table, still in (
+                    (Call, col(Call.ended_at).is_(None)),
+                    (CdrPush, col(CdrPush.due_at).is_not(None)),
+                    (CallPush, col(CallPush.given_up_at).is_(None)),
+                )
+            )
+        )
+
+    async def ask_asterisk(self, path: str) -> Any:
+        async with self.asterisk.get(f"/ari/{path}") as answer:
+            return await answer.json()
+
+    async def in_asterisk(self) -> tuple[set[str], set[str]]:
+        """Ids of the channels and of the bridges that there are."""
+        channels, bridges = [await self.ask_asterisk(path) for path in ("channels", "bridges")]
+        return {channel["id"] for channel in channels}, {bridge["id"] for bridge in bridges}
+
+    async def only_talks(self, session: str) -> bool:
+        """Whether Asterisk has the two legs of this callback, talking, and nothing else."""
+        channels, bridges = await self.in_asterisk()
+        return (channels, bridges) == (legs(session), {bridge_id(call_of(session))})
+
+    async def hears_of(self, name: str, session: str) -> bool:
+        """Whether a controller's application gets the events of a callback."""
+        application = await self.ask_asterisk(f"applications/voicecall-{name}")
+        return legs(session) <= set(application.get("channel_ids", ())) and bridge_id(
+            call_of(session)
+        ) in application.get("bridge_ids", ())
+
+    async def until(self, true: Callable[[], Awaitable[bool]], timeout: float) -> float:
+        """Wait until something is so; returns by `time.monotonic()` since when."""
+        began = time.monotonic()
+        while not await true():
+            assert time.monotonic() - began < timeout, true
+            await asyncio.sleep(0.1)
+        return time.monotonic()
+
+    # What customers were told
+
+    async def all_told(self, sessions: Collection[str], timeout: float = 30) -> None:
+        """Wait until nothing is left to be told or done, and end all controllers.
+
+        What has not come by then never comes: what has can be counted. Asterisk has nothing left either.
+        """
+        for session in sessions:
+            await self.bench.receiver.wait_cdr(session, timeout)
+
+        async def nothing_is_left() -> bool:
+            return await asyncio.to_thread(self.to_be_done) == 0 and await self.in_asterisk() == (
+                set(),
+                set(),
+            )
+
+        await self.until(nothing_is_left, timeout)
+        running = [member.process for member in self.members if member.process.process.returncode is None]
+        for process in running:
+            process.send(signal.SIGTERM)
+        assert [await process.ended() for process in running] == [0] * len(running)
+        assert await self.in_asterisk() == (set(), set())
+
+    def numbers(self, session: str) -> list[int]:
+        """The numbers of a call's status pushes (X-Call-Sequence), as they came."""
+        return [
+            int(status.push.header("X-Call-Sequence") or -1)
+            for status in self.bench.receiver.statuses(session)
+        ]
+
+    def disconnects(self, session: str) -> int:
+        """How often the customer was told that a call is over, which is the last that is told."""
+        events = [status.event_type for status in self.bench.receiver.statuses(session)]
+        count = events.count("disconnect")
+        assert events[len(events) - count :] == ["disconnect"] * count, (session, events)
+        return count
+
+    def told_once(self, sessions: Collection[str]) -> bool:
+        """Whether of each call everything came once and in order, its end and its CDR among it."""
+        counts = {
+            session: (self.disconnects(session), len(self.bench.receiver.cdrs(session)))
+            for session in sessions
+        }
+        assert counts == dict.fromkeys(sessions, (1, 1)), counts
+        for session in sessions:
+            numbers = self.numbers(session)
+            assert numbers == sorted(set(numbers)), session
+        return True
+
+
+def legs(session: str) -> set[str]:
+    """The ids of the channels of a callback."""
+    return {f"{call_of(session)}.{leg}" for leg in "ab"}
