@@ -34,6 +34,7 @@ __all__ = [
     "controllers",
     "downgrade",
     "enterprise_tables",
+    "known",
     "management_tables",
     "migrate",
     "spent",
@@ -116,13 +117,13 @@ def present_revision(session: Session) -> str:
     return _noted(session.connection()) or "empty"
 
 
-def _known() -> list[str]:
+def known() -> list[str]:
     """All revisions: files of migrations are named for theirs, and one follows the other."""
     return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def _newest() -> str:
-    return _known()[-1]
+    return known()[-1]
 
 
 def _noted(connection: Connection) -> str | None:
@@ -136,7 +137,7 @@ def _noted(connection: Connection) -> str | None:
 def _present(connection: Connection) -> str | None:
     """Raises DatabaseUnusable for what this program doesn't know."""
     present = _noted(connection)
-    if present is not None and present not in _known():
+    if present is not None and present not in known():
         raise DatabaseUnusable(
             f"the database has schema {present}, this program knows {_newest()} at most: "
             "run the version that made it, or a newer one"

@@ -25,9 +25,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.add_column("number", sa.Column("active", sa.Boolean(), nullable=False, server_default=sa.true()))
     op.execute(sa.text("UPDATE number SET active = :no WHERE state <> 'active'").bindparams(no=False))
-    with op.batch_alter_table("number", schema=None) as batch_op:
-        batch_op.drop_column("state")
-    with op.batch_alter_table("call", schema=None) as batch_op:
-        batch_op.drop_column("bind_number")
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.drop_column("bind_number")
+    for table, column in (("number", "state"), ("call", "bind_number"), ("app", "bind_number")):
+        op.drop_column(table, column)

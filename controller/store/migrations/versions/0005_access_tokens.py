@@ -24,13 +24,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("app_key"),
         sa.UniqueConstraint("access_digest"),
     )
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("login_user", sa.String(), nullable=True))
-        batch_op.add_column(sa.Column("login_password", sa.String(), nullable=True))
+    op.add_column("app", sa.Column("login_user", sa.String(), nullable=True))
+    op.add_column("app", sa.Column("login_password", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.drop_column("login_password")
-        batch_op.drop_column("login_user")
+    for column in ("login_password", "login_user"):
+        op.drop_column("app", column)
     op.drop_table("access_token")

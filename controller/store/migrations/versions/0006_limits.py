@@ -57,6 +57,5 @@ def downgrade() -> None:
         ("app", ("ip_whitelist", "calls_per_second")),
         ("account", ("rules", "calls_per_second", "max_calls", "active")),
     ):
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            for column in columns:
-                batch_op.drop_column(column)
+        for column in columns:
+            op.drop_column(table, column)

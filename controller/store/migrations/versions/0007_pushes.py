@@ -55,23 +55,20 @@ def upgrade() -> None:
         sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("app_key", "url"),
     )
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("push_profile", sa.String(), nullable=False, server_default="compat"))
-        batch_op.add_column(sa.Column("webhook_secrets", sa.JSON(), nullable=False, server_default="[]"))
-    with op.batch_alter_table("call", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("push_profile", sa.String(), nullable=False, server_default="compat"))
-    with op.batch_alter_table("cdr_push", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("message_id", sa.String(), nullable=True))
+    op.add_column("app", sa.Column("push_profile", sa.String(), nullable=False, server_default="compat"))
+    op.add_column("app", sa.Column("webhook_secrets", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("call", sa.Column("push_profile", sa.String(), nullable=False, server_default="compat"))
+    op.add_column("cdr_push", sa.Column("message_id", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("cdr_push", schema=None) as batch_op:
-        batch_op.drop_column("message_id")
-    with op.batch_alter_table("call", schema=None) as batch_op:
-        batch_op.drop_column("push_profile")
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.drop_column("webhook_secrets")
-        batch_op.drop_column("push_profile")
+    for table, column in (
+        ("cdr_push", "message_id"),
+        ("call", "push_profile"),
+        ("app", "webhook_secrets"),
+        ("app", "push_profile"),
+    ):
+        op.drop_column(table, column)
     op.drop_table("push_endpoint")
     op.drop_table("push_attempt")
     op.drop_table("call_push")

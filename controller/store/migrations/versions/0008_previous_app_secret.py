@@ -14,12 +14,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("previous_secret", sa.String(), nullable=True))
-        batch_op.add_column(sa.Column("previous_secret_until", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("app", sa.Column("previous_secret", sa.String(), nullable=True))
+    op.add_column("app", sa.Column("previous_secret_until", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("app", schema=None) as batch_op:
-        batch_op.drop_column("previous_secret_until")
-        batch_op.drop_column("previous_secret")
+    for column in ("previous_secret_until", "previous_secret"):
+        op.drop_column("app", column)

@@ -100,13 +100,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_login_session_user_id", "login_session", ["user_id"])
     op.create_index("ix_login_session_expires_at", "login_session", ["expires_at"])
-    with op.batch_alter_table("account", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("max_apps", sa.Integer(), nullable=True))
+    op.add_column("account", sa.Column("max_apps", sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("account", schema=None) as batch_op:
-        batch_op.drop_column("max_apps")
+    op.drop_column("account", "max_apps")
     for table in ("login_session", "api_token", "platform_user", "idempotent_answer", "audit_entry"):
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":

@@ -149,5 +149,4 @@ def downgrade() -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION refuse_change()")
-    with op.batch_alter_table("account", schema=None) as batch_op:
-        batch_op.drop_column("prepaid")
+    op.drop_column("account", "prepaid")

@@ -31,6 +31,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """What calls cost that were purged goes: below, a rated call refers to its CDR."""
     _rebuild(sa.Column("call_id", sa.String(), sa.ForeignKey("call.id"), primary_key=True), numbered=False)
 
 
@@ -81,13 +82,16 @@ def _rebuild(*keys: sa.Column[Any], numbered: bool) -> None:
     op.create_index("ix_rated_call_account", "rated_call", ["account_id", "ended_at", "call_id"])
     op.create_index("ix_rated_call_day", "rated_call", ["account_id", "day"])
     op.create_index("ix_rated_call_settlement", "rated_call", ["settlement_id", "account_id"])
-    for table, columns, order in (
-        ("cdr", _CDR, "ended_at, call_id"),
-        ("cdr_push", _PUSH, "call_id"),
-        ("rated_call", _RATED, "call_id"),
+    everything = "true"
+    of_kept_calls = everything if numbered else "call_id IN (SELECT call_id FROM cdr)"
+    for table, columns, which, order in (
+        ("cdr", _CDR, everything, "ended_at, call_id"),
+        ("cdr_push", _PUSH, everything, "call_id"),
+        ("rated_call", _RATED, of_kept_calls, "call_id"),
     ):
         op.execute(
-            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table}_kept ORDER BY {order}"  # noqa: S608
+            f"INSERT INTO {table} ({columns}) "  # noqa: S608
+            f"SELECT {columns} FROM {table}_kept WHERE {which} ORDER BY {order}"
         )
         op.drop_table(f"{table}_kept")
     _refuse_changes()

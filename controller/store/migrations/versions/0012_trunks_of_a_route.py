@@ -28,12 +28,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Of several trunks the first stays."""
+    """Of several trunks the first that there is stays: one that a declaration left out is not there."""
+    found = op.get_bind().execute(sa.text("SELECT name FROM trunk"))
+    there = {name for (name,) in found}
     routes = _routes("trunks")
     _replace(
         sa.Column("trunk", sa.String(), sa.ForeignKey("trunk.name"), nullable=True),
         [
-            {"prefix": prefix, "trunk": trunks[0] if trunks else None, "contact": contact}
+            {
+                "prefix": prefix,
+                "trunk": next((name for name in trunks if name in there), None),
+                "contact": contact,
+            }
             for prefix, trunks, contact in routes
         ],
     )

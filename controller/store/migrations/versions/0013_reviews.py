@@ -107,9 +107,8 @@ def downgrade() -> None:
         op.add_column(table, sa.Column("approved", sa.Boolean(), nullable=False, server_default=sa.false()))
         rows = sa.table(table, sa.column("approved"), sa.column("state"))
         op.execute(rows.update().where(rows.c.state == "approved").values(approved=sa.true()))
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            for column in gone:
-                batch_op.drop_column(column)
+        for column in gone:
+            op.drop_column(table, column)
 
     with op.batch_alter_table("review", schema=None) as batch_op:
         batch_op.drop_index("ix_review_state")

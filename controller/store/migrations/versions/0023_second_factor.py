@@ -14,20 +14,21 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("platform_user", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("second_factor", sa.String(), nullable=True))
-        batch_op.add_column(sa.Column("second_factor_since", sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("second_factor_step", sa.Integer(), nullable=False, server_default="0"))
-    with op.batch_alter_table("login_session", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("began_at", sa.DateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column("used_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("platform_user", sa.Column("second_factor", sa.String(), nullable=True))
+    op.add_column(
+        "platform_user", sa.Column("second_factor_since", sa.DateTime(timezone=True), nullable=True)
+    )
+    op.add_column(
+        "platform_user", sa.Column("second_factor_step", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.add_column("login_session", sa.Column("began_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("login_session", sa.Column("used_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("login_session", schema=None) as batch_op:
-        batch_op.drop_column("used_at")
-        batch_op.drop_column("began_at")
-    with op.batch_alter_table("platform_user", schema=None) as batch_op:
-        batch_op.drop_column("second_factor_step")
-        batch_op.drop_column("second_factor_since")
-        batch_op.drop_column("second_factor")
+    for table, columns in (
+        ("login_session", ("used_at", "began_at")),
+        ("platform_user", ("second_factor_step", "second_factor_since", "second_factor")),
+    ):
+        for column in columns:
+            op.drop_column(table, column)

@@ -20,5 +20,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for table, column in (("call", "left_at"), ("controller", "alive_at")):
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.drop_column(column)
+        op.drop_column(table, column)

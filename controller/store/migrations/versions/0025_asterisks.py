@@ -18,5 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("controller", schema=None) as batch_op:
-        batch_op.drop_column("asterisks")
+    op.drop_column("controller", "asterisks")
