@@ -1,10 +1,12 @@
 # Everything a newcomer types. Each target sets up what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser compose demo-compose demo-compose-wide alerts conformance listening run check
-.PHONY: crash crash-long crash-random soak
+.PHONY: help setup demo test test-all unit service fuzz simulation simulate simulate-mutations integration browser browser-postgres compose demo-compose demo-compose-wide alerts conformance listening run check
+.PHONY: controllers crash crash-postgres crash-long crash-random soak
 .PHONY: replay record-replays pictures service-postgres integration-postgres bench bench-wide bench-stored requirements result-codes migration pins format
 
 BIN := .venv/bin
+# What of the unit tests has a database.
+DATABASE_UNITS := $(addprefix tests/unit/,accounts api calls pushes store test_succession.py)
 
 # Tests are compiled once, not by every process of every run.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,7 +20,7 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## All but what takes a browser, containers, or every call again on PostgreSQL: half an hour on 2 cores
+test: setup ## All but what takes a browser, containers, or every real call again on PostgreSQL: half an hour on 2 cores
 	@$(BIN)/pytest tests/unit -n 3 --dist worksteal
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
@@ -27,10 +29,10 @@ test: setup ## All but what takes a browser, containers, or every call again on 
 	@$(BIN)/pytest tests/integration -n 4
 	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
-	@$(MAKE) --no-print-directory service-postgres crash
+	@$(MAKE) --no-print-directory service-postgres controllers crash
 
-test-all: test ## The same, and real calls on PostgreSQL, the console in a browser, alert rules, containers
-	@$(MAKE) --no-print-directory integration-postgres browser alerts compose
+test-all: test ## The same, and real calls and crashes on PostgreSQL, the console in a browser, alert rules, containers
+	@$(MAKE) --no-print-directory integration-postgres crash-postgres browser browser-postgres alerts compose
 
 unit: setup ## Unit tests alone: at most 30 s on 2 cores
 	@$(BIN)/pytest tests/unit -n 3 --dist worksteal
@@ -38,9 +40,13 @@ unit: setup ## Unit tests alone: at most 30 s on 2 cores
 service: setup ## Whole rooms with their database, over HTTP where they have it, or their processes: no Asterisk
 	@$(BIN)/pytest tests/service -n 2
 
-service-postgres: setup ## The store's and the rooms' tests on PostgreSQL, which they start themselves
+service-postgres: setup ## Unit tests with a database, whole rooms and replayed calls on PostgreSQL, which they start themselves
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/unit/store tests/service -n 2 --engine postgresql --ignore tests/service/prompts
+	@$(BIN)/pytest $(DATABASE_UNITS) tests/service tests/replay -n 2 --engine postgresql --ignore tests/service/prompts
+
+controllers: setup ## Several controllers on one PostgreSQL and one Asterisk: killed, paused, restarted under load
+	@scripts/setup postgresql
+	@$(BIN)/pytest tests/integration/test_controllers.py -n 4 --engine postgresql
 
 fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 others than `make test` has
 	@$(if $(MINUTES),$(BIN)/python -m tests.fuzz --minutes $(MINUTES),$(BIN)/pytest tests/fuzz -n 2)
@@ -73,6 +79,11 @@ browser: setup ## The console in a real browser, as people use it
 	@scripts/setup-browser
 	@$(BIN)/pytest tests/browser -n 2
 
+browser-postgres: setup ## The same with its data in PostgreSQL
+	@scripts/setup postgresql
+	@scripts/setup-browser
+	@$(BIN)/pytest tests/browser -n 2 --engine postgresql
+
 pictures: setup ## Renew the pictures in the documents, from a first run in a real browser
 	@scripts/setup-browser
 	@$(BIN)/pytest tests/browser/test_first_run.py -k en
@@ -104,7 +115,11 @@ crash: setup ## Every fault at every stage of every service, and some at random:
 	@scripts/setup postgresql
 	@$(BIN)/pytest tests/crash -n 4 -m "not long"
 
-crash-long: setup ## The same with the rows and runs that take longer
+crash-postgres: setup ## The same with all data in PostgreSQL
+	@scripts/setup postgresql
+	@$(BIN)/pytest tests/crash -n 4 -m "not long" --engine postgresql
+
+crash-long: setup ## `make crash` with the rows and runs that take longer
 	@scripts/setup postgresql
 	@$(BIN)/pytest tests/crash -n 4
 

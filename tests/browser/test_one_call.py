@@ -71,8 +71,11 @@ async def test_given_a_recording_that_plays_and_an_open_detail_when_the_page_is_
             await each.log_in()
         page = visitor.page
         session = await made.call_back(recordFlag="true")
-        await made.over(session, 25)
+        statuses, _cdr = await made.over(session, 25)
         await visitor.go(f"/calls/{session}")
+        # An attempt is written down some time after its push has arrived.
+        attempts, before = page.locator("section[aria-labelledby=pushes] tbody tr"), len(statuses) + 1
+        await expect(attempts).to_have_count(before, timeout=10 * SECONDS)
         player = page.locator("#player")
         await player.wait_for(timeout=30 * SECONDS)
         await page.click("#messages > summary")
@@ -85,8 +88,6 @@ async def test_given_a_recording_that_plays_and_an_open_detail_when_the_page_is_
             " player.onpause = player.onemptied = () => player.interrupted++;"
             " player.loop = true; return player.play(); }"
         )
-        attempts = page.locator("section[aria-labelledby=pushes] tbody tr")
-        before = await attempts.count()
 
         # Somebody else has it pushed again, so that there is news while it plays.
         await colleague.go(f"/calls/{session}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine import engine_name
 
 from controller.settings import DatabaseSettings, PushSettings
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
@@ -31,14 +32,20 @@ def own_mounts() -> bool:
 
 @pytest.fixture
 async def world(tmp_path: Path, program: AsteriskProgram, own_mounts: bool) -> AsyncIterator[StartWorld]:
-    """`await world(needs)`: with a "disk", "names" or "postgresql" of its own, "few attempts", or nothing."""
+    """`await world(needs)`: with a "disk", "names" or "postgresql" of its own, "few attempts", or nothing.
+
+    Its data is where `--engine` says, unless it needs "postgresql", or "sqlite" as a "disk" does.
+    """
     async with AsyncExitStack() as stack:
 
         async def start(needs: str = "", **changes: Any) -> World:
             if needs in ("disk", "names") and not own_mounts:
                 pytest.skip("a file system or names of its own: only root can have mounts of its own")
             names, postgresql, sections = None, None, dict(changes.pop("sections", {}))
-            if needs == "postgresql":
+            on_postgresql = "postgresql" in (needs, engine_name())
+            if on_postgresql and needs in ("sqlite", "disk"):
+                pytest.skip("a fault of SQLite's files, and tests run on PostgreSQL")
+            if on_postgresql:
                 # It is to lose nothing that it said it had: this one writes as in earnest.
                 postgresql = stack.enter_context(running_postgresql(durable=True))
             if needs == "disk":

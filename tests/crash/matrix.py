@@ -29,7 +29,7 @@ class Row:
     outlives: frozenset[str]
     soon: bool = True
     needs: str = ""
-    """A disk, names or a PostgreSQL of its own, or that CDRs are filed after a few attempts."""
+    """A disk, names or a PostgreSQL of its own, SQLite, or that CDRs are filed after a few attempts."""
 
     def __str__(self) -> str:
         return self.name
@@ -50,8 +50,8 @@ ROWS = (
     Row("Asterisk is stopped for 1 s", _for(faults.asterisk_stopped, 1), ALL, soon=False),
     Row("Asterisk is stopped for 4 s", _for(faults.asterisk_stopped, 4), ALL),
     Row("Asterisk is stopped for 12 s", _for(faults.asterisk_stopped, 12), NOT_YET_THERE, soon=False),
-    Row("the database is locked for 4 s", _for(faults.database_locked, 4), ALL),
-    Row("the database can't be written for 3 s", _for(faults.database_unwritable, 3), ALL),
+    Row("the database is locked for 4 s", _for(faults.database_locked, 4), ALL, needs="sqlite"),
+    Row("the database can't be written for 3 s", _for(faults.database_unwritable, 3), ALL, needs="sqlite"),
     Row("the disk is full for 3 s", _for(faults.disk_full, 3), ALL, needs="disk"),
     Row("PostgreSQL is killed for 1 s", _for(faults.postgresql_killed, 1), ALL, needs="postgresql"),
     Row("PostgreSQL is killed for 8 s", _for(faults.postgresql_killed, 8), ALL, needs="postgresql"),
