@@ -82,8 +82,9 @@ class Desk:
 
 
 async def ended() -> None:
-    """Wait for all attempts under way."""
-    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("notice ")))
+    """Wait for all attempts under way, and for those that begin meanwhile."""
+    while under_way := [task for task in asyncio.all_tasks() if task.get_name().startswith("notice ")]:
+        await asyncio.gather(*under_way)
 
 
 @asynccontextmanager
