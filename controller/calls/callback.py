@@ -57,10 +57,11 @@ async def call_back(call: LiveCall, plan: Callback, parts: Parts) -> Outcome:
 async def go_on(call: LiveCall, plan: Callback, parts: Parts) -> Outcome:
     """The rest of a call whose phones talked, and still do, when its controller went away. Raises LegOver."""
     async with parts.make_leg("a") as caller, parts.make_leg("b") as callee:
-        # Both before anything is awaited: whenever the call is ended from now on, both are hung up.
-        caller.adopt()
-        callee.adopt()
-        async with parts.make_conversation() as conversation:
+        conversation = parts.make_conversation()
+        # All before anything is awaited: whenever the call is ended from now on, both are hung up.
+        for part in (caller, callee, conversation):
+            part.adopt()
+        async with conversation:
             await caller.take_over()
             await callee.take_over()
             return await _talk(call, plan, caller, callee, conversation, parts.minute)

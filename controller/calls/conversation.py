@@ -44,6 +44,11 @@ class Conversation:
         self._events = node.ari.listen(f"bridge:{self.id}")
         self.recorded = False
         """Asterisk records it, or was asked to and has not answered."""
+        self._is_there = False
+
+    def adopt(self) -> None:
+        """Its legs talked in it when its controller went away, and it is ours now."""
+        self._is_there = True
 
     async def join(self, *legs: Line) -> None:
         """Put legs into the bridge. Raises LegOver if the last of them is gone."""
@@ -53,9 +58,11 @@ class Conversation:
         """Have Asterisk choose anew how it joins the two, now that both talk.
 
         It chose when the leg had no sound yet. Two legs that talk and are heard by nobody else are joined in
-        the RTP engine, which costs a seventh less of Asterisk's time.
+        the RTP engine, which costs a seventh less of Asterisk's time. If that fails they talk all the same:
+        the end of a leg is told by its events.
         """
-        await self.join(leg)
+        with contextlib.suppress(ari.AriError):
+            await self._ari.bridges.add_channels(self.id, leg.id)
 
     async def play_to_all(self, prompt: Prompt, purpose: str) -> None:
         """Play a prompt to both legs, without waiting for its end; `purpose` tells it from other prompts."""
@@ -99,8 +106,7 @@ class Conversation:
 
     async def __aenter__(self) -> Self:
         try:
-            # It outlives its controller.
-            with contextlib.suppress(ari.Conflict):
+            if not self._is_there:
                 await self._ari.bridges.create(bridge_id=self.id)
         except ari.AriError as error:
             self._events.close()

@@ -196,6 +196,27 @@ async def test_given_a_request_is_under_way_when_the_socket_is_cut_then_the_call
     assert await house.live_rows() == 0
 
 
+@pytest.mark.requirement("E4", "A1.4")
+async def test_given_a_callback_whose_b_has_just_answered_when_the_socket_is_cut_then_the_two_go_on_talking(
+    house: House,
+) -> None:
+    callee = PhoneNumber("+8613900002222")
+    house.asterisk.phones = lambda endpoint, _: WAITS if callee.e164 in endpoint else ANSWERS
+    accepted = await house.start(plan=Callback(callee=callee, display_number=SHOWN))
+    await house.told.until(accepted.session_id, Kind.CALLOUT, 2)
+    house.asterisk.faults.delay_answers(math.inf, "bridges.addChannel")
+    b = house.asterisk.phone(f"{accepted.session_id.partition('@')[0]}.b")
+    b.answer()
+    await house.asterisk.requested("bridges.addChannel", 2)
+    house.asterisk.drop_sockets()
+    await soon(house.node.ari.wait_lost())
+    await soon(house.node.ari.wait_ready())
+    assert len(house.asterisk.channels) == 2
+    b.hang_up()
+    ended = await house.ended(accepted)
+    assert (ended.state_code, ended.cdr["second_leg"]["answered"] is None) == (0, False)
+
+
 @pytest.mark.requirement("A4.1", "E4")
 async def test_given_many_calls_when_sockets_are_cut_again_and_again_then_each_ends_exactly_once(
     house: House,

@@ -1,6 +1,7 @@
 """A controller that ends leaves its conversations as they are, and the next one goes on with them."""
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,29 @@ async def test_given_a_conversation_handed_over_when_asterisk_reconnects_before_
         assert len(asterisk.channels) == 2
 
 
+async def test_given_a_conversation_that_is_taken_over_when_the_socket_is_cut_meanwhile_then_it_goes_on(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path
+) -> None:
+    async with running_house(asterisk, template, tmp_path) as house:
+        accepted = await talking(house)
+        await house.service.drain(0, hands_over=lambda: True)
+
+    for first_request in ("bridges.create", "channels.get"):
+        asterisk.faults.delay_answers(math.inf, first_request)
+    before = len(asterisk.requests)
+    async with running_house(asterisk, template, tmp_path) as house:
+        operations = {"bridges.create", "channels.get"}
+        await asterisk.until(
+            lambda: operations & {request.operation for request in list(asterisk.requests)[before:]}
+        )
+        asterisk.drop_sockets()
+        await soon(house.node.ari.wait_lost())
+        await soon(house.node.ari.wait_ready())
+        assert (len(house.service.running_ids), len(asterisk.channels)) == (1, 2)
+        asterisk.phone(next(iter(asterisk.channels))).hang_up()
+        assert (await house.ended(accepted)).state_code == 0
+
+
 async def test_given_a_call_that_was_taken_over_when_it_is_ended_at_once_then_both_phones_are_hung_up(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
 ) -> None:
@@ -73,8 +97,8 @@ async def test_given_a_call_that_was_taken_over_when_it_is_ended_at_once_then_bo
         accepted = await talking(house)
         await house.service.drain(0, hands_over=lambda: True)
 
-    # The flow has not come further than its bridge.
-    asterisk.faults.delay_answers(0.5, "bridges.create")
+    # The flow has not come further than its first phone.
+    asterisk.faults.delay_answers(0.5, "channels.get")
     async with running_house(asterisk, template, tmp_path) as house:
         assert house.service.stop(accepted.session_id, APP)
         ended = await house.ended(accepted)
