@@ -162,6 +162,12 @@ class House:
 
         return await self.database.read(read)
 
+    async def reconnect(self) -> None:
+        """Cut the socket and wait until it is there again."""
+        self.asterisk.drop_sockets()
+        await soon(self.node.ari.wait_lost())
+        await soon(self.node.ari.wait_ready())
+
     async def live_rows(self) -> int:
         return len([row for row in await self.rows(Call) if row.ended_at is None])
 

@@ -117,9 +117,7 @@ async def test_given_a_call_left_behind_when_connected_again_and_again_then_it_i
 ) -> None:
     async with started_after(asterisk, template, tmp_path) as house:
         for _ in range(3):
-            asterisk.drop_sockets()
-            await soon(house.node.ari.wait_lost())
-            await soon(house.node.ari.wait_ready())
+            await house.reconnect()
         assert [entry.kind for _session, entry in house.told.entries] == [Kind.DISCONNECT]
         assert len(await house.cdrs()) == 1
 
@@ -236,9 +234,7 @@ async def test_given_a_live_call_when_connected_again_then_it_is_neither_closed_
     house.asterisk.sounds = lambda _media: math.inf
     accepted = await house.start()
     await house.told.until(accepted.session_id, Kind.PROMPT)
-    house.asterisk.drop_sockets()
-    await soon(house.node.ari.wait_lost())
-    await soon(house.node.ari.wait_ready())
+    await house.reconnect()
     assert len(house.asterisk.channels) == 1
     assert await house.live_rows() == 1
     (channel_id,) = house.asterisk.channels

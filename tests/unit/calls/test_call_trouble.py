@@ -208,9 +208,7 @@ async def test_given_a_callback_whose_b_has_just_answered_when_the_socket_is_cut
     b = house.asterisk.phone(f"{accepted.session_id.partition('@')[0]}.b")
     b.answer()
     await house.asterisk.requested("bridges.addChannel", 2)
-    house.asterisk.drop_sockets()
-    await soon(house.node.ari.wait_lost())
-    await soon(house.node.ari.wait_ready())
+    await house.reconnect()
     assert len(house.asterisk.channels) == 2
     b.hang_up()
     ended = await house.ended(accepted)
@@ -228,9 +226,7 @@ async def test_given_many_calls_when_sockets_are_cut_again_and_again_then_each_e
     house.asterisk.phones = lambda _endpoint, _variables: behaviours.pop()
     accepted = [await house.start(item("one"), item("two")) for _ in range(8)]
     for _ in range(3):
-        house.asterisk.drop_sockets()
-        await soon(house.node.ari.wait_lost())
-        await soon(house.node.ari.wait_ready())
+        await house.reconnect()
     ended = [await house.ended(each) for each in accepted]
     assert {it.state_code for it in ended} <= {0, 8000, 8001}
     await house.idle()

@@ -57,9 +57,7 @@ async def test_given_a_conversation_handed_over_when_asterisk_reconnects_before_
     async with running_house(asterisk, template, tmp_path) as house:
         await talking(house)
         await house.service.drain(0, hands_over=lambda: True)
-        asterisk.drop_sockets()
-        await soon(house.node.ari.wait_lost())
-        await soon(house.node.ari.wait_ready())
+        await house.reconnect()
         assert (house.service.live_ids, await house.live_rows()) == (frozenset(), 1)
 
     async with running_house(asterisk, template, tmp_path) as house:
@@ -82,9 +80,7 @@ async def test_given_a_conversation_that_is_taken_over_when_the_socket_is_cut_me
         await asterisk.until(
             lambda: operations & {request.operation for request in list(asterisk.requests)[before:]}
         )
-        asterisk.drop_sockets()
-        await soon(house.node.ari.wait_lost())
-        await soon(house.node.ari.wait_ready())
+        await house.reconnect()
         assert (len(house.service.running_ids), len(asterisk.channels)) == (1, 2)
         asterisk.phone(next(iter(asterisk.channels))).hang_up()
         assert (await house.ended(accepted)).state_code == 0
