@@ -21,12 +21,13 @@ from controller.asterisk.routing import (
     TrunkConfiguration,
     Way,
 )
-from controller.asterisk.trunk_file import TrunkFile, Turn, alone
+from controller.asterisk.trunk_file import TrunkFile
 from controller.asterisk.trunk_states import TrunkStates
 from controller.clock import Clock, SystemClock
 from controller.lifecycle import watched
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, PhoneSettings
+from controller.store.turns import Turn, alone
 
 log = logging.getLogger(__name__)
 

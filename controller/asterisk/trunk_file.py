@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterable
 from random import Random
 
 from controller.asterisk.ami import ami_session
@@ -12,6 +11,7 @@ from controller.asterisk.errors import FleetError
 from controller.asterisk.routing import TrunkConfiguration, render_trunks
 from controller.settings import AsteriskSettings
 from controller.store.errors import TurnLost
+from controller.store.turns import Turn, alone
 
 log = logging.getLogger(__name__)
 
@@ -19,21 +19,6 @@ TRUNKS_FILE = "pjsip_trunks.conf"
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds."""
-
-Turn = Callable[[str], AbstractAsyncContextManager[Callable[[], Awaitable[None]]]]
-"""Takes the name of what one controller at a time may do; gives what is to be awaited before each step of it.
-
-Both raise TurnLost when it is another's.
-"""
-
-
-def alone(_name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
-    """The turn of a controller that shares its nodes with no other."""
-    return nullcontext(_go_on)
-
-
-async def _go_on() -> None:
-    pass
 
 
 def pause(failures: int, random: Random) -> float:

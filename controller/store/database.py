@@ -20,7 +20,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition
@@ -36,7 +36,7 @@ from sqlmodel import Session
 from controller.settings import Settings
 from controller.store.errors import DatabaseClosed, DatabaseUnusable
 from controller.store.sealing import Seal, put_seal, seal_of
-from controller.store.turns import StillOurs, held_turn
+from controller.store.turns import StillOurs, alone, held_turn
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -161,7 +161,7 @@ class Database:
 
     def turn(self, name: str) -> AbstractAsyncContextManager[StillOurs]:
         """The turn at what one controller at a time may do; alone it is always there. Raises TurnLost."""
-        return held_turn(self._engine, name, self.fence) if self.shared else nullcontext(_nobody_else)
+        return held_turn(self._engine, name, self.fence) if self.shared else alone(name)
 
     def _hand_over(self, work: Work[T], patience: float) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
@@ -282,10 +282,6 @@ class Database:
         await asyncio.to_thread(self._wait_for_reads)
         self._thread.shutdown(wait=False)
         self._engine.dispose()
-
-
-async def _nobody_else() -> None:
-    pass
 
 
 def _fail(job: _Job, error: BaseException) -> None:

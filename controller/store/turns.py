@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
@@ -24,8 +24,20 @@ Fence = Callable[[Session], None]
 StillOurs = Callable[[], Awaitable[None]]
 """To be awaited before each step; raises TurnLost."""
 
+Turn = Callable[[str], AbstractAsyncContextManager[StillOurs]]
+"""Takes the name of what one controller at a time may do. Raises TurnLost when it is another's."""
+
 _TURNS: Final = 0x766F6964
 """The first of the two keys of these locks."""
+
+
+def alone(_name: str) -> AbstractAsyncContextManager[StillOurs]:
+    """The turn of a controller that has no others."""
+    return nullcontext(_go_on)
+
+
+async def _go_on() -> None:
+    pass
 
 
 @asynccontextmanager

@@ -21,7 +21,6 @@ from controller.ari.fake import Behaviour, FakeAsterisk
 from controller.asterisk.fleet import Fleet
 from controller.asterisk.node import Node
 from controller.asterisk.routing import RouteConfiguration, RoutingTable
-from controller.asterisk.trunk_file import Turn, alone
 from controller.calls.call import CallRequest, LiveCall, Notification, PlayItem, Prompt
 from controller.calls.collection import ReplayRule
 from controller.calls.recovery import Recovery
@@ -34,6 +33,7 @@ from controller.store.database import Database, make_engine
 from controller.store.journal import Journal
 from controller.store.limits import Limits
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Service, TimelineEntry
+from controller.store.turns import Turn, alone
 
 HOST = "controller1.test"
 ACCOUNT, APP = "account-1", "app-1"
