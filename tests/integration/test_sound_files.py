@@ -43,6 +43,8 @@ async def usable(bench: Bench, name: str = NAME) -> Sound:
         while True:
             sound = await files.get(ACCOUNT, name)
             if sound.current:
+                # It is written down a moment before this controller's calls go by it.
+                await bench.controller.directory.refresh()
                 return sound
             await asyncio.sleep(0.05)
 
