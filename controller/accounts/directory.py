@@ -327,17 +327,22 @@ class LiveDirectory:
     def __init__(self, database: Database, on_change: OnChange) -> None:
         self._database = database
         self._on_change = on_change
+        self._changing = asyncio.Lock()
         self.now = Directory(revision=-1)
 
     async def refresh(self) -> None:
-        """Read the directory if it was changed."""
+        """Read the directory if it was changed; returns when it is in force, whoever has read it."""
         while await self._database.read(revision) != (before := self.now).revision:
             directory = directory_of(await self._database.read(read_directory))
             if self.now is before:
                 self.now = directory
-                await self._on_change(directory)
+                async with self._changing:
+                    await self._on_change(self.now)
                 return
             # Another refresh was faster; which of the two is newer the database says.
+        async with self._changing:
+            # Another refresh may have read the same, and be about to put it into force.
+            pass
 
     async def run(self) -> None:
         """Notice changes until cancelled."""

@@ -49,6 +49,36 @@ async def test_given_a_slow_refresh_when_a_newer_one_overtakes_it_then_the_newer
     assert set(live.now.accounts) == {"first", "second"}
 
 
+async def test_given_a_change_that_takes_its_time_when_refreshed_again_then_that_waits_for_it(
+    database: Database,
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    in_force: list[set[str]] = []
+
+    async def change(directory: Directory) -> None:
+        begun.set()
+        await goes_on.wait()
+        in_force.append(set(directory.accounts))
+
+    live = LiveDirectory(database, change)
+    await add_account(database, "first")
+    noticed = asyncio.create_task(live.refresh())
+    await begun.wait()
+
+    async def ask() -> list[set[str]]:
+        await live.refresh()
+        return list(in_force)
+
+    asked = asyncio.create_task(ask())
+    # It has seen that there is nothing new as soon as another read, asked for later, is done.
+    await database.read(read_directory)
+    await asyncio.sleep(0)
+    goes_on.set()
+
+    assert await asked == [{"first"}]
+    await noticed
+
+
 @pytest.mark.requirement("E1")
 async def test_given_a_trunk_that_other_rules_let_in_when_read_then_the_rest_is_in_force(
     database: Database, caplog: pytest.LogCaptureFixture
