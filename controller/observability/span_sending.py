@@ -52,7 +52,7 @@ class SpanSender:
             self._many.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled; what is under way then is waited for."""
         while True:
             try:
                 async with asyncio.timeout(_PATIENCE):
@@ -62,7 +62,16 @@ class SpanSender:
             self._many.clear()
             while self._waiting:
                 batch = self._batch()
-                if not await asyncio.to_thread(self._export, batch):
+                sending = asyncio.ensure_future(asyncio.to_thread(self._export, batch))
+                try:
+                    taken = await asyncio.shield(sending)
+                except asyncio.CancelledError:
+                    if not await sending:
+                        # It need not be asked again: this is the end.
+                        self._lost += len(batch) + len(self._waiting)
+                        self._waiting.clear()
+                    raise
+                if not taken:
                     self._put_back(batch)
                     await asyncio.sleep(_PATIENCE)
 

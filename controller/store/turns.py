@@ -54,7 +54,8 @@ async def held_turn(engine: Engine, name: str, fence: Fence | None) -> AsyncIter
         yield lambda: loop.run_in_executor(thread, lock.check)
     finally:
         try:
-            await loop.run_in_executor(thread, lock.give_back)
+            # Shielded, so that being cancelled again does not take it back while it waits for its turn.
+            await asyncio.shield(loop.run_in_executor(thread, lock.give_back))
         finally:
             thread.shutdown(wait=False)
 

@@ -29,9 +29,10 @@ class Collector:
         self.free.set()
         self.result = SpanExportResult.SUCCESS
         self.fault: Exception | None = None
-        self.closed = False
+        self.asked = self.closed = False
 
     def export(self, spans: Sequence[Span], /) -> SpanExportResult:
+        self.asked = True
         self.free.wait(10)
         self.batches.append([span.part for span in spans])
         if self.fault is not None:
@@ -151,6 +152,32 @@ async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_n
     assert collector.closed
     lost = [vars(record)["spans"] for record in caplog.records]
     assert lost == ([] if result is SpanExportResult.SUCCESS else [2000])
+
+
+@pytest.mark.parametrize(
+    ("result", "sent", "lost"),
+    [(SpanExportResult.SUCCESS, [1024, 3], 0), (SpanExportResult.FAILURE, [1024], 1027)],
+)
+async def test_given_a_batch_under_way_when_ended_then_it_is_sent_or_counted_before_anything_is_shut(
+    caplog: pytest.LogCaptureFixture, result: SpanExportResult, sent: list[int], lost: int
+) -> None:
+    collector = Collector()
+    collector.result = result
+    collector.free.clear()
+    sender = SpanSender(collector)
+    async with running(sender):
+        for number in range(1024):
+            sender.send(span(number))
+        async with asyncio.timeout(10):
+            while not collector.asked:  # noqa: ASYNC110 - a thread asks
+                await asyncio.sleep(0.005)
+        for number in range(3):
+            sender.send(span(number))
+        # Just after the end of the block has ended it.
+        asyncio.get_running_loop().call_soon(collector.free.set)
+    sender.close()
+    assert [len(batch) for batch in collector.batches] == sent
+    assert sum(vars(record)["spans"] for record in caplog.records) == lost
 
 
 class Server:
