@@ -46,7 +46,7 @@ service-postgres: setup ## Unit tests with a database, whole rooms and replayed 
 
 controllers: setup ## Several controllers on one PostgreSQL and one Asterisk: killed, paused, restarted under load
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/integration/test_controllers.py -n 4 --engine postgresql
+	@$(BIN)/pytest tests/integration/test_controllers.py -n 2 --engine postgresql
 
 fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 others than `make test` has
 	@$(if $(MINUTES),$(BIN)/python -m tests.fuzz --minutes $(MINUTES),$(BIN)/pytest tests/fuzz -n 2)

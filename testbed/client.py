@@ -1,11 +1,12 @@
 """A customer's program: calls the API with X-AKSK, written from the API's description alone."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ CLICK2CALL = "/rest/httpsessions/click2Call/v2.0"
 CALLVERIFY = "/rest/httpsessions/callVerify/v1.0"
 CALLSTOP = "/rest/httpsessions/callStop/v2.0"
 RECORDING = "/rest/provision/voice/record/v1.0"
+
+OVERLOADED = "1010010"
+"""The platform has too much to do."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,14 @@ def wsse_headers(
         "X-WSSE": f'UsernameToken Username="{app_key}",PasswordDigest="{encoded}",'
         f'Nonce="{nonce}",Created="{created}"',
     }
+
+
+async def patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask; and again when it is time, for half a minute, if the platform has too much to do."""
+    async with asyncio.timeout(30):
+        while (answer := await ask()).code == OVERLOADED:  # noqa: ASYNC110 - it says when to ask again
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
+    return answer
 
 
 class ApiClient:

@@ -22,6 +22,7 @@ from testbed.client import (
     ApiClient,
     aksk_headers,
     encoded_url,
+    patiently,
 )
 from testbed.controller_process import ControllerProcess, controller_process
 from testbed.platform import Platform, platform
@@ -38,7 +39,6 @@ SECRET, LIMIT = "crash-secret", 400
 SHOWN, SECOND_SHOWN = "+8657126880001", "+8657126880002"
 CODE = "90817263"
 PATHS = {"notification": CALLNOTIFY, "verification": CALLVERIFY, "callback": CLICK2CALL}
-OVERLOADED = "1010010"
 """What the platform answers when it has too much to do."""
 ANSWERS, ANSWERS_AND_HANGS_UP = "+99901600000", "+99901600001"
 _SOUNDS = {"short": (1, 0.3), "long": (2, 90.0)}
@@ -147,12 +147,7 @@ class World:
 
     async def ask_patiently(self, service: str, **fields: Any) -> Answer:
         """The same, again later when a machine that is busy with other tests has too much to do."""
-        async with asyncio.timeout(30):
-            while True:
-                answer = await self.ask(service, **fields)
-                if answer.code != OVERLOADED:
-                    return answer
-                await asyncio.sleep(float(answer.headers["Retry-After"]))
+        return await patiently(lambda: self.ask(service, **fields))
 
     async def start(self, what: str, service: str, **fields: Any) -> str:
         """Ask for a call that must be accepted; returns its session id."""

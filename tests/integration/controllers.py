@@ -27,7 +27,7 @@ from controller.settings import CaptureSettings, Settings
 from controller.store import controllers
 from controller.store.database import make_engine
 from controller.store.tables import Call, CallPush, CdrPush
-from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url
+from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url, patiently
 from testbed.controller_process import ControllerProcess, controller_process
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ RINGS = "+99901999000"
 
 
 def callee(index: int, talk: int = 3) -> str:
-    """Answers after a second and hangs up `talk` seconds later."""
+    """Answers after a second and hangs up `talk` seconds later, if what it hears is not over before."""
     return f"+9990160{1}{talk:03}{index:03}"
 
 
@@ -98,11 +98,10 @@ class Group:
     # Asking for calls
 
     async def notify(self, member: Member, index: int, talk: int = 3, prompt: str = "one.wav") -> str | None:
-        """Ask for a call that plays and ends; None if it was not accepted."""
+        """Ask for a call that plays, a second or `long.wav` six, and ends; None if it was not accepted."""
         try:
-            answer = await member.client.notify(
-                self.bench.request({"notifyVoice": prompt}, callee=callee(index, talk))
-            )
+            request = self.bench.request({"notifyVoice": prompt}, callee=callee(index, talk))
+            answer = await patiently(lambda: member.client.notify(request))
         except (OSError, aiohttp.ClientError):
             return None
         return answer.session_id if answer.code == "0" else None
@@ -118,7 +117,7 @@ class Group:
             "feeUrl": encoded_url(self.bench.receiver.url("/fee")),
         }
         async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
-            answer = await client.post(CLICK2CALL, body)
+            answer = await patiently(lambda: client.post(CLICK2CALL, body))
         assert answer.code == "0", answer.text
         return answer.session_id
 
@@ -166,6 +165,13 @@ class Group:
     def heir(self, name: str) -> str | None:
         """Who has taken over from a controller."""
         return self.read(lambda session: session.get_one(controllers.Controller, name).taken_by)
+
+    def beat(self, name: str) -> int:
+        """How often a controller has shown that it is alive."""
+        return self.read(lambda session: session.get_one(controllers.Controller, name).beat)
+
+    async def has_beaten(self, name: str, since: int) -> bool:
+        return await asyncio.to_thread(self.beat, name) > since
 
     async def taken_over(self, name: str, by: str) -> bool:
         return await asyncio.to_thread(self.heir, name) == by

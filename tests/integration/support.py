@@ -16,6 +16,7 @@ from testbed.client import (
     ApiClient,
     aksk_headers,
     encoded_url,
+    patiently,
 )
 from testbed.controller_process import controller_process
 from testbed.platform import Platform
@@ -83,7 +84,7 @@ class Bench:
 
     async def notify(self, *items: Mapping[str, Any], **more: Any) -> str:
         """Ask for a notification that must be accepted; returns its session id."""
-        answer = await self.client.notify(self.request(*items, **more))
+        answer = await patiently(lambda: self.client.notify(self.request(*items, **more)))
         assert answer.code == "0", answer.text
         return answer.session_id
 
@@ -102,7 +103,7 @@ class Bench:
 
     async def call_back(self, **fields: Any) -> str:
         """Ask for a callback that must be accepted; returns its session id."""
-        answer = await self.ask_call_back(**fields)
+        answer = await patiently(lambda: self.ask_call_back(**fields))
         assert answer.code == "0", answer.text
         return answer.session_id
 
@@ -122,7 +123,7 @@ class Bench:
 
     async def verify(self, code: str, **fields: Any) -> str:
         """Ask for a verification code that must be accepted; returns its session id."""
-        answer = await self.ask_verify(code, **fields)
+        answer = await patiently(lambda: self.ask_verify(code, **fields))
         assert answer.code == "0", answer.text
         return answer.session_id
 

@@ -211,13 +211,15 @@ async def test_E2_given_a_controller_that_was_paused_when_it_comes_back_then_it_
     receiver = group.bench.receiver
     a, b = await asyncio.gather(group.start("a"), group.start("b"))
     talks = await group.talking(a)
-    sessions = [session for index in range(8) if (session := await group.notify(a, index, talk=40))]
+    sessions = [
+        session for index in range(8) if (session := await group.notify(a, index, talk=40, prompt="long.wav"))
+    ]
     for session in sessions:
         await receiver.wait_status(session, "answer")
     first, second = await phones_of(group)
     # One of which it has more to tell as soon as it gives up what hangs.
     receiver.plan(Hang(), path="/status")
-    hung = await group.notify(a, 8, talk=40)
+    hung = await group.notify(a, 8, talk=40, prompt="long.wav")
     assert hung is not None
     await receiver.wait_status(hung, "callout")
     sessions.append(hung)
@@ -262,12 +264,15 @@ async def test_E2_given_a_controller_that_is_paused_for_less_than_others_wait_wh
     a, _b = await asyncio.gather(group.start("a", calls=PATIENT), group.start("b", calls=PATIENT))
     talks = await group.talking(a)
     # Some end by themselves meanwhile.
-    sessions = [await group.notify(a, index, talk=index // 2 + 1) for index in range(8)]
+    sessions = [await group.notify(a, index, talk=index // 2 + 1, prompt="long.wav") for index in range(8)]
     first, second = await phones_of(group)
+    # Others count from its last sign of life.
+    beat = await asyncio.to_thread(group.beat, "a")
+    await group.until(lambda: group.has_beaten("a", beat), 5)
     with group.paused(a):
         asked = asyncio.create_task(group.notify(a, 50))
         # It can't know any more that its calls are its own, but they are: nobody gave it up.
-        await asyncio.sleep(CERTAIN + 0.5)
+        await asyncio.sleep(CERTAIN + 0.3)
 
     # What was asked for meanwhile may be refused, as it took so long; soon nothing is.
     sessions.append(await asked)

@@ -149,11 +149,11 @@ async def test_C8_given_the_kill_switch_when_pulled_by_command_then_no_call_is_m
     await b.b_answered(session)
 
     await command(b, "stop-calls", "--account", "test")
-    assert await until_answered(b, "1010007", limit=10) < 3
+    assert await until_answered(b, "1010007", limit=10) < 5
     await command(b, "resume-calls", "--account", "test")
     await until_answered(b, "0", limit=10)
     await command(b, "stop-calls", "--hang-up")
-    assert await until_answered(b, "1010001", limit=10) < 3
+    assert await until_answered(b, "1010001", limit=10) < 5
     refused = await b.client.notify(b.request())
     statuses, _cdr = await b.over(session)
     await command(b, "resume-calls")

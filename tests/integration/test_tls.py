@@ -127,7 +127,7 @@ async def test_E3_given_a_renewed_certificate_when_sighup_comes_then_new_connect
 
 
 async def said(log: Path, text: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while text not in log.read_text("utf-8", "replace"):  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
 
@@ -137,7 +137,7 @@ async def served_certificate(port: int) -> str:
 
 
 async def certificate_other_than(before: str, port: int) -> str:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (after := await served_certificate(port)) == before:  # noqa: ASYNC110 - nothing tells when
             await asyncio.sleep(0.02)
     return after

@@ -127,8 +127,9 @@ async def test_B1_given_receivers_that_refuse_connections_when_calls_are_made_th
         first = await b.client.notify({**b.request(), "statusUrl": url, "feeUrl": url})
         call = await b.phone.next_call()
         await call.ended()
-        while await rows(b.controller.database) != (1, 0, 1):  # noqa: ASYNC110 - no push tells
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(15):
+            while await rows(b.controller.database) != (1, 0, 1):  # noqa: ASYNC110 - no push tells
+                await asyncio.sleep(0.05)
 
     assert first.code == "0"
     await assert_next_call_works(b)
