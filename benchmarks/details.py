@@ -19,7 +19,16 @@ import uvloop
 from sqlmodel import Session
 
 from benchmarks import stored_calls
-from benchmarks.stored_calls import APPS, DAYS, NEWEST, NOT_ANSWERED, StoredCalls
+from benchmarks.stored_calls import (
+    APPS,
+    BUSIEST_ACCOUNT,
+    BUSIEST_APP,
+    DAYS,
+    NEWEST,
+    NOT_ANSWERED,
+    StoredCalls,
+    app_key,
+)
 from controller.clock import SystemClock
 from controller.details.archive import CallArchive
 from controller.details.index import CallIndex, opened_index
@@ -38,11 +47,11 @@ _RATE = 100.0
 def filters(newest: datetime) -> dict[str, dict[str, Any]]:
     """Every filter and combinations, with parts that many calls have, few old ones, or none."""
     old = newest - timedelta(days=DAYS)
-    app, other, rare = "app0", "app7", f"app{APPS - 2}"
+    app, other, rare = BUSIEST_APP, app_key(7), app_key(APPS - 2)
     busy = frozenset({8102})
     return {
         "none": {},
-        "account": {"account_id": "account0"},
+        "account": {"account_id": BUSIEST_ACCOUNT},
         "account_rare": {"account_id": "account9"},
         "app": {"app_key": app},
         "app_rare": {"app_key": rare},
@@ -65,13 +74,13 @@ def filters(newest: datetime) -> dict[str, dict[str, Any]]:
         "text_few": {"text": "5550123"},
         "text_common": {"text": "+8613"},
         "text_none": {"text": "613861386"},
-        "account_other_app": {"account_id": "account0", "app_key": other},
-        "account_other_service": {"account_id": "account0", "app_key": app, "service": Service.CALLBACK},
+        "account_other_app": {"account_id": BUSIEST_ACCOUNT, "app_key": other},
+        "account_other_service": {"account_id": BUSIEST_ACCOUNT, "app_key": app, "service": Service.CALLBACK},
         "app_result": {"app_key": app, "results": busy},
         "app_result_old_day": {"app_key": app, "results": busy, "until": old + timedelta(days=1)},
         "app_caller_of_other": {"app_key": app, "caller": "+8657126880036"},
         "all_common_none": {
-            "account_id": "account0",
+            "account_id": BUSIEST_ACCOUNT,
             "app_key": app,
             "service": Service.NOTIFICATION,
             "results": frozenset({0, 8101}),
@@ -80,7 +89,7 @@ def filters(newest: datetime) -> dict[str, dict[str, Any]]:
             "callee": "+86999",
         },
         "three_parts_none": {"session_id": "1200_17", "caller": "+8657126880036", "callee": "+86150"},
-        "account_text_few": {"account_id": "account0", "text": "555012"},
+        "account_text_few": {"account_id": BUSIEST_ACCOUNT, "text": "555012"},
     }
 
 
@@ -155,8 +164,8 @@ class Calls:
         row = {
             "id": call_id,
             "session_id": f"{call_id}@host",
-            "account_id": "account0",
-            "app_key": "app0",
+            "account_id": BUSIEST_ACCOUNT,
+            "app_key": BUSIEST_APP,
             "service": "notification",
             "controller": "host",
             "node": "node1",
@@ -189,7 +198,7 @@ class Calls:
             state_code=0,
             last_entry=entry,
             cdr={"first_leg": NOT_ANSWERED, "second_leg": NOT_ANSWERED},
-            app_key="app0",
+            app_key=BUSIEST_APP,
             delivery=None,
         )
 

@@ -1,7 +1,8 @@
 """Whether a call costs more where a million have been made. Prints one JSON line.
 
 Two controllers on fake nodes of their own, one on an empty database and one on a full one, are asked by
-turns: at an even rate for the processor time of a call, and for as much as they can do. The folder is one
+turns: at an even rate for the processor time of a call, and for as much as they can do. The calls are of the
+account that has most of those stored, with everything counted that can limit a call. The folder is one
 that `python -m benchmarks.details FOLDER --make` has made (with `--postgresql`, if that is to be measured),
 and keeps the calls that are made here. Without a folder they are made for this alone, which takes minutes.
 """
@@ -13,6 +14,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
@@ -24,14 +26,22 @@ from benchmarks.load import run, saturate
 from benchmarks.product import Use
 from benchmarks.services import NOTIFICATION
 from benchmarks.stored_calls import StoredCalls
-from benchmarks.usage import database_seconds
-from controller.settings import CallSettings, DatabaseSettings
+from benchmarks.usage import database_seconds, ratio_by_rounds
+from controller.settings import CallSettings, DatabaseSettings, LimitSettings
 from testbed.postgresql import RunningPostgresql
 
 _RATE, _SECONDS = 50.0, 6.0
 _ROUNDS = 5
 _UNDER_WAY, _AT_MOST = 120, 1000.0
 _FULL_SECONDS = 9.0
+_LIMITS = LimitSettings(
+    account_calls_per_second=100_000,
+    daily_cap=Decimal(10**9),
+    callee_frequency="warn",
+    callee_windows=["500/24h", "1000/30d"],
+)
+"""What is counted for each call, and never reached."""
+
 _PROMPT = 0.1
 """Seconds that a prompt lasts: calls under way are then calls that are worked on."""
 
@@ -61,6 +71,7 @@ async def measure(stored: StoredCalls) -> dict[str, object]:
                             "database": DatabaseSettings(url=url),
                             "data_dir": stored.folder if name == "full" else Path(temporary) / "data",
                             "calls": CallSettings(drain_timeout=2),
+                            "limits": _LIMITS,
                         },
                     )
                 )
@@ -80,10 +91,10 @@ async def measure(stored: StoredCalls) -> dict[str, object]:
         "stored": stored.calls,
         "calls_per_s_empty": round(median(empty.calls_per_s), 1),
         "calls_per_s_full": round(median(full.calls_per_s), 1),
-        "ratio": round(median(full.calls_per_s) / median(empty.calls_per_s), 3),
+        "ratio": round(ratio_by_rounds(full.calls_per_s, empty.calls_per_s), 3),
         "cpu_ms_per_call_empty": round(median(empty.cpu_ms), 3),
         "cpu_ms_per_call_full": round(median(full.cpu_ms), 3),
-        "cpu_ratio": round(median(empty.cpu_ms) / median(full.cpu_ms), 3),
+        "cpu_ratio": round(ratio_by_rounds(empty.cpu_ms, full.cpu_ms), 3),
         "faults": empty.faults | full.faults,
         "load_average": round(os.getloadavg()[0], 1),
     }

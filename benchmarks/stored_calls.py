@@ -1,6 +1,7 @@
 """Calls of two months, a million of them, in a database: made once, and kept in a folder for the next run.
 
-`details` searches them, `stored` makes calls beside them.
+`details` searches them, `stored` makes calls beside them. The busiest app and its account are those that
+benchmarks make calls with (`benchmarks.product`), so that what is asked of an account finds a past.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from testbed.postgresql import RunningPostgresql, running_postgresql
 
 DAYS = 62
 APPS = 40
+BUSIEST_ACCOUNT, BUSIEST_APP = "bench", "bench-notification"
 NEWEST = datetime(2026, 11, 1, tzinfo=UTC)
 _CALLS = 1_000_000
 _MOBILE = ("138", "139", "150", "177", "186")
@@ -99,8 +101,13 @@ def opened(asked: argparse.Namespace) -> Iterator[StoredCalls]:
         yield StoredCalls(folder, asked.calls, server)
 
 
+def app_key(app: int) -> str:
+    """Of an app by its place: 0 has most calls, the last one fewest."""
+    return f"app{app}" if app else BUSIEST_APP
+
+
 def _account(app: int) -> str:
-    return f"account{app // 4}"
+    return f"account{app // 4}" if app >= 4 else BUSIEST_ACCOUNT
 
 
 def _service(app: int) -> str:
@@ -130,7 +137,7 @@ def _generate_in_postgresql(server: RunningPostgresql, calls: int) -> str:
                 "INSERT INTO app (key, account_id, name, service, secret, active, recording, max_calls, "
                 "push_profile, webhook_secrets, quality_inspection) "
                 "VALUES (%s, %s, '', %s, 'secret', true, false, 100, 'compat', '[]', false)",
-                (f"app{app}", _account(app), _service(app)),
+                (app_key(app), _account(app), _service(app)),
             )
         rows = _rows(calls)
         cursor = connection.cursor()
@@ -165,7 +172,7 @@ def _generate(file: Path, calls: int) -> None:
             database.execute(
                 "INSERT INTO app (key, account_id, name, service, secret, active, recording, max_calls, "
                 "push_profile, webhook_secrets) VALUES (?, ?, '', ?, 'secret', 1, 0, 100, 'compat', '[]')",
-                (f"app{app}", _account(app), _service(app)),
+                (app_key(app), _account(app), _service(app)),
             )
         rows = _rows(calls)
         while chunk := list(islice(rows, _CHUNK)):
@@ -209,7 +216,7 @@ def _rows(calls: int) -> Iterator[tuple[Any, ...]]:
             call_id,
             f"{call_id}@callenabler1.voicecall.example",
             _account(app),
-            f"app{app}",
+            app_key(app),
             _service(app),
             shown,
             first,

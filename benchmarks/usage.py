@@ -2,14 +2,16 @@
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from testbed.postgresql import RunningPostgresql
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 CORES = os.cpu_count() or 1
+_PERIOD_US = 2500
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,42 @@ def pin(pids: Iterable[int], cores: Collection[int]) -> None:
     for pid in pids:
         for thread in Path(f"/proc/{pid}/task").iterdir():
             os.sched_setaffinity(int(thread.name), cores)
+
+
+@contextlib.contextmanager
+def held_to(pid: int, cores: float) -> Iterator[None]:
+    """Have a process, with all its threads, use this share of the machine's time at most: 0.5 is half a core.
+
+    It is stopped for the rest of every 2.5 ms of which it has used its share. Ends the program where the
+    kernel has no such limit for it.
+    """
+    quota = round(_PERIOD_US * cores)
+    one_tree, its_own = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/cpu")
+    top = its_own if its_own.is_dir() else one_tree
+    group = top / f"voicecall-bench-{pid}"
+    try:
+        if top is one_tree:
+            (top / "cgroup.subtree_control").write_text("+cpu")
+        group.mkdir()
+    except OSError as error:
+        raise SystemExit(f"a process can't be held to a part of a core: {error}") from error
+    try:
+        if top is one_tree:
+            (group / "cpu.max").write_text(f"{quota} {_PERIOD_US}")
+        else:
+            (group / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
+            (group / "cpu.cfs_quota_us").write_text(str(quota))
+        (group / "cgroup.procs").write_text(str(pid))
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            (top / "cgroup.procs").write_text(str(pid))
+        group.rmdir()
+
+
+def ratio_by_rounds(these: Sequence[float], those: Sequence[float]) -> float:
+    """The median of the ratios of each round: how fast a machine is changes from one round to the next."""
+    return median(this / that for this, that in zip(these, those, strict=True))
 
 
 def first_and_other_cores() -> tuple[list[int], list[int]]:
