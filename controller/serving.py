@@ -79,6 +79,7 @@ async def serving(
         random,
         StartedCalls(database, clock),
     )
+    ready = partial(readiness, services.fleet, database, calls, may_act)
     routes: list[web.RouteDef] = [
         *wire.routes(),
         *TokenApi(services.directory, tokens, authenticator, remote).routes(),
@@ -86,7 +87,7 @@ async def serving(
         *documentation_routes(document),
         *ManagementApi(OPERATIONS, services, remote).routes(),
         *Console(PAGES, Desk(OPERATIONS, services), remote).routes(),
-        *metrics_routes(observability, settings.metrics, remote),
+        *metrics_routes(observability, settings.metrics, remote, ready),
     ]
     if any(node.prompt_url for node in settings.nodes):
         routes += prompt_routes((settings.prompt_dir, settings.speech_dir))
@@ -99,7 +100,6 @@ async def serving(
         REFUSALS,
         fetchers=lambda: services.fleet.fetchers,
     )
-    ready = partial(readiness, services.fleet, database, calls, may_act)
     app = make_app(routes, ready, settings.http, gate, observability.answered)
     async with AsyncExitStack() as stack:
         with naming_port("http.port", settings.http.address, settings.http.port):

@@ -1,9 +1,12 @@
 """Where metrics are scraped: on the address of the API, for the networks that the settings name."""
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 
 from controller.api.entrance import OPEN
 from controller.api.remote import Remote
+from controller.api.server import Readiness
 from controller.observability.metrics import CONTENT_TYPE
 from controller.observability.room import Observability
 from controller.rules.networks import is_within
@@ -11,9 +14,12 @@ from controller.settings import MetricSettings
 
 
 def metrics_routes(
-    observability: Observability, settings: MetricSettings, remote: Remote
+    observability: Observability,
+    settings: MetricSettings,
+    remote: Remote,
+    ready: Callable[[], Awaitable[Readiness]],
 ) -> list[web.RouteDef]:
-    """`/metrics`; nothing when it is off."""
+    """`/metrics`; nothing when it is off. `ready` judges at each scrape, as it does for /readyz."""
     metrics = observability.metrics
     if metrics is None:
         return []
@@ -24,6 +30,7 @@ def metrics_routes(
         if unknown_proxy or not is_within(remote.address(request), tuple(settings.allowed_networks)):
             raise web.HTTPNotFound
         request[OPEN] = True
+        metrics.judged((await ready()).parts)
         return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     return [web.get("/metrics", scrape)]

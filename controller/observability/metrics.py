@@ -88,6 +88,12 @@ class Metrics:
             "voicecall_build_info", "The program that runs here.", ("version", "controller"), **more
         )
         build.labels(version("voicecall"), controller).set(1)
+        self._ready = Gauge(
+            "voicecall_ready",
+            "Whether calls can be taken, part by part, as /readyz judges.",
+            ("part",),
+            **more,
+        )
         self._ended = _children(Counter)(
             "voicecall_calls_ended", "Calls that are over.", ("service", "state_code"), **more
         )
@@ -161,6 +167,11 @@ class Metrics:
         """Have a gauge looked at by every scrape; with `counts` it is a counter, whose name gets `_total`."""
         family = CounterMetricFamily if counts else GaugeMetricFamily
         self._looks.looks.append(Look(name, text, values, labels, family))
+
+    def judged(self, parts: Mapping[str, bool]) -> None:
+        """Whether calls can be taken now, part by part."""
+        for part, is_ready in parts.items():
+            self._ready.labels(part).set(is_ready)
 
     def exposition(self) -> bytes:
         """All of them, as a scraper reads them."""

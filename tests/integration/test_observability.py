@@ -145,6 +145,9 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     up, calls = f'voicecall_node_up{{node="{node}"}}', f'voicecall_node_calls{{node="{node}"}}'
     assert [it[up] for it in (before, during, after, lost)] == [1, 1, 1, 0]
     assert [it[calls] for it in (before, during, after)] == [0, 1, 0]
+    ready = 'voicecall_ready{{part="{}"}}'
+    assert [it[ready.format("node")] for it in (before, during, after, lost)] == [1, 1, 1, 0]
+    assert [lost[ready.format(part)] for part in ("database", "trunks", "controller")] == [1, 1, 1]
     # Queues, and how late pushes are.
     assert (before[IN_FLIGHT], during[IN_FLIGHT] >= 1, after[IN_FLIGHT]) == (0, True, 0)
     for queue in ("database_writes_waiting", "ari_requests_in_flight", "cdr_pushes_waiting"):

@@ -110,6 +110,8 @@ _SERIES = {
     "VoicecallWritesWait": ("voicecall_database_writes_waiting", "900x30", "20x30"),
     "VoicecallRecordingsWait": ('voicecall_recordings_waiting{node="node2"}', "3x30", "0x30"),
     "VoicecallDown": ('up{job="voicecall"}', "0x30", "1x30"),
+    "VoicecallNotScraped": ('up{job="voicecall"}', "_x30", "1x30"),
+    "VoicecallNotReady": ('voicecall_ready{part="database"}', "0x30", "1x30"),
 }
 """By alert: a series, its values in trouble, its values without; one value a minute."""
 
@@ -165,6 +167,31 @@ def test_given_a_series_when_it_shows_trouble_then_its_alert_fires_and_otherwise
     series, bad, good = _SERIES[alert]
     _check_fires(promtool, tmp_path, alert, {series: bad}, fires=True)
     _check_fires(promtool, tmp_path, alert, {series: good}, fires=False)
+
+
+def test_given_controllers_under_another_job_when_the_rules_are_not_adjusted_then_somebody_is_told(
+    promtool: str, tmp_path: Path
+) -> None:
+    others = {f'up{{job="telephony",instance="{instance}"}}': "1x30" for instance in "ab"}
+    _check_fires(promtool, tmp_path, "VoicecallNotScraped", others, fires=True)
+
+
+def test_given_two_controllers_when_one_is_down_then_that_is_told_of_it_alone(
+    promtool: str, tmp_path: Path
+) -> None:
+    one = {'up{job="voicecall",instance="a"}': "1x30", 'up{job="voicecall",instance="b"}': "0x30"}
+    _check_fires(promtool, tmp_path, "VoicecallDown", one, fires=True)
+    _check_fires(promtool, tmp_path, "VoicecallNotScraped", one, fires=False)
+
+
+def test_given_a_controller_that_ends_or_nodes_that_were_drained_when_not_ready_then_nobody_is_woken(
+    promtool: str, tmp_path: Path
+) -> None:
+    ready = {f'voicecall_ready{{part="{part}"}}': "1x30" for part in ("database", "trunks")}
+    ending = {f'voicecall_ready{{part="{part}"}}': "0x30" for part in ("node", "controller")}
+    refused = {**ready, 'voicecall_ready{part="trunks"}': "0x30"}
+    _check_fires(promtool, tmp_path, "VoicecallNotReady", {**ready, **ending}, fires=False)
+    _check_fires(promtool, tmp_path, "VoicecallNotReady", {**refused, **ending}, fires=True)
 
 
 def test_given_two_controllers_when_an_app_is_near_its_limit_then_their_calls_are_counted_together(

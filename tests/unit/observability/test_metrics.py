@@ -98,6 +98,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_it_is_ours_and_
         clock_ahead=lambda: 0.7,
         speech={f"prompts_{name}": lambda: 0 for name in ("made", "reused", "under_way")},
     )
+    metrics.judged({"database": True})
     metrics.pushed(_push(), Delivery(200), BEGIN)
     metrics.answered("/x", "GET", 200, 0.1)
     told = {line.split("{")[0].split(" ")[0] for line in metrics.exposition().decode().splitlines()}
