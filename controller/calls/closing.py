@@ -87,8 +87,7 @@ class Closing:
         if isinstance(plan, Callback) and plan.max_minutes and answered is not None:
             # Hanging up takes a moment, and there may have been no controller to do it in time.
             end = min(end, answered + plan.max_minutes * self._minute)
-        entries = call.timeline.entries
-        return max(end, entries[-1].at) if entries else end
+        return max(end, call.timeline.entries[-1].at)
 
     async def _close(self, call: LiveCall, outcome: Outcome, known_until: datetime | None) -> None:
         now = self._clock.now()

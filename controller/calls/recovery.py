@@ -269,8 +269,12 @@ def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
     )
     timeline = Timeline(
         [
-            Entry(entry.sequence, entry.at, Kind(entry.kind), entry.leg, entry.detail or {})
-            for entry in entries
+            # In the call's own row, and no entry in the database.
+            Entry(0, row.accepted_at, Kind.ACCEPTED),
+            *(
+                Entry(entry.sequence, entry.at, Kind(entry.kind), entry.leg, entry.detail or {})
+                for entry in entries
+            ),
         ]
     )
     timeline.skip(UNWRITTEN)

@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from engine import database_at, drop_databases
+from integration.collecting import Collector, parent_of
 from integration.controllers import (
     A_TONE,
     B_TONE,
@@ -27,7 +28,9 @@ from integration.controllers import (
 from integration.support import CALLED, QUICK, SECOND, StartBench
 
 from controller.membership.membership import CERTAIN
-from controller.settings import DatabaseSettings
+from controller.observability.trace_ids import trace_id
+from controller.settings import DatabaseSettings, TraceSettings
+from testbed.client import CLICK2CALL
 from testbed.listening import load_wav, tone_share
 from testbed.phone_call import PhoneCall
 from testbed.push_receiver import Hang, Push, Reply
@@ -202,6 +205,38 @@ def told_after_crash(group: Group, session: str, crash: Crash) -> None:
     if not group.disconnects(session):
         assert not crash.is_durable
         assert crash.at - timedelta(seconds=1) < group.ended_at(session) < crash.at, session
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_a_talk_that_another_controller_takes_over_when_it_is_over_then_it_is_one_trace(
+    group: Group,
+) -> None:
+    receiver = group.bench.receiver
+    async with Collector.start() as collector:
+        traces = TraceSettings(endpoint=collector.endpoint)
+        a, _b = await asyncio.gather(group.start("a", traces=traces), group.start("b", traces=traces))
+        talks = await group.talking(a)
+        first, second = await phones_of(group)
+        # What a collector was not sent yet is lost with a controller that is killed.
+        told = [status.push for status in receiver.statuses(talks)]
+        await collector.until(lambda: collector.has_spans_of(told))
+        a.process.send(signal.SIGKILL)
+        await group.until(lambda: group.hears_of("b", talks), 2 * TAKEN_OVER)
+        await first.hang_up()
+        await second.ended()
+        await group.all_told([talks])
+    spans = collector.one_trace(trace_id(call_of(talks)))
+    by = {name: sorted(span.name for its, span in collector.sent if its == name) for name in ("a", "b")}
+    assert by == {
+        "a": sorted([f"POST {CLICK2CALL}", *(f"push {push.json['eventType']}" for push in told)]),
+        "b": sorted(["call callback", "dial a", "dial b", "talk a", "talk b", "push disconnect", "push fee"]),
+    }
+    times = {span.name: (span.start_time_unix_nano, span.end_time_unix_nano) for span in spans}
+    begun, ended = times["talk b"]
+    assert ended - begun > CERTAIN * 1e9
+    assert times[f"POST {CLICK2CALL}"][0] < times["call callback"][0] < times["dial a"][0] < begun
+    assert {parent_of(push)[0] for push in receiver.pushes} == {spans[0].trace_id.hex()}
+    assert collector.has_spans_of(receiver.pushes)
 
 
 async def test_E2_given_a_controller_that_was_paused_when_it_comes_back_then_it_ends_and_its_heir_goes_on(

@@ -1,52 +1,31 @@
 """Metrics and traces of a real call."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from ipaddress import IPv4Network
 
 import aiohttp
 import pytest
-from aiohttp import web
 from engine import engine_name
+from integration.collecting import Collector, parent_of
+from integration.controllers import call_of
+from integration.scraping import scraped
 from integration.speaking import EAST_GATE, StartSpeaking
-from integration.support import APP_KEY, Bench, StartBench
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from integration.support import APP_KEY, SECOND, StartBench
 
 from controller.observability.trace_ids import trace_id
 from controller.settings import MetricSettings, TraceSettings
+from testbed.client import CLICK2CALL
 from testbed.push_receiver import Reply
 from testbed.softphone_plan import Answer
 from testbed.speech_server import SpeechServer
-
-
-@asynccontextmanager
-async def collector() -> AsyncIterator[tuple[str, list[ExportTraceServiceRequest]]]:
-    """A collector of traces: its address, and what it was sent."""
-    taken: list[ExportTraceServiceRequest] = []
-
-    async def take(request: web.Request) -> web.Response:
-        taken.append(ExportTraceServiceRequest.FromString(await request.read()))
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/v1/traces", take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1/traces", taken
-    finally:
-        await runner.cleanup()
 
 
 @pytest.mark.requirement("E3")
 async def test_E3_given_a_call_when_it_is_over_then_metrics_and_one_trace_tell_of_it(
     bench: StartBench,
 ) -> None:
-    async with collector() as (endpoint, taken):
-        b = await bench(Answer(), sections={"traces": TraceSettings(endpoint=endpoint)})
+    async with Collector.start() as collector:
+        b = await bench(Answer(), sections={"traces": TraceSettings(endpoint=collector.endpoint)})
         session = await b.notify()
         statuses, _cdr = await b.over(session)
         async with aiohttp.ClientSession() as http, http.get(f"{b.controller.url}/metrics") as answer:
@@ -58,40 +37,50 @@ async def test_E3_given_a_call_when_it_is_over_then_metrics_and_one_trace_tell_o
     assert ("\nvoicecall_clock_ahead_seconds " in text) == (engine_name() == "postgresql")
     assert 'route="/rest/httpsessions/callnotify/v2.0"' in text
     assert 'voicecall_push_attempts_total{event="disconnect",outcome="accepted"} 1.0' in text
-    spans = [
-        span
-        for request in taken
-        for resource in request.resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    ]
-    call_id = session.partition("@")[0]
-    assert {span.trace_id for span in spans} == {trace_id(call_id)}
-    names = sorted(span.name for span in spans)
-    assert names == sorted(
+    spans = collector.one_trace(trace_id(call_of(session)))
+    assert sorted(span.name for span in spans) == sorted(
         ["POST /rest/httpsessions/callnotify/v2.0", "call notification", "dial a", "talk a", "prompt"]
         + [f"push {status.event_type}" for status in statuses]
         + ["push fee"]
     )
     assert min(spans, key=lambda span: span.start_time_unix_nano).name.startswith("POST ")
     assert max(spans, key=lambda span: span.end_time_unix_nano).name.startswith("push ")
-    ids = {span.span_id.hex() for span in spans}
-    for status in statuses:
-        parent = status.push.header("traceparent")
-        assert parent is not None
-        assert parent.split("-")[2] in ids
+    assert collector.has_spans_of(b.receiver.pushes)
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_a_callback_when_it_is_over_then_both_legs_and_all_pushes_are_one_trace(
+    bench: StartBench,
+) -> None:
+    async with Collector.start() as collector:
+        b = await bench(
+            Answer(hang_up_after=2.0),
+            phones={SECOND: Answer()},
+            sections={"traces": TraceSettings(endpoint=collector.endpoint)},
+        )
+        session = await b.call_back()
+        statuses, _cdr = await b.over(session)
+        await b.close_controller()
+    spans = collector.one_trace(trace_id(call_of(session)))
+    assert sorted(span.name for span in spans) == sorted(
+        [f"POST {CLICK2CALL}", "call callback"]
+        + [f"{what} {leg}" for what in ("dial", "talk") for leg in "ab"]
+        + [f"push {status.event_type}" for status in statuses]
+        + ["push fee"]
+    )
+    begun = {span.name: span.start_time_unix_nano for span in spans}
+    ended = {span.name: span.end_time_unix_nano for span in spans}
+    order = [f"POST {CLICK2CALL}", "dial a", "talk a", "dial b", "talk b", "push disconnect", "push fee"]
+    assert sorted(order, key=lambda name: begun[name]) == order
+    assert min(begun.values()) == begun[order[0]]
+    assert max(ended.values()) == ended["push fee"]
+    assert ended["talk a"] == ended["talk b"] == ended["call callback"]
+    # Who is told joins the same trace, at what it is told by.
+    assert {parent_of(push)[0] for push in b.receiver.pushes} == {spans[0].trace_id.hex()}
+    assert collector.has_spans_of(b.receiver.pushes)
 
 
 IN_FLIGHT = "voicecall_pushes_in_flight"
-
-
-async def scraped(b: Bench) -> dict[str, float]:
-    """All metrics, by name and labels."""
-    async with aiohttp.ClientSession() as http, http.get(f"{b.controller.url}/metrics") as answer:
-        lines = (await answer.text()).splitlines()
-    return {
-        name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")
-    }
 
 
 @pytest.mark.requirement("E3")
@@ -150,8 +139,6 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     assert [lost[ready.format(part)] for part in ("database", "trunks", "controller")] == [1, 1, 1]
     # Queues, and how late pushes are.
     assert (before[IN_FLIGHT], during[IN_FLIGHT] >= 1, after[IN_FLIGHT]) == (0, True, 0)
-    for queue in ("database_writes_waiting", "ari_requests_in_flight", "cdr_pushes_waiting"):
-        assert after[f"voicecall_{queue}"] == 0, queue
     lag = 'voicecall_push_lag_seconds_{}{{event="{}"}}'
     assert after[lag.format("count", "callout")] == after[lag.format("count", "disconnect")] == 2
     assert late <= after[lag.format("sum", "callout")] < 10 * late

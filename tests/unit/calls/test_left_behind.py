@@ -113,6 +113,26 @@ async def test_given_a_controller_of_which_no_sign_of_life_is_known_when_started
         assert await billed(house) == about(expected)
 
 
+@pytest.mark.requirement("E3")
+@pytest.mark.parametrize("told", [(), RANG], ids=["not dialled", "rang"])
+async def test_given_a_call_that_is_left_behind_when_it_is_closed_then_it_began_when_it_was_accepted(
+    asterisk: FakeAsterisk, template: Path, tmp_path: Path, told: tuple[tuple[str, Kind], ...]
+) -> None:
+    """Its trace goes from there to its end, which is not before, whenever a sign of life was given."""
+
+    async def prepare(house: House) -> None:
+        await joins(house)
+        await leave(house, LEFT, callback(), *told)
+        house.clock.pass_(OUTAGE)
+        await joins(house)
+
+    async with running_house(asterisk, template, tmp_path, prepare=prepare) as house:
+        await house.told.until(f"{LEFT}@{HOST}", Kind.DISCONNECT)
+        [(call, end)] = house.told.calls
+        [row] = await house.rows(Call)
+    assert call.accepted_at == row.accepted_at <= end.at == row.ended_at
+
+
 @pytest.mark.requirement("A1.5")
 async def test_given_a_recorded_call_whose_controller_was_killed_when_started_then_what_was_said_is_kept(
     asterisk: FakeAsterisk, template: Path, tmp_path: Path
