@@ -35,8 +35,6 @@ class TrunkFile:
         self._random = random or Random()  # noqa: S311
         self._wanted: str | None = None
         self._in_force: str | None = None
-        self._unread = True
-        """Asterisk may not have read the file as it is: nobody knows what a controller before left undone."""
         self._busy = asyncio.Lock()
         self._failed = asyncio.Event()
         self._failures, self._retry_in = 0, 0.0
@@ -71,7 +69,9 @@ class TrunkFile:
                     await self._have_written(wanted)
                 else:
                     await self._write(wanted)
-                    await self._have_read()
+                    # Also what was there already: who wrote it may have gone away before it had it read.
+                    async with ami_session(self._settings) as ami:
+                        await ami.reload("res_pjsip.so")
             except (FleetError, TurnLost) as error:
                 self._retry_in = pause(self._failures, self._random)
                 self._failures += 1
@@ -105,10 +105,9 @@ class TrunkFile:
     async def _write(self, text: str) -> None:
         path = self._settings.etc_dir / TRUNKS_FILE
         try:
-            changed = await asyncio.to_thread(write_private, path, text)
+            await asyncio.to_thread(write_private, path, text)
         except OSError as error:
             raise FleetError(f"{path} can't be written: {error.strerror}") from error
-        self._unread = self._unread or changed
 
     async def _have_written(self, text: str) -> None:
         """Have Asterisk write and read a file of its own: it shares none with us.
@@ -123,9 +122,3 @@ class TrunkFile:
             await ami.replace_file(TRUNKS_FILE, text, still_ours)
             await still_ours()
             await ami.reload("res_pjsip.so")
-
-    async def _have_read(self) -> None:
-        if self._unread:
-            async with ami_session(self._settings) as ami:
-                await ami.reload("res_pjsip.so")
-            self._unread = False

@@ -14,7 +14,7 @@ from unit.support import soon
 from controller.ari.fake import FakeAsterisk
 from controller.asterisk import trunk_file
 from controller.asterisk.node import Node
-from controller.asterisk.routing import TrunkConfiguration
+from controller.asterisk.routing import TrunkConfiguration, render_trunks
 from controller.asterisk.trunk_file import TRUNKS_FILE
 from controller.store.errors import TurnLost
 
@@ -204,6 +204,21 @@ async def test_E1_given_a_node_whose_file_has_a_section_twice_when_trunks_are_pu
         assert node.trunks_in_force
     names = [name + part for name in ("a", "a-aor") for part in ("", ".aor", ".identify")]
     assert ami.sections == ["voicecall-contact", *names]
+
+
+async def test_E2_given_a_file_that_nobody_had_asterisk_read_when_another_controller_puts_it_then_it_is_read(
+    fake: FakeAsterisk, tmp_path: Path
+) -> None:
+    ami = FakeAmi()
+    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
+        await soon(node.ari.wait_ready())
+        await soon(node.configure([], []))
+        (tmp_path / TRUNKS_FILE).write_text(render_trunks([TRUNK]))
+        assert ami.reloads == 1
+
+        await soon(node.configure([TRUNK], []))
+
+        assert (node.trunks_in_force, ami.reloads) == (True, 2)
 
 
 async def test_E2_given_a_node_whose_file_has_the_trunks_when_another_puts_them_then_it_is_only_read(
