@@ -1,8 +1,10 @@
 """The fleet: all Asterisk nodes that this controller makes calls on, and which of them gets a call.
 
 Both legs of a call are on one node. It is one that takes calls, that has the trunks that were declared, that
-reaches the numbers over a trunk of which nothing bad is known, that is not late with what it was asked to
-do, and of these the one that has the fewest calls in proportion to its weight.
+reaches the numbers over a trunk of which nothing bad is known, whose calls don't all fail there, that is not
+late with what it was asked to do, and of these the one that has the fewest calls in proportion to its weight.
+
+A node that a carrier refuses has few calls just because they fail: it would get all of them.
 """
 
 import asyncio
@@ -116,15 +118,16 @@ class Fleet:
         if not takers:
             raise NodeUnavailable(self._why_unavailable())
         refused: NoRoute | None = None
-        reached: list[tuple[tuple[bool, bool, bool, float], Node]] = []
+        reached: list[tuple[tuple[bool, bool, int, bool, float], Node]] = []
         for node in takers:
             try:
                 cut = any(node.is_cut(number) for number in numbers)
+                failures = max(node.failures(number) for number in numbers)
             except NoRoute as error:
                 refused = error
             else:
                 late = node.ari.longest_wait > LATE
-                reached.append(((not node.trunks_in_force, cut, late, node.load), node))
+                reached.append(((not node.trunks_in_force, cut, failures, late, node.load), node))
         if not reached:
             assert refused is not None
             raise refused

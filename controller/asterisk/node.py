@@ -208,6 +208,10 @@ class Node:
         trunk = self.ways(number)[0].trunk
         return trunk is not None and not self.trunks.state(trunk).works
 
+    def failures(self, number: PhoneNumber) -> int:
+        """How many calls in a row failed lately at the best of the trunks to `number`. Raises NoRoute."""
+        return min(0 if way.trunk is None else self.trunks.failures(way.trunk) for way in self.ways(number))
+
     def sip_status(self, number: PhoneNumber, cause: int) -> int:
         """With which SIP status a callee without a phone says a Q.850 cause; 0 for every other callee."""
         is_played = self.routing.is_simulated(number) or self.phones.has(number)

@@ -18,6 +18,12 @@ log = logging.getLogger(__name__)
 _INTERVAL: Final = 5.0
 """Seconds."""
 
+_ENOUGH: Final = 3
+"""Calls that failed in a row and speak against their trunk: one alone may be the number's fault."""
+
+_REMEMBERED: Final = 30.0
+"""Seconds for which they do after the last one; then it is tried again."""
+
 
 @dataclass(frozen=True)
 class TrunkState:
@@ -48,6 +54,8 @@ class TrunkStates:
         self._interval = interval
         self._trunks: list[TrunkConfiguration] = []
         self._states: dict[str, TrunkState] = {}
+        self._failures: dict[str, tuple[int, float]] = {}
+        """How many calls in a row failed at a trunk, and when the last one did, in the loop's seconds."""
         self._changed = asyncio.Event()
 
     def watch(self, trunks: Iterable[TrunkConfiguration]) -> None:
@@ -63,6 +71,30 @@ class TrunkStates:
     def all(self) -> list[TrunkState]:
         """How all are, by name."""
         return [self.state(name) for name in sorted(self._states)]
+
+    def call_failed(self, name: str) -> None:
+        """A call failed at a trunk, before anything rang."""
+        count = self._failures.get(name, (0, 0.0))[0] + 1
+        self._failures[name] = (count, asyncio.get_running_loop().time())
+        if count == _ENOUGH:
+            log.warning(
+                "Calls over a trunk fail", extra={"node": self._settings.name, "trunk": name, "calls": count}
+            )
+
+    def call_got_through(self, name: str) -> None:
+        """A trunk carried a call to where it rang, or to a person's answer."""
+        count, _at = self._failures.pop(name, (0, 0.0))
+        if count >= _ENOUGH:
+            log.info(
+                "Calls over a trunk get through again", extra={"node": self._settings.name, "trunk": name}
+            )
+
+    def failures(self, name: str) -> int:
+        """How many calls in a row failed lately at a trunk; 0: not enough to speak against it."""
+        count, at = self._failures.get(name, (0, 0.0))
+        if count < _ENOUGH or asyncio.get_running_loop().time() - at >= _REMEMBERED:
+            return 0
+        return count
 
     def working_first(self, ways: tuple[Way, ...]) -> tuple[Way, ...]:
         """The same ways; those over trunks that don't work come last, for want of better ones."""

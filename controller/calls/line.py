@@ -27,6 +27,7 @@ from controller.calls.outcome import (
     Outcome,
     failed_leg,
     is_trunk_failure,
+    speaks_against_trunk,
 )
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
@@ -147,6 +148,7 @@ class Line:
 
     def _goes_on(self, outcome: Outcome) -> bool:
         """Whether the leg, which ended so, is to be dialled over another trunk; then it is as good as new."""
+        self._judge_trunk(outcome)
         if not (self._trunk_failed and self._ways):
             return False
         failed = {"trunk": self._way.trunk, "sip_status": outcome.sip_status, "cause": outcome.cause}
@@ -156,6 +158,16 @@ class Line:
         self._trunk_failed = self._exists = self._ringing = self._entered = False
         self._over = None
         return True
+
+    def _judge_trunk(self, outcome: Outcome) -> None:
+        """Have the node know what a leg that ended unanswered says of its trunk."""
+        # One that rang has said so already.
+        if self._way.trunk is None or self._ringing:
+            return
+        if speaks_against_trunk(outcome):
+            self._node.trunks.call_failed(self._way.trunk)
+        elif outcome.sip_status:
+            self._node.trunks.call_got_through(self._way.trunk)
 
     def _tell_callout(self) -> None:
         if not self._told_callout:
@@ -300,6 +312,8 @@ class Line:
         return outcome.on_leg(self.name, 480 if self._ringing else 408, 19)
 
     def _progress(self, dial_status: str) -> None:
+        if self._way.trunk is not None and dial_status in ("RINGING", "PROGRESS", "ANSWER"):
+            self._node.trunks.call_got_through(self._way.trunk)
         if dial_status in ("RINGING", "PROGRESS") and not self._ringing:
             self._ringing = True
             self._tell(Kind.ALERTING, self.name, None)

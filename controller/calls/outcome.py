@@ -64,10 +64,19 @@ _BY_SIP_STATUS = {404: 1, 410: 22, 484: 28, 486: 17, 600: 17, 603: 21, 604: 1, 6
 
 _UNSPECIFIC_CAUSES = {0, 16, 31, 127}
 
+_TURNED_AWAY = {401, 403, 407}
+"""SIP statuses by which a carrier refuses who calls, such as an address that it doesn't know."""
+
 
 def is_trunk_failure(sip_status: int) -> bool:
     """Whether a leg that never rang failed at the trunk, so that another one may help; not at the person."""
     return 500 <= sip_status < 600
+
+
+def speaks_against_trunk(outcome: Outcome) -> bool:
+    """Whether a leg that never rang may have failed at the trunk as this node has it; not at the person."""
+    status = outcome.sip_status
+    return outcome.state_code == _LINE_FAULT[0] or is_trunk_failure(status) or status in _TURNED_AWAY
 
 
 def failed_leg(leg: str, cause: int, sip_status: int, *, second_leg: bool = False) -> Outcome:

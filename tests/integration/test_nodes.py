@@ -14,6 +14,7 @@ from integration.support import APP_KEY, HEARD, SECOND, SECRET, SHOWN, Bench, St
 from service.sounds.support import pieces
 from sqlmodel import Session, select
 
+from controller.asterisk.ami import ami_session
 from controller.asterisk.node import Node
 from controller.asterisk.routing import CONTACT_ENDPOINT, TrunkConfiguration, render_trunks
 from controller.asterisk.trunk_file import TRUNKS_FILE
@@ -24,7 +25,7 @@ from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk,
 from testbed.listening import load_wav, share_heard
 from testbed.platform import node_settings
 from testbed.ports import reserved_ports
-from testbed.softphone_plan import Answer, Tone
+from testbed.softphone_plan import Answer, Reject, Tone
 from testbed.sounds import distinct_prompt
 
 pytestmark = pytest.mark.requirement("E2")
@@ -91,6 +92,15 @@ class Nodes:
         again = await start_asterisk(gone.configuration, gone.program)
         self.stack.push_async_callback(again.stop)
         self.running[name] = again
+
+    async def misdirect(self, name: str, port: int) -> None:
+        """Have a node that shares no files call another port than the declared trunks'."""
+        file = self.running[name].configuration.etc_dir / TRUNKS_FILE
+        file.write_text(re.sub(r"(?m)^(contact *= *sip:.*):\d+$", rf"\1:{port}", file.read_text()))
+        async with ami_session(self.bench.controller.fleet[name].settings) as ami, asyncio.timeout(10):
+            await ami.reload("res_pjsip.so")
+            while f":{port}" not in "".join(await ami.command("pjsip show contacts")):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
     def takes_calls(self, name: str) -> bool:
         return self.bench.controller.fleet[name].takes_calls
@@ -238,6 +248,33 @@ async def test_E2_given_a_node_that_dies_and_comes_back_when_called_then_its_cal
     for session in [*during, *(session for session, node in placed.items() if node != "node2")]:
         statuses, _cdr = await b.over(session, timeout=30)
         assert statuses[-1].info["stateCode"] == 0
+
+
+async def test_E2_given_a_node_that_the_carrier_refuses_when_called_then_calls_go_to_those_that_it_takes(
+    nodes: StartNodes,
+) -> None:
+    n = await nodes(Answer(hang_up_after=0.1), phones={SECOND: [Reject(403), Reject(503)]})
+    b = n.bench
+    taking, refusing = (int(phone.contact.rsplit(":", 1)[1]) for phone in (b.phone, b.phones[SECOND]))
+    # These phones, as some carriers, answer no OPTIONS.
+    declared = trunk(taking, "+86137").replace("host =", "qualify_seconds = 0\nhost =")
+    await b.home.declare(declaration({}, max_calls=100) + declared)
+    await b.controller.directory.refresh()
+    await n.misdirect("node2", refusing)
+    await n.drain("node2")
+    for index in range(4):
+        await b.notify(*[{"notifyVoice": "long.wav"}] * 5, callee=callee(index, 60))
+    await n.drain("node2", "resume")
+
+    placed: Counter[str] = Counter()
+    for _number in range(12):
+        session = await b.notify(callee="+8613755556666")
+        end = await b.receiver.wait_status(session, "disconnect")
+        node = await n.node_of(session)
+        assert (end.info["stateCode"] == 0) == (node != "node2")
+        placed[node] += 1
+
+    assert placed["node2"] == 3
 
 
 @pytest.mark.requirement("C5")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.asterisk import trunk_states
 from controller.asterisk.errors import NodeUnavailable, NoRoute
 from controller.asterisk.fleet import LATE, Fleet
 from controller.asterisk.media import remote_media
@@ -81,6 +82,88 @@ def test_E2_given_a_trunk_that_one_node_does_not_reach_when_called_then_the_othe
 
     assert Fleet([cut, well]).choose([NUMBER]) is well
     assert Fleet([cut]).choose([NUMBER]) is cut
+
+
+def shares(fleet: Fleet, refused: Node, count: int) -> Counter[str]:
+    """Where so many calls go that are held, but those on `refused`: the carrier ends these at once."""
+    placed: Counter[str] = Counter()
+    for number in range(count):
+        chosen = fleet.choose([NUMBER])
+        placed[chosen.name] += 1
+        if chosen is refused:
+            chosen.trunks.call_failed("carrier")
+        else:
+            chosen.trunks.call_got_through("carrier")
+            chosen.calls.add(f"call-{number}")
+    return placed
+
+
+async def test_E2_given_a_node_that_the_carrier_refuses_when_called_then_calls_go_to_those_that_it_takes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    nodes = [node(f"node{number}") for number in range(3)]
+
+    placed = shares(Fleet(nodes), nodes[1], 60)
+
+    assert (placed["node1"], placed["node0"]) == (3, 29)
+    [told] = [record for record in caplog.records if record.message == "Calls over a trunk fail"]
+    assert (told.node, told.trunk) == ("node1", "carrier")  # type: ignore[attr-defined]
+
+
+async def test_E2_given_a_node_that_was_refused_when_half_a_minute_is_over_then_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused, well = node("node1"), node("node2")
+    fleet = Fleet([refused, well])
+    shares(fleet, refused, 20)
+    assert fleet.choose([NUMBER]) is well
+
+    with monkeypatch.context() as later:
+        later.setattr(trunk_states, "_REMEMBERED", 0.0)
+        assert fleet.choose([NUMBER]) is refused
+    # One more that fails is enough.
+    refused.trunks.call_failed("carrier")
+    assert fleet.choose([NUMBER]) is well
+    refused.trunks.call_got_through("carrier")
+    assert fleet.choose([NUMBER]) is refused
+
+
+async def test_E2_given_a_carrier_that_refuses_every_node_when_called_then_calls_are_spread() -> None:
+    nodes = [node(f"node{number}") for number in range(3)]
+    nodes[0].calls.update(f"held-{number}" for number in range(9))
+    fleet = Fleet(nodes)
+
+    placed: Counter[str] = Counter()
+    for _number in range(30):
+        chosen = fleet.choose([NUMBER])
+        chosen.trunks.call_failed("carrier")
+        placed[chosen.name] += 1
+
+    assert max(placed.values()) <= 11
+
+
+async def test_E2_given_a_node_where_a_call_failed_now_and_then_when_called_then_it_has_its_share() -> None:
+    failing, well = node("node1"), node("node2")
+    well.calls.add("held")
+    for _number in range(5):
+        failing.trunks.call_failed("carrier")
+        failing.trunks.call_failed("carrier")
+        assert Fleet([failing, well]).choose([NUMBER]) is failing
+        failing.trunks.call_got_through("carrier")
+
+
+async def test_E2_given_a_node_whose_second_trunk_carries_its_calls_when_called_then_it_has_its_share() -> (
+    None
+):
+    first, second = node("node1"), node("node2")
+    for each in (first, second):
+        each.routing = RoutingTable([RouteConfiguration("+86", trunks=("carrier", "spare"))])
+    for _number in range(9):
+        first.trunks.call_failed("carrier")
+        first.trunks.call_got_through("spare")
+    second.calls.add("held")
+
+    assert Fleet([first, second]).choose([NUMBER]) is first
 
 
 def test_E2_given_a_node_without_the_declared_trunks_when_called_then_the_other_has_the_call() -> None:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.ari.fake import cause_of
-from controller.calls.outcome import NODE_LOST, NORMAL, RING_TIMEOUT, failed_leg
+from controller.calls.outcome import (
+    CALL_TIMEOUT,
+    NODE_LOST,
+    NORMAL,
+    RING_TIMEOUT,
+    Outcome,
+    failed_leg,
+    speaks_against_trunk,
+)
 
 FIRST_LEG_FAILED, SECOND_LEG_FAILED, NOT_ANSWERED = 519, 518, 514
 
@@ -88,3 +96,27 @@ def test_given_an_outcome_when_put_on_a_leg_then_the_value_itself_is_untouched()
     assert (on_leg.state_code, on_leg.cut_point) == (RING_TIMEOUT.state_code, RING_TIMEOUT.cut_point)
     assert RING_TIMEOUT.leg is None
     assert (NORMAL.state_code, NORMAL.cut_point, NODE_LOST.state_code) == (0, 0, 8000)
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize("status", [401, 403, 407, 488, 500, 502, 503, 504])
+def test_E2_given_a_leg_that_the_carrier_refused_when_judged_then_it_speaks_against_the_trunk(
+    status: int,
+) -> None:
+    assert speaks_against_trunk(failed_leg("a", cause_of(status), status))
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize("status", [404, 408, 410, 480, 484, 486, 600, 603, 604, 607])
+def test_E2_given_a_leg_that_failed_at_the_person_when_judged_then_it_says_nothing_against_the_trunk(
+    status: int,
+) -> None:
+    assert not speaks_against_trunk(failed_leg("a", cause_of(status), status))
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize(("outcome", "against"), [(CALL_TIMEOUT, True), (NODE_LOST, False), (NORMAL, False)])
+def test_E2_given_a_leg_without_a_status_when_judged_then_only_silence_speaks_against_the_trunk(
+    outcome: Outcome, against: bool
+) -> None:
+    assert speaks_against_trunk(outcome) is against
