@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -92,6 +93,9 @@ class Nodes:
         again = await start_asterisk(gone.configuration, gone.program)
         self.stack.push_async_callback(again.stop)
         self.running[name] = again
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        self.running[name].process.send_signal(number)
 
     async def misdirect(self, name: str, port: int) -> None:
         """Have a node that shares no files call another port than the declared trunks'."""
@@ -248,6 +252,48 @@ async def test_E2_given_a_node_that_dies_and_comes_back_when_called_then_its_cal
     for session in [*during, *(session for session, node in placed.items() if node != "node2")]:
         statuses, _cdr = await b.over(session, timeout=30)
         assert statuses[-1].info["stateCode"] == 0
+
+
+async def test_E2_given_a_node_that_falls_silent_when_called_then_each_call_has_its_end_and_others_go_on(
+    nodes: StartNodes,
+) -> None:
+    n = await nodes()
+    b = n.bench
+    silent = b.controller.fleet["node2"].ari
+    talking = [session for session, node in (await n.calls(3)).items() if node == "node2"]
+    await b.receiver.wait_status(talking[0], "answer")
+
+    n.send("node2", signal.SIGSTOP)
+    try:
+        meanwhile = await n.calls(6, talk=1)
+        async with asyncio.timeout(10):
+            await silent.wait_lost()
+        later = await n.calls(4, talk=1)
+        # Long before the node is given up: nobody waits for it.
+        for session, node in meanwhile.items():
+            statuses, _cdr = await b.over(session, timeout=5)
+            assert statuses[-1].info["stateCode"] == (8000 if node == "node2" else 0)
+        for session in later:
+            statuses, _cdr = await b.over(session)
+            assert statuses[-1].info["stateCode"] == 0
+        for session in talking:
+            statuses, cdr = await b.over(session)
+            assert statuses[-1].info["stateCode"] == 8000
+            assert "callOutAnswerTime" in cdr
+    finally:
+        n.send("node2", signal.SIGCONT)
+    await n.until(lambda: n.takes_calls("node2"))
+    # It has done by now what it was asked while it was stopped.
+    left = await silent.channels.list()
+    back = await n.calls(3, talk=1)
+    for session in back:
+        statuses, _cdr = await b.over(session)
+        assert statuses[-1].info["stateCode"] == 0
+
+    assert set(meanwhile.values()) == set(back.values()) == set(NODES)
+    assert set(later.values()) == {"node1", "node3"}
+    assert left == []
+    assert {len(b.receiver.cdrs(session)) for session in (*meanwhile, *talking, *later, *back)} == {1}
 
 
 async def test_E2_given_a_node_that_the_carrier_refuses_when_called_then_calls_go_to_those_that_it_takes(
