@@ -10,6 +10,9 @@ from panoramisk import Manager
 from controller.asterisk.errors import FleetError
 from controller.settings import AsteriskSettings
 
+_RELOAD_PAUSE = 0.05
+"""Seconds until a reload is asked for again while another one is under way."""
+
 _EDITS_AT_ONCE = 20
 """Changes to a configuration file in one action: it may have 128 headers."""
 
@@ -20,6 +23,10 @@ _Section = tuple[str, list[tuple[str, str]]]
 
 class AmiError(FleetError):
     """AMI can't be reached, refused the password or failed at an action."""
+
+
+class ReloadInProgress(AmiError):
+    """Asterisk is reading configuration already, perhaps from before what is to be read was written."""
 
 
 class _OneConnection(Manager):  # type: ignore[misc]
@@ -67,8 +74,18 @@ class AmiSession:
         self._timeout = timeout
 
     async def reload(self, module: str) -> None:
-        """Have a module read its configuration again."""
-        await self.action({"Action": "Reload", "Module": module})
+        """Have a module read its configuration again, after a reload that is under way. Raises AmiError."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._timeout
+        while True:
+            try:
+                await self.action({"Action": "Reload", "Module": module})
+            except ReloadInProgress:
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(_RELOAD_PAUSE)
+            else:
+                return
 
     async def replace_file(self, name: str, text: str, may_go_on: Callable[[], Awaitable[None]]) -> None:
         """Have a configuration file of Asterisk's say this and nothing else; one that does is left alone.
@@ -153,6 +170,8 @@ class AmiSession:
             raise AmiError(f"AMI did not answer {action['Action']}") from None
         first = answer[0] if isinstance(answer, list) else answer
         if not first.success:
+            if first.message == "A reload is in progress":
+                raise ReloadInProgress("another reload is under way, and doesn't end")
             raise AmiError(f"AMI refused {action['Action']}: {first.message}")
         return answer
 

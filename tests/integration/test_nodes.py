@@ -38,7 +38,7 @@ NOWHERE = Path("/nonexistent")
 
 
 def callee(index: int, talk: int = 3) -> str:
-    """Answers after a second and hangs up `talk` seconds later."""
+    """Answers after a second and hangs up `talk` seconds later, if what it hears is not over before."""
     return f"+9990160{1}{talk:03}{index:03}"
 
 
@@ -62,7 +62,8 @@ class Nodes:
         return await self.bench.controller.database.read(find_it)
 
     async def call(self, index: int, talk: int = 3) -> str:
-        return await self.bench.notify({"notifyVoice": "one.wav"}, callee=callee(index, talk))
+        """A call that lasts `talk` seconds, six at most."""
+        return await self.bench.notify({"notifyVoice": "long.wav"}, callee=callee(index, talk))
 
     async def calls(self, count: int, talk: int = 3) -> dict[str, str]:
         """Ask for so many calls; session id -> node."""

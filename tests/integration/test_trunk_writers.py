@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ async def known(ami: AmiSession) -> set[str]:
     """The trunks that Asterisk has now."""
     lines = await ami.command("pjsip show endpoints")
     return {found[1] for line in lines if (found := re.match(r"\s*Endpoint:\s+(carrier-\w)\b", line))}
+
+
+async def test_E2_given_controllers_that_have_trunks_read_at_once_when_one_is_at_it_then_others_come_after(
+    program: AsteriskProgram, tmp_path: Path
+) -> None:
+    async with running_asterisk(tmp_path / "a", program) as asterisk, AsyncExitStack() as stack:
+        settings = node_settings(asterisk.configuration)
+        sessions = [await stack.enter_async_context(ami_session(settings)) for _ in range(6)]
+        for _ in range(ROUNDS):
+            await asyncio.gather(*(ami.reload("res_pjsip.so") for ami in sessions))
 
 
 async def test_E2_given_two_controllers_that_write_a_nodes_trunks_at_once_when_it_reads_them_then_it_has_all(
