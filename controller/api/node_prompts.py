@@ -11,6 +11,8 @@ from aiohttp import web
 
 from controller.asterisk.media import PATH, fetched_file
 
+NO_SUCH_PROMPT: Final = "There is no such prompt"
+"""What an answer says by which `voicecall doctor` knows that prompts are fetched here."""
 _KEPT: Final = "public, max-age=31536000, immutable"
 """A year: what has this name never changes."""
 
@@ -21,7 +23,7 @@ def prompt_routes(folders: Sequence[Path]) -> list[web.RouteDef]:
     async def fetch(request: web.Request) -> web.StreamResponse:
         path = fetched_file(request.match_info["name"], folders)
         if path is None:
-            return web.Response(status=404, text="There is no such prompt")
+            return web.Response(status=404, text=NO_SUCH_PROMPT)
         return web.FileResponse(path, headers={"Content-Type": "audio/x-alaw-basic", "Cache-Control": _KEPT})
 
     return [web.get(f"{PATH}/{{name}}", fetch)]

@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 
 import aiohttp
 
-from controller.agi import answers
 from controller.asterisk.ami import AmiError, ami_session
 from controller.asterisk.routing import TrunkConfiguration
 from controller.doctor.clock import agreement
 from controller.doctor.declared import namesakes, what_is_declared
 from controller.doctor.finding import PATIENCE, Finding, Level, fault, http_client, ok
-from controller.door import AGI_VARIABLE
+from controller.doctor.way_back import dialplan_door, prompts
 from controller.settings import AsteriskSettings, Settings
 
 _MINIMUM_VERSION, _GOOD_VERSION = (22, 10), (22, 10, 1)
@@ -49,7 +48,7 @@ async def asterisk(settings: Settings) -> list[Finding]:
 
 
 async def _node(settings: Settings) -> list[Finding]:
-    """Reachable, recent, same clock, AMI, trunks."""
+    """Reachable, recent, same clock, AMI, its ways back to the controller, trunks."""
     node = settings.asterisk
     credentials = aiohttp.encode_basic_auth(node.ari_user, node.ari_password.get_secret_value())
     try:
@@ -80,6 +79,8 @@ async def _node(settings: Settings) -> list[Finding]:
     findings += await namesakes(settings, node.name, entity_id)
     findings += await _ami(settings)
     findings.append(await dialplan_door(settings, credentials))
+    if node.prompt_url:
+        findings.append(await prompts(settings))
     findings += await trunks(settings, credentials)
     return findings
 
@@ -116,31 +117,6 @@ def sip_transports(shown: list[str]) -> Finding:
             "its log says which",
         )
     return ok("sip port", f"Asterisk speaks SIP at {', '.join(addresses)}")
-
-
-async def dialplan_door(settings: Settings, credentials: str) -> Finding:
-    """Asterisk knows where the controller answers its dialplan."""
-    ari = f"{settings.asterisk.ari_url}/ari"
-    async with http_client(credentials) as http:
-        async with http.get(f"{ari}/applications/{settings.asterisk.application}") as answer:
-            connected = answer.status == 200
-        if not settings.agi.enabled or not connected:
-            return ok("dialplan door", "shut: callers of platform numbers hear nothing and get 404")
-        async with http.get(f"{ari}/asterisk/variable", params={"variable": AGI_VARIABLE}) as answer:
-            told = str((await answer.json()).get("value", ""))
-    if not told:
-        return fault(
-            "dialplan door",
-            f"{AGI_VARIABLE} is not set on {settings.asterisk.name}",
-            "set clearglobalvars = no in extensions.conf and restart the controller",
-        )
-    if not await answers(told, PATIENCE):
-        return fault(
-            "dialplan door",
-            f"Asterisk is told {told}, where no controller answers",
-            "set agi.address to the address under which Asterisk reaches the controller",
-        )
-    return ok("dialplan door", f"a controller answers at {told}")
 
 
 async def trunks(settings: Settings, credentials: str) -> list[Finding]:

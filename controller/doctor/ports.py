@@ -12,7 +12,7 @@ import aiohttp
 from controller.agi import answers
 from controller.capture.holder import is_held
 from controller.doctor.finding import Finding, fault, http_client, ok
-from controller.settings import Settings
+from controller.settings import HttpSettings, Settings
 
 _SIP_BIND = re.compile(r"^bind\s*=\s*([^\s;]+):(\d+)", re.MULTILINE)
 
@@ -26,9 +26,8 @@ async def ports(settings: Settings, *, asterisk_runs: bool) -> list[Finding]:
 
 
 async def _http_port(settings: Settings) -> Finding:
-    scheme = "https" if settings.http.tls_certificate else "http"
     address, number = settings.http.address, settings.http.port
-    return await _port("http", address, number, partial(_is_voicecall, f"{scheme}://{address}:{number}"))
+    return await _port("http", address, number, partial(controller_answers, settings.http))
 
 
 async def _agi_port(settings: Settings) -> Finding:
@@ -61,7 +60,7 @@ async def _asterisk_ports(settings: Settings) -> list[Finding]:
     return [
         _taken(name, address, number, error, setting) if error else ok(name, f"{address}:{number} is free")
         for name, address, number, kind, setting in wanted
-        if _is_here(address)
+        if is_here(address)
         for error in [_bind_error(address, number, kind)]
     ]
 
@@ -75,7 +74,7 @@ def _sip_address(etc_dir: Path) -> tuple[str, int] | None:
     return (found[1], int(found[2])) if found else None
 
 
-def _is_here(address: str) -> bool:
+def is_here(address: str) -> bool:
     """Whether an address is one of this machine: a port of any number can be had there."""
     return _bind_error(address, 0, socket.SOCK_DGRAM) is None
 
@@ -114,9 +113,12 @@ def _bind_error(address: str, number: int, kind: int) -> str | None:
     return None
 
 
-async def _is_voicecall(url: str) -> bool:
+async def controller_answers(settings: HttpSettings) -> bool:
+    """Whether a controller's API is where these settings have it."""
+    scheme = "https" if settings.tls_certificate else "http"
+    url = f"{scheme}://{settings.address}:{settings.port}/healthz"
     try:
-        async with http_client() as http, http.get(f"{url}/healthz", ssl=False) as answer:
+        async with http_client() as http, http.get(url, ssl=False) as answer:
             return answer.status == 200 and (await answer.json()).get("live") is True
     except (aiohttp.ClientError, TimeoutError, ValueError):
         return False

@@ -224,6 +224,21 @@ async def test_given_a_node_that_does_not_know_the_door_when_examined_then_that_
     assert text in found["dialplan door"].text
 
 
+@pytest.mark.requirement("E2")
+async def test_E2_given_a_node_that_fetches_prompts_when_examined_then_an_address_without_any_is_named(
+    bench: StartBench,
+) -> None:
+    with reserved_ports(2) as (port, other):
+        url = f"http://127.0.0.1:{port}"
+        b = await bench(sections={"http": HttpSettings(port=port)}, node={"prompt_url": url})
+
+        assert await faults(b.home.settings) == {}
+        found = await faults(changed(b.home.settings, prompt_url=f"http://127.0.0.1:{other}"))
+
+    assert set(found) == {"prompts"}
+    assert "nobody answers" in found["prompts"].text
+
+
 async def test_given_a_controller_that_has_ended_when_examined_then_nothing_is_found(home: Platform) -> None:
     async with home.controller():
         pass

@@ -1,6 +1,7 @@
 """The checks of `voicecall doctor` that need nothing running."""
 
 import ctypes
+import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -10,13 +11,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from controller.api.certificate import self_signed
+from controller.api.node_prompts import prompt_routes
 from controller.asterisk.routing import TrunkConfiguration
 from controller.capture.holder import held_port, is_held
 from controller.doctor.asterisk import trunk_state, version
 from controller.doctor.clock import KernelClock, agreement, databases, kept_clock, kernel_clock, outside
 from controller.doctor.finding import Level
 from controller.doctor.machine import host_name, tls
-from controller.settings import HttpSettings, Settings
+from controller.doctor.way_back import dialplan_door, prompts
+from controller.settings import AgiSettings, AsteriskSettings, HttpSettings, Settings
 
 pytestmark = pytest.mark.requirement("E3")
 
@@ -224,3 +227,98 @@ def test_given_a_trunk_when_examined_then_what_is_never_asked_is_not_said_to_ans
 
     assert found.level is level
     assert says in found.text
+
+
+ELSEWHERE = "http://192.0.2.7:8088"
+"""Of another machine."""
+
+
+def node_at(ari_url: str, prompt_url: str = "", http: HttpSettings | None = None, agi: str = "") -> Settings:
+    return Settings(
+        asterisk=AsteriskSettings(ari_url=ari_url, prompt_url=prompt_url),
+        http=http or HttpSettings(),
+        agi=AgiSettings(address=agi) if agi else AgiSettings(),
+    )
+
+
+@pytest.mark.requirement("E2", "E3")
+@pytest.mark.parametrize("address", ["", "127.0.0.5", "::1", "localhost"])
+async def test_E2_given_asterisk_elsewhere_when_the_door_is_on_loopback_then_a_fault_says_what_to_set(
+    address: str,
+) -> None:
+    finding = await dialplan_door(node_at(ELSEWHERE, agi=address), "")
+
+    assert finding.level is Level.FAULT
+    assert f"node1 is on another machine, and agi.address is {address or '127.0.0.1'}" in finding.text
+    assert "set agi.address to the address under which Asterisk reaches the controller" in finding.remedy
+
+
+@pytest.mark.requirement("E2", "E3")
+async def test_E2_given_asterisk_elsewhere_when_prompts_are_on_loopback_then_a_fault_says_what_to_set() -> (
+    None
+):
+    finding = await prompts(node_at(ELSEWHERE, "http://127.0.0.1:8080"))
+
+    assert finding.level is Level.FAULT
+    assert "node1 is on another machine, and its prompt_url is http://127.0.0.1:8080" in finding.text
+    assert "set asterisk.prompt_url" in finding.remedy
+
+
+def free_port() -> int:
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+async def an_api(folder: Path, *, has_prompts: bool) -> TestServer:
+    """A controller's API, or what of it a proxy lets through."""
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.json_response({"live": True})
+
+    app = web.Application()
+    app.router.add_get("/healthz", live)
+    app.add_routes(prompt_routes([folder]) if has_prompts else [])
+    server = TestServer(app)
+    await server.start_server()
+    return server
+
+
+@pytest.mark.requirement("E2", "E3")
+@pytest.mark.parametrize(
+    ("runs", "has_prompts", "level", "text"),
+    [
+        (True, True, Level.OK, "a controller has them at"),
+        (False, True, Level.OK, "a controller has them at"),
+        (True, False, Level.FAULT, "who answers has no prompts at"),
+        (True, None, Level.FAULT, "nobody answers at"),
+        (False, False, Level.OK, "no controller runs"),
+        (False, None, Level.OK, "no controller runs"),
+    ],
+)
+async def test_E2_given_an_address_of_prompts_when_asked_there_then_it_is_found_whether_a_node_gets_any(
+    tmp_path: Path, *, runs: bool, has_prompts: bool | None, level: Level, text: str
+) -> None:
+    async with await an_api(tmp_path, has_prompts=bool(has_prompts)) as server:
+        url = f"http://127.0.0.1:{server.port if has_prompts is not None else free_port()}"
+        http = HttpSettings(port=server.port if runs else free_port())
+        finding = await prompts(node_at("http://127.0.0.1:8088", url, http))
+
+    assert finding.level is level
+    assert text in finding.text
+    assert ("http.address (now 127.0.0.1)" in finding.remedy) == (level is Level.FAULT)
+
+
+@pytest.mark.requirement("E2", "E3")
+async def test_E2_given_an_api_on_loopback_that_does_not_run_when_nodes_are_sent_elsewhere_then_it_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nobody(_url: str) -> None:
+        return None
+
+    monkeypatch.setattr("controller.doctor.way_back._said_of_a_prompt", nobody)
+    finding = await prompts(node_at(ELSEWHERE, "http://192.0.2.5:8080", HttpSettings(port=free_port())))
+
+    assert finding.level is Level.FAULT
+    assert "nobody answers at http://192.0.2.5:8080, where node1 fetches them" in finding.text
+    assert "set http.address (now 127.0.0.1)" in finding.remedy
