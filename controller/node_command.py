@@ -1,7 +1,7 @@
 """`voicecall node-files`: the configuration of an Asterisk that isn't the platform's own."""
 
 import shutil
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from controller.asterisk.configuration import NodeConfiguration, write_files, write_private
+from controller.capture.hep import Address
 from controller.command import ConfigOption, failure, read_settings
 from controller.share import shared
 
@@ -26,6 +27,10 @@ def node_files(
     control_network: Annotated[
         str, typer.Option(help="Network from which AMI is taken.")
     ] = "127.0.0.1/255.255.255.255",
+    capture_address: Annotated[
+        str,
+        typer.Option(help="The controller's capture.address: the node sends SIP and RTCP of calls there."),
+    ] = "",
     external_address: Annotated[
         str, typer.Option(help="Address under which phones outside reach the node, if it is behind NAT.")
     ] = "",
@@ -43,13 +48,16 @@ def node_files(
 
     Paths in it are those of Debian's package. The dialplan goes into the same folder.
     """
-    nodes = {found.name: found for found in read_settings(config).nodes}
+    whole = read_settings(config)
+    nodes = {found.name: found for found in whole.nodes}
     settings = nodes.get(node) if node or len(nodes) > 1 else next(iter(nodes.values()))
     if settings is None:
         raise failure(f"--node {node or 'is missing'}: the settings have {', '.join(nodes)}")
     first, _, last = rtp_ports.partition("-")
     if not (first.isdigit() and last.isdigit() and int(first) < int(last) <= 65535):
         raise failure(f"--rtp-ports {rtp_ports}: must be like 10000-19999")
+    if capture_address and not _is_ip(capture_address):
+        raise failure(f"--capture-address {capture_address}: must be an IP address; its port is capture.port")
     var, etc = Path("/var"), Path("/etc/asterisk")
     configuration = NodeConfiguration(
         node_name=settings.name,
@@ -72,6 +80,8 @@ def node_files(
         sip_address=sip_address,
         rtp_first_port=int(first),
         rtp_last_port=int(last),
+        capture="yes" if capture_address else "no",
+        capture_address=str(Address(capture_address or whole.capture.address, whole.capture.port)),
         dialplan_dir=etc / "dialplan",
     )
     try:
@@ -82,6 +92,14 @@ def node_files(
     except (OSError, ValueError) as error:
         raise failure(f"the files can't be written: {error}") from None
     typer.echo(f"The configuration of {settings.name} is in {directory}", err=True)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _behind_nat(external_address: str, local_networks: list[IPv4Network]) -> str:

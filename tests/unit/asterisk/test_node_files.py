@@ -8,13 +8,18 @@ from typer.testing import CliRunner
 from controller.cli import app
 
 
-def _directories(tmp_path: Path, *options: str) -> str:
-    settings = tmp_path / "voicecall.toml"
-    settings.write_text('[asterisk]\nari_password = "ari"\nami_password = "ami"\n')
+def _written(tmp_path: Path, *options: str, settings: str = "") -> Path:
+    """The folder."""
+    file = tmp_path / "voicecall.toml"
+    file.write_text(f'[asterisk]\nari_password = "ari"\nami_password = "ami"\n{settings}')
     made = tmp_path / "node"
-    done = CliRunner().invoke(app, ["node-files", str(made), *options, "--config", str(settings)])
+    done = CliRunner().invoke(app, ["node-files", str(made), *options, "--config", str(file)])
     assert done.exit_code == 0, done.output
-    return (made / "asterisk.conf").read_text()
+    return made
+
+
+def _directories(tmp_path: Path, *options: str) -> str:
+    return (_written(tmp_path, *options) / "asterisk.conf").read_text()
 
 
 @pytest.mark.requirement("E5")
@@ -31,3 +36,34 @@ def test_given_a_module_dir_when_node_files_are_written_then_it_stands_there(tmp
     assert "\nastmoddir => /opt/asterisk/modules\n" in _directories(
         tmp_path, "--module-dir", "/opt/asterisk/modules"
     )
+
+
+@pytest.mark.requirement("B4", "E2")
+@pytest.mark.parametrize(
+    ("options", "settings", "lines"),
+    [
+        ([], "", ["enabled = no", "capture_address = 127.0.0.1:9060"]),
+        (["--capture-address=10.0.0.5"], "", ["enabled = yes", "capture_address = 10.0.0.5:9060"]),
+        (["--capture-address=fd00::5"], "", ["enabled = yes", "capture_address = [fd00::5]:9060"]),
+        (
+            ["--capture-address=10.0.0.5"],
+            "[capture]\nport = 9061\n",
+            ["enabled = yes", "capture_address = 10.0.0.5:9061"],
+        ),
+    ],
+)
+def test_B4_given_a_controllers_address_when_node_files_are_written_then_sip_and_rtcp_are_sent_there(
+    tmp_path: Path, options: list[str], settings: str, lines: list[str]
+) -> None:
+    text = (_written(tmp_path, *options, settings=settings) / "hep.conf").read_text().splitlines()
+
+    assert set(lines) <= set(text)
+
+
+def test_given_a_port_with_a_controllers_address_when_node_files_are_written_then_it_is_refused(
+    tmp_path: Path,
+) -> None:
+    done = CliRunner().invoke(app, ["node-files", str(tmp_path), "--capture-address=10.0.0.5:9060"])
+
+    assert done.exit_code == 2
+    assert "must be an IP address; its port is capture.port" in done.output
