@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import docker
 from docker.errors import DockerException
@@ -39,7 +39,6 @@ _HEARD_AT_LEAST = 0.6
 _IN_FORCE = 4 * REFRESH_INTERVAL
 """Seconds after which a declaration is in force, with time to spare."""
 _SYNTHESISED = "/var/lib/voicecall/speech/*/*.alaw"
-_FILES = ("/etc/voicecall/bench.toml", "/etc/voicecall/routes.toml")
 _SERVICES = frozenset({"asterisk", "controller", "phone-a", "phone-b", "receiver"})
 
 _SAYS = {"phone-a": sound("code_intro"), "phone-b": sound("code_intro", "en")}
@@ -55,6 +54,9 @@ class Bench:
     """The containers, by service."""
 
     containers: Mapping[str, Container]
+
+    routes: ClassVar[str] = "bench-routes.toml"
+    """The file with the way to its phones."""
 
     @classmethod
     def found(cls, services: Set[str], command: str) -> Self:
@@ -90,10 +92,14 @@ class Bench:
 
     def declare(self, controller: str) -> list[str]:
         """Have a controller take what the bench has; what that changed."""
+        return self.apply(controller, "bench.toml", self.routes)
+
+    def apply(self, controller: str, *files: str) -> list[str]:
+        """Have a controller take files of `containers/`; what that changed."""
         changes = [
             line
-            for file in _FILES
-            for line in self.run(controller, ["voicecall", "apply", file]).splitlines()
+            for file in files
+            for line in self.run(controller, ["voicecall", "apply", f"/etc/voicecall/{file}"]).splitlines()
         ]
         # A controller looks for changes by itself, and tells nobody when it has them.
         time.sleep(_IN_FORCE)

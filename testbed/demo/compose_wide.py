@@ -33,6 +33,8 @@ _FETCH = (
 class WideBench(Bench):
     """The containers, and what they say of themselves."""
 
+    routes = "wide-routes.toml"
+
     def fetched(self, url: str) -> str:
         """What is at an address inside the bench."""
         return self.run("receiver", ["python3", "-c", _FETCH, url])

@@ -39,6 +39,10 @@ class Engine:
         """The same engine with another one of the repository's files."""
         return replace(self, file=file)
 
+    def knowing(self, **environment: str) -> "Engine":
+        """The same engine, with this in the environment of compose."""
+        return replace(self, environment={**self.environment, **environment})
+
     def demo(self, module: str) -> None:
         """Have one of the test bed's programs judge what is up."""
         done = subprocess.run(

@@ -1,16 +1,24 @@
 """docker-compose.yml as its users have it: built, brought up, called."""
 
+import asyncio
+import os
 import re
 import time
 from collections.abc import Iterator
-from urllib.request import urlopen
+from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
-from compose.conftest import Engine, check_locked_up, check_sizes
+from compose.conftest import PROJECT, ROOT, Engine, check_locked_up, check_sizes
 from docker.models.containers import Container
 
-from testbed.demo.compose import URL
+from testbed.client import CALLVERIFY, ApiClient
+from testbed.demo.compose import PHONE_B, SECRET, SHOWN, URL, Bench
+from testbed.softphone import Softphone
 
+HERE = "172.28.0.1"
+"""This machine in the bench's network."""
+SERVICES = frozenset({"controller"})
 CONTAINERS = {"asterisk", "controller", "database", "phone-a", "phone-b", "receiver"}
 LARGEST = {
     "voicecall-controller": 850_000_000,
@@ -77,11 +85,75 @@ def test_E5_given_the_images_when_looked_into_then_no_tool_for_making_is_in_them
     assert said.decode().strip() == "[]"
 
 
+@pytest.mark.requirement("C9", "E5")
+@pytest.mark.parametrize(("language", "title"), [("en", "Log in"), ("zh-CN", "登录")])
+def test_E5_given_the_controllers_image_when_its_console_is_opened_then_it_speaks_both_languages(
+    bench: Engine, language: str, title: str
+) -> None:
+    request = Request(f"{URL}/console/login", headers={"Accept-Language": language})
+    with urlopen(request, timeout=10) as answer:
+        text = answer.read().decode()
+    assert f'lang="{language}"' in text
+    assert title in text
+
+
 @pytest.mark.requirement("E3")
 def test_E3_given_the_bench_when_scraped_from_this_machine_then_it_has_metrics(bench: Engine) -> None:
     with urlopen(f"{URL}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     assert re.search(r'^voicecall_node_up\{node="[^"]+"\} 1\.0$', text, re.MULTILINE)
+
+
+@pytest.mark.requirement("E5")
+def test_E5_given_a_route_that_was_edited_to_a_softphone_of_ones_own_when_applied_then_that_is_called(
+    bench: Engine, tmp_path: Path
+) -> None:
+    file = ROOT / f"containers/own-routes-{os.getpid()}.toml"
+    platform = Bench.on(bench.client, PROJECT, SERVICES, "up")
+    platform.declare("controller")
+
+    async def scenario() -> None:
+        async with Softphone.start(directory=tmp_path, address=HERE) as phone:
+            # As an editor saves: the new file takes the old one's place.
+            for contact in ("sip:{number}@172.28.0.99", f"sip:{{number}}@{HERE}:{phone.port}"):
+                draft = file.with_suffix(".draft")
+                draft.write_text(f'[[routes]]\nprefix = "{PHONE_B}"\ncontact = "{contact}"\n')
+                draft.replace(file)
+                assert platform.apply("controller", file.name)
+            async with ApiClient.open(URL, "bench-verification", SECRET) as client:
+                body = {"displayNbr": SHOWN, "calleeNbr": PHONE_B, "languageType": 2}
+                body |= {"preTone": "code_intro.wav", "verifyCode": "308615", "times": 1}
+                answer = await client.post(CALLVERIFY, body)
+            assert answer.code == "0", answer.text
+            call = await phone.next_call(timeout=20)
+            await call.answered(timeout=10)
+            await call.ended(timeout=40)
+            assert (await call.recorded()).stat().st_size > 16_000
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        file.unlink(missing_ok=True)
+        platform.declare("controller")
+
+
+@pytest.mark.requirement("E5")
+def test_E5_given_a_bench_that_is_up_when_passwords_are_changed_then_asterisk_takes_the_new_ones(
+    bench: Engine,
+) -> None:
+    new = bench.knowing(VOICECALL_ARI_PASSWORD="new-ari-password", VOICECALL_AMI_PASSWORD="new-ami-password")
+    new.compose("up", "-d", limit=180)
+    try:
+        end = time.monotonic() + _BACK_WITHIN
+        while not _is_healthy(new.containers()["controller"]):
+            assert time.monotonic() < end, "the controller can't use Asterisk"
+            # Nothing tells when it is well.
+            time.sleep(0.3)
+        said = new.containers()["controller"].exec_run(["voicecall", "doctor"]).output.decode()
+        assert re.search(r"^ok +asterisk ", said, re.MULTILINE), said
+        assert re.search(r"^ok +ami ", said, re.MULTILINE), said
+    finally:
+        bench.compose("up", "-d", limit=180)
 
 
 @pytest.mark.requirement("E5")
@@ -99,5 +171,9 @@ def test_E5_given_a_process_that_ends_by_itself_when_it_has_then_its_container_i
 
 
 def _is_back(container: Container) -> bool:
+    return _is_healthy(container) and container.attrs["RestartCount"] > 0
+
+
+def _is_healthy(container: Container) -> bool:
     container.reload()
-    return container.attrs["RestartCount"] > 0 and container.attrs["State"]["Health"]["Status"] == "healthy"
+    return bool(container.attrs["State"]["Health"]["Status"] == "healthy")

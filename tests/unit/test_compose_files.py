@@ -57,6 +57,33 @@ def test_E5_given_a_machine_that_was_started_again_when_the_engine_runs_then_all
         assert service.get("restart", "unless-stopped") == "unless-stopped", name
 
 
+def test_E5_given_what_asterisks_files_are_made_from_when_it_changes_then_asterisk_is_made_anew_too(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    """Compose makes a container anew when its own definition is another."""
+    making = [service for name, service in services.items() if name.startswith("configure")]
+    nodes = [service for name, service in services.items() if name.startswith("asterisk")]
+    assert len(making) == len(nodes) > 0
+    for configure, asterisk in zip(making, nodes, strict=True):
+        made_from = _variables(configure) - {"VOICECALL_DATABASE_PASSWORD"}
+        assert {"VOICECALL_ARI_PASSWORD", "VOICECALL_AMI_PASSWORD"} <= made_from == _variables(asterisk)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_E5_given_files_of_this_repository_when_mounted_then_with_their_folder_as_editors_replace_files(
+    file: str,
+) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    mounted = set(re.findall(r"(\./[^:]*):/", text))
+    assert mounted == {"./containers"}
+    assert (ROOT / "containers").is_dir()
+
+
+def _variables(service: dict[str, Any]) -> set[str]:
+    """Of the environment in which compose is run."""
+    return set(re.findall(r"\$\{(\w+)", str(service)))
+
+
 def test_E5_given_nothing_set_when_the_api_is_published_then_this_machine_alone_reaches_it(
     services: dict[str, dict[str, Any]],
 ) -> None:
