@@ -6,7 +6,7 @@ RUN groupadd --gid 10001 voicecall \
  && apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
         'asterisk=1:22.*' 'asterisk-modules=1:22.*' 'asterisk-core-sounds-en=1.6.*' \
- && rm -rf /var/lib/apt/lists/* /etc/asterisk/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /etc/asterisk/* \
  && dpkg --compare-versions "$(dpkg-query -f '${Version}' -W asterisk)" ge 1:22.10 \
  && mkdir -p /var/spool/asterisk/recording /var/lib/asterisk/keys /var/lib/asterisk/cache /run/asterisk /var/log/asterisk \
         /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \

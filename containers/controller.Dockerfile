@@ -6,7 +6,7 @@ ARG BOOKWORM=debian:bookworm-slim
 FROM ${BOOKWORM} AS made
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv ca-certificates \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 WORKDIR /source
 RUN python3 -m venv /opt/voicecall && /opt/voicecall/bin/pip install --quiet --no-cache-dir "pip==26.3"
 # A layer of its own: changed code doesn't bring them anew.
@@ -23,17 +23,24 @@ RUN /opt/voicecall/bin/python -m controller.console.libraries \
  && /opt/voicecall/bin/pip check \
  && /opt/voicecall/bin/voicecall speech fetch --into /opt/voicecall/speech-models
 
+# Also without what of the packages nothing here uses: their tests, what makes and measures models, other ways to take Chinese
+# apart, what compiles extensions, languages that the console doesn't speak.
 FROM made AS bare
 RUN /opt/voicecall/bin/pip uninstall --quiet --yes setuptools \
  && /opt/voicecall/bin/pip check \
- && /opt/voicecall/bin/pip uninstall --quiet --yes pip
+ && /opt/voicecall/bin/pip uninstall --quiet --yes pip \
+ && cd /opt/voicecall/lib/python3.11/site-packages \
+ && find . -type d -name tests -prune -exec rm -r {} + \
+ && rm -r onnxruntime/backend onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
+        jieba/analyse jieba/lac_small jieba/posseg numpy/distutils numpy/f2py \
+ && find babel/locale-data -name '*.dat' ! -name 'root.dat' ! -name 'en*.dat' ! -name 'zh*.dat' -delete
 
 FROM ${BOOKWORM} AS controller
 RUN groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/voicecall --shell /usr/sbin/nologin voicecall \
  && apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3 ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && mkdir -p /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \
         /var/spool/asterisk/recording /etc/asterisk /etc/voicecall \
  && chown -R voicecall:voicecall /var/lib/voicecall /var/spool/asterisk /etc/asterisk

@@ -3,7 +3,7 @@ ARG BOOKWORM=debian:bookworm-slim
 FROM ${BOOKWORM}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends 'haproxy=2.6.*' \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin voicecall
 COPY containers/haproxy.cfg /etc/haproxy/haproxy.cfg

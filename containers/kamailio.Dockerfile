@@ -3,7 +3,7 @@ ARG BOOKWORM=debian:bookworm-slim
 FROM ${BOOKWORM}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends 'kamailio=5.6.*' \
- && rm -rf /var/lib/apt/lists/* /etc/kamailio/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /etc/kamailio/* \
  && groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin voicecall
 COPY containers/kamailio.cfg containers/dispatcher.list /etc/kamailio/

@@ -5,7 +5,7 @@ RUN apt-get update -qq \
  && mkdir -p /etc/postgresql-common/createcluster.d \
  && echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.d/none.conf \
  && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql-15 \
- && rm -rf /var/lib/apt/lists/* /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/bitcode \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/postgresql/15/lib/bitcode \
         /usr/lib/*-linux-gnu/libLLVM-* /usr/lib/*-linux-gnu/libz3.so* \
  && groupadd --gid 10001 voicecall \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/database --shell /usr/sbin/nologin voicecall \
