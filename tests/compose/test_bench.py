@@ -1,6 +1,7 @@
 """docker-compose.yml as its users have it: built, brought up, called."""
 
 import asyncio
+import json
 import os
 import re
 import time
@@ -131,6 +132,18 @@ def test_E5_given_a_route_that_was_edited_to_a_softphone_of_ones_own_when_applie
             await call.answered(timeout=10)
             await call.ended(timeout=40)
             assert (await call.recorded()).stat().st_size > 16_000
+        assert {"INVITE", "BYE"} <= said_in_sip(answer.session_id)
+
+    def said_in_sip(session_id: str) -> set[str]:
+        """The controller has the messages soon after the call: they come by a way of their own."""
+        end = time.monotonic() + _BACK_WITHIN
+        while True:
+            report = json.loads(platform.run("controller", ["voicecall", "call", session_id, "--json"]))
+            texts = {message["text"] for message in report["capture"]["messages"]}
+            if "BYE" in texts or time.monotonic() > end:
+                return texts
+            # Nothing tells.
+            time.sleep(0.3)
 
     try:
         asyncio.run(scenario())
