@@ -119,6 +119,7 @@ class Database:
         """Begins every transaction that writes; raises Fenced if nothing may be written any more."""
         self._readers = Condition()
         self._reads = 0
+        self._is_closed = False
 
     @property
     def shared(self) -> bool:
@@ -193,10 +194,15 @@ class Database:
             with self._readers:
                 self._reads -= 1
                 self._readers.notify_all()
+                if self._is_closed and not self._reads:
+                    # Nobody waited for it any more, and its thread began as the database was closed.
+                    self._engine.dispose()
 
-    def _wait_for_reads(self) -> None:
+    def _close_after_reads(self) -> None:
         with self._readers:
             self._readers.wait_for(lambda: self._reads == 0)
+            self._is_closed = True
+            self._engine.dispose()
 
     async def _write_groups(self) -> None:
         loop, pace = asyncio.get_running_loop(), _Pace()
@@ -279,9 +285,8 @@ class Database:
                 _fail(job, DatabaseClosed("the database was closed"))
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         # Also those that nobody waits for any more have a connection.
-        await asyncio.to_thread(self._wait_for_reads)
+        await asyncio.to_thread(self._close_after_reads)
         self._thread.shutdown(wait=False)
-        self._engine.dispose()
 
 
 def _fail(job: _Job, error: BaseException) -> None:

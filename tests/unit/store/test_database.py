@@ -140,6 +140,16 @@ async def test_given_writes_under_way_when_the_database_is_closed_then_they_are_
         assert len(await database.read(names)) == 10
 
 
+async def test_given_a_read_that_begins_as_the_database_is_closed_when_done_then_it_leaves_nothing_open(
+    database_url: str,
+) -> None:
+    async with Database(database_url) as database:
+        await database.read(names)
+
+    assert await database.read(names) == []
+    assert database._engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+
+
 async def test_given_a_database_that_is_away_when_closed_then_nothing_of_it_runs_on(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
