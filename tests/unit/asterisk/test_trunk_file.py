@@ -108,6 +108,14 @@ class FakeAmi:
         return {}
 
 
+@asynccontextmanager
+async def ready_node(fake: FakeAsterisk, folder: Path, ami: FakeAmi, **settings: str) -> AsyncIterator[Node]:
+    """A node that is connected, and AMI beside it."""
+    async with ami.running(), make_node(fake, folder, ami_port=ami.port, **settings) as node:
+        await soon(node.ari.wait_ready())
+        yield node
+
+
 async def in_force(node: Node) -> None:
     while not node.trunks_in_force:  # noqa: ASYNC110 - nothing tells when
         await asyncio.sleep(0)
@@ -128,8 +136,7 @@ async def test_given_an_asterisk_that_refuses_to_reload_when_it_no_longer_does_t
     fake: FakeAsterisk, tmp_path: Path
 ) -> None:
     ami = FakeAmi(refuses=3)
-    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, tmp_path, ami) as node:
         await soon(node.configure([TRUNK], []))
         assert not node.trunks_in_force
         assert node.available
@@ -162,8 +169,7 @@ async def test_given_a_file_that_can_not_be_written_when_it_can_then_the_trunks_
     fake: FakeAsterisk, tmp_path: Path
 ) -> None:
     ami, folder = FakeAmi(), tmp_path / "etc"
-    async with ami.running(), make_node(fake, folder, ami_port=ami.port) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, folder, ami) as node:
         await soon(node.configure([TRUNK], []))
         assert (node.trunks_in_force, ami.reloads) == (False, 0)
 
@@ -177,8 +183,7 @@ async def test_given_a_reload_that_failed_when_the_trunks_are_put_back_then_aste
     fake: FakeAsterisk, tmp_path: Path
 ) -> None:
     ami = FakeAmi()
-    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, tmp_path, ami) as node:
         await soon(node.configure([], []))
         ami.refuses = 2
         await soon(node.configure([TRUNK], []))
@@ -196,8 +201,7 @@ async def test_E1_given_a_node_whose_file_has_a_section_twice_when_trunks_are_pu
 ) -> None:
     ami = FakeAmi(sections=["a", "a-aor", "a-identify", "a-aor", "a-aor-aor"], deletes_all=deletes_all)
     address = "http://127.0.0.1:8080"
-    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port, prompt_url=address) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, tmp_path, ami, prompt_url=address) as node:
         trunks = [TrunkConfiguration(name, "192.0.2.1") for name in ("a", "a-aor")]
         await soon(node.configure(trunks, []))
 
@@ -210,8 +214,7 @@ async def test_E2_given_a_file_that_nobody_had_asterisk_read_when_another_contro
     fake: FakeAsterisk, tmp_path: Path
 ) -> None:
     ami = FakeAmi()
-    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, tmp_path, ami) as node:
         await soon(node.configure([], []))
         (tmp_path / TRUNKS_FILE).write_text(render_trunks([TRUNK]))
         assert ami.reloads == 1
@@ -275,8 +278,7 @@ async def test_given_trunks_that_are_in_force_when_asterisk_reconnects_then_it_i
     fake: FakeAsterisk, tmp_path: Path
 ) -> None:
     ami = FakeAmi()
-    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, tmp_path, ami) as node:
         await soon(node.configure([TRUNK], []))
         fake.drop_sockets()
         await soon(node.ari.wait_lost())
@@ -290,8 +292,7 @@ async def test_given_an_ami_that_says_nothing_when_trunks_are_put_then_calls_are
     fake: FakeAsterisk, tmp_path: Path
 ) -> None:
     ami = FakeAmi(hangs=True)
-    async with ami.running(), make_node(fake, tmp_path, ami_port=ami.port) as node:
-        await soon(node.ari.wait_ready())
+    async with ready_node(fake, tmp_path, ami) as node:
         putting = asyncio.create_task(node.configure([TRUNK], []))
         await soon(ami.news.wait())
 
