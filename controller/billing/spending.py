@@ -145,8 +145,7 @@ class Spending:
             return
         now = self._clock.now()
         spent, day = self._of(account_id), self._calendar.day(now).isoformat()
-        others = rows.elsewhere(session, self._controller, day, account_id)
-        total = spent.total + sum(others.get(account_id, (_ZERO, _ZERO)), _ZERO)
+        total = spent.total + rows.of_account_elsewhere(session, self._controller, day, account_id)
         if total > cap:
             raise self._refused(spent, total, cap, now)
         rows.note(session, self._controller, day, {account_id: (spent.ended, spent.live)})
@@ -162,6 +161,7 @@ class Spending:
         news = {
             account: sums for account, sums in spent.items() if sums != known.get(account, (_ZERO, _ZERO))
         }
+        rows.forget_before(session, self._controller, day)
         rows.note(session, self._controller, day, news)
         others = rows.elsewhere(session, self._controller, day)
         return {account: ended + live for account, (ended, live) in others.items()}

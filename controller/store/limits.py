@@ -4,12 +4,13 @@ The rows themselves are the places that calls hold, so that none can leak, and e
 the same. Only what is limited is counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Select, bindparam, case, func, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, not_, select
 from sqlmodel import Session
 
 from controller.rules.windows import Window
@@ -51,93 +52,124 @@ class Place:
 
 
 _CALL = cast(Any, Call).__table__
-
-
-def _live(*conditions: Any) -> Select[Any]:
-    return select(func.count()).select_from(_CALL).where(_CALL.c.ended_at.is_(None), *conditions)
-
-
-_APP_CALLS = Prepared(_live(_CALL.c.app_key == bindparam("app")))
-_ACCOUNT_CALLS = Prepared(_live(_CALL.c.account_id == bindparam("account")))
-_SHOWS = _live(_CALL.c.display_number == bindparam("number"))
-_SHOWS_SECOND = _live(
-    _CALL.c.second_display_number == bindparam("number"), _CALL.c.display_number != bindparam("number")
-)
-_NUMBER_CALLS = Prepared(select(_SHOWS.scalar_subquery() + _SHOWS_SECOND.scalar_subquery()))
-# By each controller's own clock, which a call's time is of: they must agree, and one that is off says so.
-# Not after `until`: when a clock is put back, what was accepted before must not count for ever.
-_ACCEPTED = Prepared(
-    select(
-        func.count(),
-        func.coalesce(func.sum(case((_CALL.c.account_id == bindparam("account"), 1), else_=0)), 0),
-        func.coalesce(func.sum(case((_CALL.c.app_key == bindparam("app"), 1), else_=0)), 0),
-    ).where(_CALL.c.accepted_at > bindparam("since"), _CALL.c.accepted_at <= bindparam("until"))
-)
-_CALLED = (
-    select(_CALL.c.accepted_at)
-    .where(
-        _CALL.c.addressee == bindparam("addressee"),
-        _CALL.c.account_id == bindparam("account"),
-        _CALL.c.accepted_at > bindparam("since"),
-    )
-    .order_by(_CALL.c.accepted_at.desc())
-    .limit(1)
-    .offset(bindparam("earlier"))
-)
+_OF_ACCOUNT = _CALL.c.account_id == bindparam("account_id")
+_OF_APP = _CALL.c.app_key == bindparam("app_key")
 
 
 def check_limits(session: Session, call: Mapping[str, Any], limits: Limits) -> Place:
     """Whether there is a place for a call. Writes nothing. Raises LimitReached."""
-    _check_rates(session, call, limits)
-    idle = _check_live(session, call, limits)
-    return Place(idle, _check_frequency(session, call, limits.frequency))
-
-
-def _check_rates(session: Session, call: Mapping[str, Any], limits: Limits) -> None:
-    allowed = (
-        (Limit.PLATFORM_RATE, limits.platform_rate),
-        (Limit.ACCOUNT_RATE, limits.account_rate),
-        (Limit.APP_RATE, limits.app_rate),
+    windows = limits.frequency.windows if limits.frequency is not None else ()
+    question = _question(
+        rates=limits.platform_rate > 0 or limits.account_rate > 0 or limits.app_rate > 0,
+        account=limits.account_calls is not None,
+        numbers=len(limits.number_calls),
+        windows=len(windows),
     )
-    if not any(most for _limit, most in allowed):
-        return
+    found = question.only_row(session, _values(call, limits.number_calls, windows))
+    _check_rates(found, limits)
+    idle = _check_live(found, limits)
+    return Place(idle, _check_frequency(found, limits.frequency, call["accepted_at"]))
+
+
+@lru_cache(maxsize=64)
+def _question(*, rates: bool, account: bool, numbers: int, windows: int) -> Prepared:
+    """One for all that limits a call: each is a way to the server and back, under the writers' lock."""
+    counts = {"app_calls": _live(_OF_APP)}
+    if account:
+        counts["account_calls"] = _live(_OF_ACCOUNT)
+    counts |= {f"number_calls_{place}": _showing(f"number_{place}") for place in range(numbers)}
+    counts |= {f"oldest_{place}": _oldest(place) for place in range(windows)}
+    columns = [count.scalar_subquery().label(name) for name, count in counts.items()]
+    if not rates:
+        return Prepared(select(*columns))
+    accepted = _accepted().subquery()
+    return Prepared(select(*accepted.c, *columns).select_from(accepted))
+
+
+def _accepted() -> Select[Any]:
+    # By each controller's own clock, which a call's time is of: they must agree, and one that is off says
+    # so. Not after `until`: when a clock is put back, what was accepted before must not count for ever.
+    counts: tuple[Any, ...] = (
+        func.count().label("platform_rate"),
+        func.count().filter(_OF_ACCOUNT).label("account_rate"),
+        func.count().filter(_OF_APP).label("app_rate"),
+    )
+    return select(*counts).where(
+        _CALL.c.accepted_at > bindparam("since"), _CALL.c.accepted_at <= bindparam("until")
+    )
+
+
+def _live(condition: Any) -> Select[Any]:
+    return select(func.count()).select_from(_CALL).where(_CALL.c.ended_at.is_(None), condition)
+
+
+def _showing(name: str) -> Select[Any]:
+    number: BindParameter[str] = bindparam(name)
+    first, second = _CALL.c.display_number == number, _CALL.c.second_display_number == number
+    counts = [_live(shows).scalar_subquery() for shows in (first, and_(second, not_(first)))]
+    return select(counts[0] + counts[1])
+
+
+def _oldest(window: int) -> Select[Any]:
+    """The call that must leave a window before another one may be made."""
+    return (
+        select(_CALL.c.accepted_at)
+        .where(
+            _CALL.c.addressee == bindparam("addressee"),
+            _OF_ACCOUNT,
+            _CALL.c.accepted_at > bindparam(f"begin_{window}"),
+        )
+        .order_by(_CALL.c.accepted_at.desc())
+        .limit(1)
+        .offset(bindparam(f"later_{window}"))
+    )
+
+
+def _values(call: Mapping[str, Any], numbers: Iterable[str], windows: Sequence[Window]) -> dict[str, Any]:
     at: datetime = call["accepted_at"]
-    span = {"since": at - _SECOND, "until": at + _SECOND}
-    of_call = {"account": call["account_id"], "app": call["app_key"]}
-    accepted = _ACCEPTED.run(session, {**span, **of_call}).fetchone()
-    for (limit, most), count in zip(allowed, accepted, strict=True):
-        if most and count >= most:
-            raise LimitReached(limit, f"{count} of {most} calls were accepted in a second", _SECOND)
+    return {
+        **call,
+        "since": at - _SECOND,
+        "until": at + _SECOND,
+        **{f"number_{place}": number for place, number in enumerate(numbers)},
+        **{f"begin_{place}": at - window.length for place, window in enumerate(windows)},
+        **{f"later_{place}": window.count - 1 for place, window in enumerate(windows)},
+    }
 
 
-def _check_live(session: Session, call: Mapping[str, Any], limits: Limits) -> int:
-    def check(limit: Limit, most: int, statement: Prepared, values: Mapping[str, Any]) -> int:
-        live: int = statement.run(session, values).fetchone()[0]
+def _check_rates(found: Mapping[str, Any], limits: Limits) -> None:
+    for limit, name, most in (
+        (Limit.PLATFORM_RATE, "platform_rate", limits.platform_rate),
+        (Limit.ACCOUNT_RATE, "account_rate", limits.account_rate),
+        (Limit.APP_RATE, "app_rate", limits.app_rate),
+    ):
+        if most and found[name] >= most:
+            raise LimitReached(limit, f"{found[name]} of {most} calls were accepted in a second", _SECOND)
+
+
+def _check_live(found: Mapping[str, Any], limits: Limits) -> int:
+    def check(limit: Limit, name: str, most: int) -> int:
+        live: int = found[name]
         if live >= most:
             raise LimitReached(limit, f"{live} of {most} calls are live")
         return most - live - 1
 
-    idle = check(Limit.APP_CALLS, limits.app_calls, _APP_CALLS, {"app": call["app_key"]})
+    idle = check(Limit.APP_CALLS, "app_calls", limits.app_calls)
     if limits.account_calls is not None:
-        account = {"account": call["account_id"]}
-        check(Limit.ACCOUNT_CALLS, limits.account_calls, _ACCOUNT_CALLS, account)
-    for number, most in limits.number_calls.items():
-        check(Limit.NUMBER_CALLS, most, _NUMBER_CALLS, {"number": number})
+        check(Limit.ACCOUNT_CALLS, "account_calls", limits.account_calls)
+    for place, most in enumerate(limits.number_calls.values()):
+        check(Limit.NUMBER_CALLS, f"number_calls_{place}", most)
     return idle
 
 
 def _check_frequency(
-    session: Session, call: Mapping[str, Any], frequency: Frequency | None
+    found: Mapping[str, Any], frequency: Frequency | None, at: datetime
 ) -> tuple[Window, ...]:
     if frequency is None:
         return ()
-    at: datetime = call["accepted_at"]
-    person = {"addressee": call["addressee"], "account": call["account_id"]}
     reached: dict[Window, timedelta] = {}
-    for window in frequency.windows:
-        # The call that must leave the window before another one may be made.
-        place = {"since": at - window.length, "earlier": window.count - 1}
-        oldest = session.connection().execute(_CALLED, {**person, **place}).scalar_one_or_none()
+    for place, window in enumerate(frequency.windows):
+        oldest: datetime | None = found[f"oldest_{place}"]
         if oldest is not None:
             reached[window] = oldest + window.length - at
     if reached and frequency.refuse:

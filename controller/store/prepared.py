@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Dialect, Insert
+from sqlalchemy import ClauseElement, Dialect, Insert, Select
 from sqlmodel import Session
 
 Values = Mapping[str, Any]
 _Bind = Callable[[Values], Any]
+_Selected = tuple[str, Callable[[Any], Any] | None]
 
 _PLAIN_INSERT: Final = re.compile(r"(INSERT INTO .+ VALUES )(\([?, ]+\))")
 _ROWS_AT_ONCE: Final = 16
@@ -22,8 +23,6 @@ _ROWS_AT_ONCE: Final = 16
 class Prepared:
     """A statement whose values are given by name when it runs. One that is not given is the
     column's default or NULL.
-
-    What a query returns is what the driver returns: ask for numbers and texts only.
     """
 
     def __init__(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> None:
@@ -31,13 +30,26 @@ class Prepared:
         self._statement = statement
         self._columns = columns
         self._compiled: dict[str, tuple[str, _Bind]] = {}
+        self._selected: dict[str, list[_Selected]] = {}
 
     def run(self, session: Session, values: Values) -> Any:
-        """Run it once; returns the driver's cursor (`rowcount`, `fetchone`)."""
+        """Run it once; returns the driver's cursor (`rowcount`, `fetchone`), with what the driver returns."""
         text, bind = self._on(session)
         cursor = _driver(session).cursor()
         cursor.execute(text, bind(values))
         return cursor
+
+    def only_row(self, session: Session, values: Values) -> dict[str, Any]:
+        """The one row that a query always has, by column."""
+        row = self.run(session, values).fetchone()
+        dialect = session.connection().dialect
+        columns = self._selected.get(dialect.name)
+        if columns is None:
+            columns = self._selected[dialect.name] = _selected(self._statement, dialect)
+        return {
+            name: value if convert is None else convert(value)
+            for value, (name, convert) in zip(row, columns, strict=True)
+        }
 
     def run_many(self, session: Session, values: Sequence[Values]) -> None:
         """Run it for each of these."""
@@ -89,6 +101,16 @@ def _defaults(statement: ClauseElement) -> dict[str, Any]:
         return {}
     defaults: dict[str, Any] = {column.name: column.default for column in statement.table.c}
     return {name: default.arg for name, default in defaults.items() if default is not None}
+
+
+def _selected(statement: ClauseElement, dialect: Dialect) -> list[_Selected]:
+    """Names of a query's columns, and how what the driver returns is converted."""
+    assert isinstance(statement, Select)
+    # None for what the driver calls the type: of those that are asked for none is converted by it.
+    return [
+        (str(column.key), column.type.dialect_impl(dialect).result_processor(dialect, None))
+        for column in statement.selected_columns
+    ]
 
 
 def _driver(session: Session) -> Any:

@@ -5,11 +5,12 @@ That it is not long is told by the statements of a transaction, as they are the 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from service.billing.support import NOW, SETTINGS, Made, SetClock, add_calls, money, prepare
@@ -25,6 +26,7 @@ from controller.rules.amounts import from_units
 from controller.store.billing_tables import Hold, HoldReason, LedgerTransfer
 from controller.store.database import Database
 from controller.store.holds import hold
+from controller.store.prepared import Prepared
 from controller.store.tables import Account, App, Number
 
 CALENDAR = Calendar(SETTINGS.zone_info)
@@ -49,9 +51,16 @@ def counted(database: Database) -> Iterator[list[int]]:
         else:
             counts[-1] += len(rows) if many else 1
 
+    def run_many(prepared: Prepared, session: Session, rows: Sequence[Any]) -> None:
+        counts[-1] += len(rows)
+        as_ever(prepared, session, rows)
+
+    as_ever = Prepared.run_many
     event.listen(database._engine, "before_cursor_execute", execute)
     try:
-        yield counts
+        # These go to the driver as they are.
+        with patch.object(Prepared, "run_many", run_many):
+            yield counts
     finally:
         event.remove(database._engine, "before_cursor_execute", execute)
 
