@@ -135,11 +135,8 @@ class Spending:
         reason = f"{amount_text(total)} of {amount_text(cap)} are spent or held by live calls"
         return LimitReached(Limit.SPENDING, reason, self._day_ends - now)
 
-    def book(self, session: Session, account_id: str) -> None:
-        """In the transaction that accepts a call that `begin` let in: together with all others' calls.
-
-        Raises LimitReached.
-        """
+    def check(self, session: Session, account_id: str) -> None:
+        """Count all others' calls too, of one that `begin` let in. Raises LimitReached."""
         cap = self._terms.cap_of(account_id)
         if self._controller is None or cap is None:
             return
@@ -148,6 +145,12 @@ class Spending:
         total = spent.total + rows.of_account_elsewhere(session, self._controller, day, account_id)
         if total > cap:
             raise self._refused(spent, total, cap, now)
+
+    def book(self, session: Session, account_id: str) -> None:
+        """In the transaction in which `check` let a call in: the others see what it may cost."""
+        if self._controller is None or self._terms.cap_of(account_id) is None:
+            return
+        spent, day = self._of(account_id), self._calendar.day(self._clock.now()).isoformat()
         rows.note(session, self._controller, day, {account_id: (spent.ended, spent.live)})
 
     def exchange(self, session: Session) -> dict[str, Decimal]:

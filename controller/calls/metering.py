@@ -17,11 +17,14 @@ class Meter(Protocol):
         """Let a call in. Raises store.errors.LimitReached."""
         ...
 
-    def book(self, session: Session, account_id: str) -> None:
-        """In the transaction that accepts a call: what other controllers' calls cost counts too.
-
-        Raises store.errors.LimitReached.
+    def check(self, session: Session, account_id: str) -> None:
+        """In the transaction that accepts a call, before anything is written: what other controllers' calls
+        cost counts too. Raises store.errors.LimitReached.
         """
+        ...
+
+    def book(self, session: Session, account_id: str) -> None:
+        """In the same transaction: the others see what the call may cost."""
         ...
 
     def go_on(self, call_id: str, account_id: str, legs: Legs) -> None:
@@ -45,6 +48,8 @@ class NoMeter:
     """Calls cost nothing."""
 
     def begin(self, call_id: str, account_id: str, legs: Legs) -> None: ...
+
+    def check(self, session: Session, account_id: str) -> None: ...
 
     def book(self, session: Session, account_id: str) -> None: ...
 

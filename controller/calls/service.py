@@ -217,6 +217,7 @@ class CallService:
 
         def accept(session: Session) -> Place | Refused:
             try:
+                self._meter.check(session, call.request.account_id)
                 place = rows.accept_call(session, row, nonce, limits, key)
                 self._meter.book(session, call.request.account_id)
                 return place

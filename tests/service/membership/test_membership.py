@@ -1,6 +1,7 @@
 """Controllers that share a PostgreSQL: signs of life, takeovers, the fence, and what they count together."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -247,6 +248,16 @@ def _hang(session: Session) -> None:
     session.execute(text("SELECT 1"))
 
 
+def checked_and_booked(meter: Spending) -> Callable[[Session], None]:
+    """As in the transaction that accepts a call."""
+
+    def work(session: Session) -> None:
+        meter.check(session, ACCOUNT)
+        meter.book(session, ACCOUNT)
+
+    return work
+
+
 class Terms:
     """A cap of ten calls of a minute."""
 
@@ -273,7 +284,9 @@ def test_E2_given_a_cap_when_two_controllers_let_calls_in_at_once_then_never_ove
         except LimitReached:
             return False
         try:
-            await database.write(lambda session: meter.book(session, ACCOUNT))
+            await database.write(
+                lambda session: (meter.check(session, ACCOUNT), meter.book(session, ACCOUNT))
+            )
         except LimitReached:
             meter.forget(call_id)
             return False

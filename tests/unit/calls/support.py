@@ -23,6 +23,7 @@ from controller.asterisk.node import Node
 from controller.asterisk.routing import RouteConfiguration, RoutingTable
 from controller.calls.call import CallRequest, LiveCall, Notification, PlayItem, Prompt
 from controller.calls.collection import ReplayRule
+from controller.calls.metering import Meter
 from controller.calls.recovery import Recovery
 from controller.calls.service import Accepted, CallService
 from controller.calls.timeline import Entry, Kind
@@ -245,6 +246,7 @@ async def running_house(
     settings: CallSettings = QUICK,
     prepare: Callable[[House], Any] | None = None,
     ready_within: float = 5.0,
+    meter: Meter | None = None,
     **node_changes: Any,
 ) -> AsyncIterator[House]:
     """A house whose node takes calls; `prepare` is awaited before the node connects."""
@@ -269,6 +271,7 @@ async def running_house(
             settings,
             HOST,
             timedelta(seconds=1.2),
+            meter=meter,
         )
         node.on_snapshot = Recovery(database, node, service, clock, HOST)
         house = House(asterisk, database, node, service, told, clock, due)
