@@ -39,7 +39,8 @@ from controller.pushes.guard import AddressGuard
 from controller.pushes.room import Pushes, opened_pushes
 from controller.settings import PushSettings, Settings
 from controller.store.calls import accept_call
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.journal import Journal
 from controller.store.limits import Limits
 from controller.store.schema import migrate

@@ -20,7 +20,8 @@ import uvloop
 from sqlmodel import Session
 
 from benchmarks.details import Calls
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.schema import migrate
 from controller.store.tables import Account, App
 from testbed.postgresql import running_postgresql

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from controller.command import ConfigOption, failure, read_settings
 from controller.settings import Settings
 from controller.store import audit
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import check_newest
 

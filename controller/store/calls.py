@@ -66,7 +66,7 @@ _END_CALL = Prepared(
     .where(_CALL.c.id == bindparam("call"), _CALL.c.ended_at.is_(None))
     .values(ended_at=bindparam("at"), state_code=bindparam("code"))
 )
-_INSERT_CDR = Prepared(_CDR.insert(), columns=("call_id", "app_key", "ended_at", "record"))
+_INSERT_CDR = Prepared(_CDR.insert().inline(), columns=("call_id", "app_key", "ended_at", "record"))
 _INSERT_CALL, _INSERT_ENTRY, _INSERT_PUSH, _INSERT_PROGRESS, _INSERT_RECORDING = (
     Prepared(table.insert()) for table in (_CALL, _TIMELINE, _PUSH, _PROGRESS, _RECORDING)
 )
@@ -92,23 +92,23 @@ def accept_call(
     Raises LimitReached, Replayed or AskedBefore; then nothing is written, but that the nonce is used up.
     """
     place = check_limits(session, call, limits)
-    if nonce is not None:
-        used = _INSERT_NONCE[session.connection().dialect.name].run(session, vars(nonce))
-        if used.rowcount == 0:
-            raise Replayed("the nonce was used before")
+    dialect = session.connection().dialect.name
+    if nonce is not None and _INSERT_NONCE[dialect].count(session, vars(nonce)) == 0:
+        raise Replayed("the nonce was used before")
     if key is not None:
         once = {**vars(key), "session_id": call["session_id"], "idle": place.idle}
-        if _INSERT_ONCE[session.connection().dialect.name].run(session, once).rowcount == 0:
+        if _INSERT_ONCE[dialect].count(session, once) == 0:
             raise AskedBefore("a call was started with the same key")
     _INSERT_CALL.run(session, call)
     if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
-        _INSERT_PROGRESS.run(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})
+        _INSERT_PROGRESS.later(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})
     return place
 
 
 def add_entries(session: Session, entries: Sequence[Row]) -> None:
     """Add to timelines."""
-    _INSERT_ENTRY.run_many(session, entries)
+    for entry in entries:
+        _INSERT_ENTRY.later(session, entry)
 
 
 def add_missing_entries(session: Session, entries: Sequence[Row]) -> None:
@@ -132,17 +132,16 @@ def end_call(
 
     False if it had ended already; then nothing is written.
     """
-    ended = _END_CALL.run(session, {"call": call_id, "at": ended_at, "code": state_code})
-    if ended.rowcount == 0:
+    if _END_CALL.count(session, {"call": call_id, "at": ended_at, "code": state_code}) == 0:
         return False
     record = {"call_id": call_id, "app_key": app_key, "ended_at": ended_at}
-    _INSERT_ENTRY.run(session, last_entry)
-    _INSERT_CDR.run(session, {**record, "record": cdr})
+    _INSERT_ENTRY.later(session, last_entry)
+    _INSERT_CDR.later(session, {**record, "record": cdr})
     if delivery is not None:
         push = {**record, "url": delivery.url, "attempts": 0, "due_at": delivery.due_at}
-        _INSERT_PUSH.run(session, push)
+        _INSERT_PUSH.later(session, push)
     if recording is not None:
-        _INSERT_RECORDING.run(session, {"call_id": call_id, **recording})
+        _INSERT_RECORDING.later(session, {"call_id": call_id, **recording})
     return True
 
 

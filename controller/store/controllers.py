@@ -152,8 +152,8 @@ def keep_owned(session: Session, call_ids: Collection[str]) -> None:
 
 def epoch_of(session: Session, name: str) -> int | None:
     """The epoch of a controller; None: there is none of this name."""
-    found = _EPOCH.run(session, {"controller": name}).fetchone()
-    return None if found is None else found[0]
+    found = _EPOCH.row(session, {"controller": name})
+    return None if found is None else found["epoch"]
 
 
 def beat(session: Session, name: str, now: datetime) -> None:

@@ -14,28 +14,24 @@ in the order in which they can be seen.
 
 import asyncio
 import contextlib
-import errno
 import logging
 import math
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Condition
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection
 from sqlmodel import Session
 
 from controller.settings import Settings
-from controller.store.errors import DatabaseClosed, DatabaseUnusable
-from controller.store.sealing import Seal, put_seal, seal_of
+from controller.store.engines import make_engine
+from controller.store.errors import DatabaseClosed
+from controller.store.prepared import put_off
+from controller.store.sealing import Seal, seal_of
 from controller.store.turns import StillOurs, alone, held_turn
 
 T = TypeVar("T")
@@ -50,24 +46,6 @@ not more. Where there is little to write nothing waits."""
 _MANY_WRITES, _WIDE_SPACING = 300, 0.03
 """With so many writes a second, those of some 70 callbacks, groups begin so many seconds apart: what a group
 costs by itself is then more than what its rows do. Below it nobody's call waits so long."""
-
-WRITERS_TURN: Final = 0x766F6963
-"""The advisory lock of PostgreSQL that a writing transaction holds to its end."""
-
-_SERVER_OPTIONS: Final = {
-    "timezone": "UTC",
-    # A process that was paused in the middle of a transaction must not keep the turn from the others.
-    "idle_in_transaction_session_timeout": "4s",
-    "lock_timeout": "30s",
-}
-_NOTICED: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""A server whose machine is gone says nothing: connections to it end after some 10 s, not an hour."""
 
 
 @dataclass(eq=False)
@@ -248,8 +226,9 @@ class Database:
             with self._connection.begin(), Session(self._connection) as session:
                 if self.fence is not None:
                     self.fence(session)
-                results = [work(session) for work in group]
-                session.flush()
+                with self._pipelined(self._connection), put_off(self._connection):
+                    results = [work(session) for work in group]
+                    session.flush()
                 all_done = True
         except BaseException as error:
             # Whether it is still good is found out by the next one, with a new one if need be.
@@ -258,6 +237,14 @@ class Database:
                 raise _InDoubtError(error) from error
             raise
         return results
+
+    def _pipelined(self, connection: Connection) -> AbstractContextManager[None]:
+        if not self.shared:
+            return nullcontext()
+        from controller.store.pipeline import pipelined
+
+        driver: Any = connection.connection.driver_connection
+        return pipelined(driver)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -292,144 +279,3 @@ class Database:
 def _fail(job: _Job, error: BaseException) -> None:
     if not job.done.done():
         job.done.set_exception(error)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def make_engine(url: str, *, synchronous: str = "FULL", seal: Seal | None = None) -> Engine:
-    """An engine for SQLite (WAL, real transactions) or PostgreSQL.
-
-    Connections with the option `writes` wait for their turn when they begin; those with `reads` see one
-    state of the database from their first to their last statement.
-
-    The values of a statement are never part of an error's message: they are numbers, digits and secrets.
-    Raises DatabaseUnusable.
-    """
-    address = _address(url)
-    match address.get_backend_name():
-        case "sqlite":
-            engine = _sqlite(address, synchronous)
-        case "postgresql":
-            engine = _postgresql(address)
-        case other:
-            _engine(address)
-            raise DatabaseUnusable(f"database.url: {other} is not supported, only sqlite and postgresql are")
-    put_seal(engine, seal)
-    return engine
-
-
-def _sqlite(address: URL, synchronous: str) -> Engine:
-    if address.database and not address.database.startswith((":memory:", "file:")):
-        _keep_private(Path(address.database))
-    engine = _engine(address, connect_args={"check_same_thread": False, "timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        # Python's driver would begin transactions by itself, too late for our purpose.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={synchronous}")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA busy_timeout=30000")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Any) -> None:
-        # A transaction that will write waits for its turn at the start, not in the middle.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _postgresql(address: URL) -> Engine:
-    # Its driver takes long to import, and most have SQLite.
-    from controller.store.discreet_cursor import DiscreetCursor
-
-    if address.drivername == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
-    options = " ".join(f"-c {name}={value}" for name, value in _SERVER_OPTIONS.items())
-    engine = _engine(
-        address,
-        connect_args={
-            **{name: value for name, value in _NOTICED.items() if name not in address.query},
-            "options": options,
-            "application_name": "voicecall",
-            "cursor_factory": DiscreetCursor,
-        },
-        # As many as there are threads that read.
-        max_overflow=40,
-        pool_pre_ping=True,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        # The driver would begin transactions by itself, with a round trip of their own.
-        connection.autocommit = True
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Any) -> None:
-        options = connection.get_execution_options()
-        if options.get("writes"):
-            # In one message. What the lock was waited for is seen by every statement after it.
-            connection.exec_driver_sql(f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS_TURN})")
-        elif options.get("reads"):
-            connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        else:
-            connection.exec_driver_sql("BEGIN")
-
-    return engine
-
-
-def _address(url: str) -> URL:
-    # A text that is no address may hold a password all the same: it is not repeated.
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):
-        raise DatabaseUnusable(
-            "database.url is no SQLAlchemy address, such as sqlite:////var/lib/voicecall/voicecall.db"
-        ) from None
-
-
-def _engine(address: URL, **options: Any) -> Engine:
-    try:
-        return create_engine(address, json_serializer=_json, hide_parameters=True, **options)
-    except NoSuchModuleError:
-        raise DatabaseUnusable(f"database.url: there is no database called {address.drivername}") from None
-    except ModuleNotFoundError as error:
-        raise DatabaseUnusable(f"database.url: {address.drivername} needs the package {error.name}") from None
-
-
-def _keep_private(path: Path) -> None:
-    """Make the files of an SQLite database readable by their owner alone, from their first byte on.
-
-    SQLite gives those that it adds (-wal, -shm) the mode of the first. A file that is there is never opened:
-    closing it would let go of all the locks that SQLite holds on it in this process (POSIX), and another
-    process that ends would take the log away from under it.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except FileExistsError:
-            fault = errno.EISDIR if path.is_dir() else errno.EACCES
-            if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
-                raise OSError(fault, os.strerror(fault), str(path)) from None
-        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            with contextlib.suppress(FileNotFoundError):
-                if file.stat().st_mode & 0o077:
-                    file.chmod(0o600)
-    except OSError as error:
-        raise DatabaseUnusable(f"{error.filename or path} can't be used: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def faults_in_one_line(url: str) -> Iterator[None]:
-    """Turn what SQLAlchemy says about this database into DatabaseUnusable."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        said = str(error.orig if isinstance(error, DBAPIError) and error.orig else error)
-        where = _address(url).render_as_string(hide_password=True)
-        raise DatabaseUnusable(f"{where}: {' '.join(said.split())}") from error

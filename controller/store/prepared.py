@@ -5,19 +5,25 @@ itself. Here nothing of it is left but the conversion of values by the types of 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Dialect, Insert, Select
+from sqlalchemy import ClauseElement, Connection, Dialect, Insert, Select
 from sqlmodel import Session
 
 Values = Mapping[str, Any]
-_Bind = Callable[[Values], Any]
+_Bind = Callable[[Values], list[Any]]
 _Selected = tuple[str, Callable[[Any], Any] | None]
+_PutOff = dict["Prepared", dict[Hashable, Values]]
 
-_PLAIN_INSERT: Final = re.compile(r"(INSERT INTO .+ VALUES )(\([?, ]+\))")
-_ROWS_AT_ONCE: Final = 16
-"""Rows in one insert of SQLite: for each statement its driver lets go of the interpreter and waits for it."""
+_NAMED: Final = re.compile(r"%\((\w+)\)s")
+_PLAIN_INSERT: Final = re.compile(r"(INSERT INTO .+ VALUES )(\((?:(?:\?|%s)(?:::[\w ]+)?(?:, )?)+\))")
+_VALUES_AT_ONCE: Final = 50
+"""In one insert of several rows. For each statement the drivers let go of the interpreter and wait for it;
+psycopg remembers how to send one with so many values at most."""
+
+_PUT_OFF: Final = "put off"
 
 
 class Prepared:
@@ -32,40 +38,76 @@ class Prepared:
         self._compiled: dict[str, tuple[str, _Bind]] = {}
         self._selected: dict[str, list[_Selected]] = {}
 
-    def run(self, session: Session, values: Values) -> Any:
-        """Run it once; returns the driver's cursor (`rowcount`, `fetchone`), with what the driver returns."""
-        text, bind = self._on(session)
-        cursor = _driver(session).cursor()
-        cursor.execute(text, bind(values))
-        return cursor
-
-    def only_row(self, session: Session, values: Values) -> dict[str, Any]:
-        """The one row that a query always has, by column."""
-        row = self.run(session, values).fetchone()
-        dialect = session.connection().dialect
-        columns = self._selected.get(dialect.name)
-        if columns is None:
-            columns = self._selected[dialect.name] = _selected(self._statement, dialect)
-        return {
-            name: value if convert is None else convert(value)
-            for value, (name, convert) in zip(row, columns, strict=True)
-        }
+    def run(self, session: Session, values: Values) -> None:
+        """Run it once. In a pipeline of PostgreSQL its answer is not waited for."""
+        self._send(session.connection(), values)
 
     def run_many(self, session: Session, values: Sequence[Values]) -> None:
         """Run it for each of these."""
-        text, bind = self._on(session)
-        rows = [bind(one) for one in values]
-        cursor, plain = _driver(session).cursor(), _PLAIN_INSERT.fullmatch(text)
-        if plain is None:
-            cursor.executemany(text, rows)
-            return
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            some = rows[start : start + _ROWS_AT_ONCE]
-            marks = ", ".join([plain[2]] * len(some))
-            cursor.execute(f"{plain[1]}{marks}", [value for row in some for value in row])
+        self._send_many(session.connection(), values)
 
-    def _on(self, session: Session) -> tuple[str, _Bind]:
-        dialect = session.connection().dialect
+    def later(self, session: Session, values: Values, key: Hashable = None) -> None:
+        """Run it once at the end of the group, in one statement with all others of its kind.
+
+        Of those with the same key only the last one is run.
+        """
+        connection = session.connection()
+        put_off: _PutOff | None = connection.info.get(_PUT_OFF)
+        if put_off is None:
+            self._send(connection, values)
+        else:
+            put_off.setdefault(self, {})[object() if key is None else key] = values
+
+    def count(self, session: Session, values: Values) -> int:
+        """Run it once; returns how many rows it wrote."""
+        connection = session.connection()
+        cursor = self._send(connection, values)
+        if connection.dialect.name == "postgresql":
+            cursor.wait()
+        written: int = cursor.rowcount
+        return written
+
+    def row(self, session: Session, values: Values) -> dict[str, Any] | None:
+        """The first row that it finds, by column."""
+        connection = session.connection()
+        found = self._send(connection, values).fetchone()
+        if found is None:
+            return None
+        selected = self._selected.get(connection.dialect.name)
+        if selected is None:
+            selected = self._selected[connection.dialect.name] = _selected(
+                self._statement, connection.dialect
+            )
+        return {
+            name: value if convert is None else convert(value)
+            for value, (name, convert) in zip(found, selected, strict=True)
+        }
+
+    def only_row(self, session: Session, values: Values) -> dict[str, Any]:
+        """The one row that it always finds."""
+        row = self.row(session, values)
+        assert row is not None
+        return row
+
+    def _send(self, connection: Connection, values: Values) -> Any:
+        text, bind = self._on(connection.dialect)
+        return _execute(connection, text, bind(values))
+
+    def _send_many(self, connection: Connection, values: Iterable[Values]) -> None:
+        text, bind = self._on(connection.dialect)
+        rows = [bind(one) for one in values]
+        plain = _PLAIN_INSERT.fullmatch(text)
+        if plain is None:
+            for row in rows:
+                _execute(connection, text, row)
+            return
+        at_once = max(1, _VALUES_AT_ONCE // len(rows[0])) if rows else 1
+        for start in range(0, len(rows), at_once):
+            some = rows[start : start + at_once]
+            marks = ", ".join([plain[2]] * len(some))
+            _execute(connection, f"{plain[1]}{marks}", [value for row in some for value in row])
+
+    def _on(self, dialect: Dialect) -> tuple[str, _Bind]:
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = self._compiled[dialect.name] = self._compile(dialect)
@@ -73,7 +115,7 @@ class Prepared:
 
     def _compile(self, dialect: Dialect) -> tuple[str, _Bind]:
         compiled: Any = self._statement.compile(dialect=dialect, column_keys=self._columns)
-        names = compiled.positiontup if compiled.positional else list(compiled.binds)
+        names = compiled.positiontup if compiled.positional else _NAMED.findall(str(compiled))
         converters = {
             name: bind.type.dialect_impl(dialect).bind_processor(dialect)
             for name, bind in compiled.binds.items()
@@ -84,15 +126,14 @@ class Prepared:
         row = [(name, converters[name], fixed.get(name)) for name in names]
 
         def bind(values: Values) -> Any:
-            bound = [
+            return [
                 convert(value) if convert is not None else value
                 for value, convert in (
                     (values.get(name, otherwise), convert) for name, convert, otherwise in row
                 )
             ]
-            return bound if compiled.positional else dict(zip(names, bound, strict=True))
 
-        return str(compiled), bind
+        return _NAMED.sub("%s", str(compiled)), bind
 
 
 def _defaults(statement: ClauseElement) -> dict[str, Any]:
@@ -113,5 +154,31 @@ def _selected(statement: ClauseElement, dialect: Dialect) -> list[_Selected]:
     ]
 
 
-def _driver(session: Session) -> Any:
-    return session.connection().connection.driver_connection
+@contextmanager
+def put_off(connection: Connection) -> Iterator[None]:
+    """What is to be run later is run at the end of the block."""
+    info = connection.info
+    info[_PUT_OFF] = {}
+    try:
+        yield
+        settle(connection)
+    finally:
+        info.pop(_PUT_OFF, None)
+
+
+def settle(connection: Connection, *_statement: Any) -> None:
+    """Run what was put off: it comes before everything that SQLAlchemy executes, so that this sees it."""
+    put_off: _PutOff | None = connection.info.get(_PUT_OFF)
+    while put_off:
+        # In the order of the kinds: who refers to a row comes after it.
+        prepared = next(iter(put_off))
+        prepared._send_many(connection, put_off.pop(prepared).values())
+
+
+def _execute(connection: Connection, text: str, values: Sequence[Any]) -> Any:
+    driver: Any = connection.connection.driver_connection
+    cursor = driver.cursor()
+    # What PostgreSQL's cursor executes is waited for.
+    execute = cursor.send if connection.dialect.name == "postgresql" else cursor.execute
+    execute(text, values)
+    return cursor

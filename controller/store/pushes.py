@@ -16,7 +16,9 @@ DISABLED = "endpoint.disabled"
 """The notice to the contacts of an account."""
 
 _ATTEMPT = cast(Any, PushAttempt).__table__
-_INSERT_ATTEMPT = Prepared(_ATTEMPT.insert(), [column.name for column in _ATTEMPT.c if column.name != "id"])
+_INSERT_ATTEMPT = Prepared(
+    _ATTEMPT.insert().inline(), [column.name for column in _ATTEMPT.c if column.name != "id"]
+)
 
 _ENDPOINT = cast(Any, PushEndpoint).__table__
 
@@ -39,7 +41,7 @@ _KEEP_TROUBLE = {
     "postgresql": _keep_trouble(postgresql.insert(_ENDPOINT)),
 }
 _DISABLED_THERE = Prepared(
-    select(func.count()).where(
+    select(func.count().label("disabled")).where(
         _ENDPOINT.c.app_key == bindparam("app_key"),
         _ENDPOINT.c.url == bindparam("url"),
         _ENDPOINT.c.disabled_at.is_not(None),
@@ -114,8 +116,8 @@ def keep_troubles(
 
 
 def _is_disabled(session: Session, app_key: str, url: str) -> bool:
-    found = _DISABLED_THERE.run(session, {"app_key": app_key, "url": url}).fetchone()
-    return bool(found[0])
+    found = _DISABLED_THERE.only_row(session, {"app_key": app_key, "url": url})
+    return bool(found["disabled"])
 
 
 def _tell_disabled(session: Session, app_key: str, url: str, trouble: Mapping[str, Any]) -> None:

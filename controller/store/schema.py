@@ -19,7 +19,7 @@ from controller.store import (
     spent,
     tables,
 )
-from controller.store.database import faults_in_one_line, make_engine
+from controller.store.engines import faults_in_one_line, make_engine
 from controller.store.errors import DatabaseUnusable
 
 if TYPE_CHECKING:

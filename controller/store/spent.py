@@ -47,12 +47,9 @@ Sums = tuple[Decimal, Decimal]
 
 def note(session: Session, controller: str, day: str, spent: Mapping[str, Sums]) -> None:
     """Let the others know what this controller's calls cost, by account."""
-    if spent:
-        rows = [
-            {"account_id": account, "controller": controller, "day": day, "ended": ended, "live": live}
-            for account, (ended, live) in sorted(spent.items())
-        ]
-        _NOTE.run_many(session, rows)
+    for account, (ended, live) in sorted(spent.items()):
+        key = {"account_id": account, "controller": controller, "day": day}
+        _NOTE.later(session, {**key, "ended": ended, "live": live}, tuple(key.values()))
 
 
 def forget_before(session: Session, controller: str, day: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from controller.store.database import WRITERS_TURN
+from controller.store.engines import WRITERS_TURN
 from testbed.postgresql import RunningPostgresql
 from testbed.push_receiver import CloseConnection, Hang, Reply
 from tests.crash.invariants import database_files

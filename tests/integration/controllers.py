@@ -25,7 +25,7 @@ from sqlmodel import Session, col, func, select
 from controller.calls.conversation import bridge_id
 from controller.settings import CaptureSettings, Settings
 from controller.store import controllers
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.tables import Call, CallPush, CdrPush
 from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url, patiently
 from testbed.controller_process import ControllerProcess, controller_process

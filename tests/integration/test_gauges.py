@@ -18,7 +18,7 @@ from controller.management.catalogue import OPERATIONS
 from controller.management.local import LocalDesk
 from controller.pushes import cdr_outbox
 from controller.settings import PushSettings
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.recordings import RecordingState
 from controller.store.tables import Call, PushEndpoint, Recording
 from testbed.push_receiver import Reply

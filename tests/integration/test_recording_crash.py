@@ -10,7 +10,7 @@ from integration.recordings import audio_of, fetched
 from integration.support import APP_KEY, SECOND, SECRET, Bench, StartBench
 from sqlalchemy import Connection, text
 
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from testbed.asterisk import start_asterisk
 from testbed.listening import tone_share
 from testbed.slow_link import SlowLink

@@ -11,7 +11,7 @@ from integration.support import VERIFY_KEY, Bench, StartBench
 from controller.prompts import wav
 from controller.settings import Settings
 from controller.share import shared
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.schema import METADATA
 from controller.store.sealing import seal_of
 from testbed.listening import Audio, decode_alaw, find, load_wav

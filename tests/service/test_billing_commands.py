@@ -19,7 +19,7 @@ from unit.calls.support import ACCOUNT
 from controller.billing.prices import OwnTariff, set_price
 from controller.cli import app
 from controller.rules.amounts import from_units
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.tables import Account
 
 pytestmark = pytest.mark.requirement("C8", "C9")

@@ -14,7 +14,7 @@ from unit.calls.support import ACCOUNT, APP
 
 from controller.cli import app
 from controller.prompts import wav
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.enterprise_tables import DocumentKind
 from controller.store.tables import Call, Service, SoundFile
 from testbed.sounds import distinct_prompt

@@ -12,8 +12,8 @@ from sqlmodel import Session
 from typer.testing import CliRunner
 
 from controller.cli import app
-from controller.store.database import make_engine
 from controller.store.directory import revision
+from controller.store.engines import make_engine
 from controller.store.sealing import seal_of
 from controller.store.tables import Account, Number, NumberState, ReviewState, SoundFile, Template
 from testbed.sounds import distinct_prompt

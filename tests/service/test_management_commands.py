@@ -17,8 +17,8 @@ from controller.cli import app
 from controller.management.passwords import Passwords
 from controller.management_command import GROUPS
 from controller.store.audit import verify
-from controller.store.database import make_engine
 from controller.store.directory import revision
+from controller.store.engines import make_engine
 from controller.store.management_tables import AuditEntry, User
 from controller.store.sealing import seal_of
 from controller.store.tables import Account

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from unit.calls.support import ACCOUNT, APP
 
 from controller.cli import app
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.tables import App, Call, Cdr, CdrPush, PushAttempt, PushEndpoint, Service
 
 MOMENT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

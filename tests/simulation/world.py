@@ -32,7 +32,7 @@ from controller.settings import (
     SpeechSettings,
 )
 from controller.store.calls import NonceUse
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.limits import Limits
 from controller.store.schema import migrate
 from controller.store.tables import Account, App, Number, Route

@@ -21,7 +21,8 @@ from controller.billing.ledger import Kind, Posting, correction, top_up
 from controller.store import alarms
 from controller.store import ledger as rows
 from controller.store.billing_tables import Hold, LedgerTransfer
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.tables import Revision
 
 LOW = SETTINGS.low_balance

@@ -5,7 +5,7 @@ That it is not long is told by the statements of a transaction, as they are the 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -51,15 +51,15 @@ def counted(database: Database) -> Iterator[list[int]]:
         else:
             counts[-1] += len(rows) if many else 1
 
-    def run_many(prepared: Prepared, session: Session, rows: Sequence[Any]) -> None:
+    def send_many(prepared: Prepared, connection: Connection, rows: Collection[Any]) -> None:
         counts[-1] += len(rows)
-        as_ever(prepared, session, rows)
+        as_ever(prepared, connection, rows)
 
-    as_ever = Prepared.run_many
+    as_ever = Prepared._send_many
     event.listen(database._engine, "before_cursor_execute", execute)
     try:
         # These go to the driver as they are.
-        with patch.object(Prepared, "run_many", run_many):
+        with patch.object(Prepared, "_send_many", send_many):
             yield counts
     finally:
         event.remove(database._engine, "before_cursor_execute", execute)

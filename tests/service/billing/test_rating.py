@@ -11,7 +11,7 @@ from service.billing.support import A, B, Made
 from controller.billing.prices import PriceBook, Tariff
 from controller.billing.rating import Legs, decode_record, rate, started_minutes
 from controller.store.billing_tables import Price
-from controller.store.database import _json
+from controller.store.engines import _json
 
 END = datetime(2026, 11, 24, 4, 0, 0, 950_000, tzinfo=UTC)
 PRICE = Decimal("0.18")

@@ -17,7 +17,8 @@ from controller.details.index import CallIndex, opened_index
 from controller.details.search import CallSearch, Page
 from controller.store.call_filter import CallFilter
 from controller.store.calls import CdrDelivery, end_call
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.schema import migrate
 from controller.store.tables import Account, App, Call, Service
 

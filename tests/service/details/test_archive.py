@@ -18,7 +18,8 @@ from controller.settings import DetailSettings, LimitSettings, RecordingSettings
 from controller.store import call_index
 from controller.store.billing_tables import RatedCall, Settlement
 from controller.store.calls import CdrDelivery
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.tables import (
     Call,
     CallPush,

@@ -179,7 +179,7 @@ def test_C9_given_more_entries_than_are_read_at_once_when_verified_then_all_are_
 ) -> None:
     from datetime import UTC, datetime
 
-    from controller.store.database import make_engine
+    from controller.store.engines import make_engine
 
     copy_database(template, tmp_path / "t.db")
     moment = datetime(2026, 11, 24, tzinfo=UTC)

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from controller.accounts.declaration import DeclarationError, apply, read_declaration
 from controller.accounts.directory import Directory, DisplayNumber, directory_of
 from controller.phone_number import PhoneNumber
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
 from controller.store.directory import read_directory
+from controller.store.engines import make_engine
 from controller.store.schema import migrate
 from controller.store.tables import Number, NumberState
 

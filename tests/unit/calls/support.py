@@ -30,7 +30,8 @@ from controller.calls.timeline import Entry, Kind
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, CallSettings
 from controller.store.calls import NonceUse
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.journal import Journal
 from controller.store.limits import Limits
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Service, TimelineEntry

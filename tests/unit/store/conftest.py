@@ -4,7 +4,7 @@ import pytest
 from engine import copy_database, database_at
 from sqlmodel import Session
 
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.tables import Account, App
 
 

@@ -12,7 +12,7 @@ from unit.store.support import NOW, call_row
 from controller.store import calls as rows
 from controller.store import controllers, outbox
 from controller.store.calls import CdrDelivery
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.limits import Limits
 from controller.store.tables import Call
 

@@ -15,7 +15,8 @@ from sqlmodel import Session, col
 from unit.support import lose_commit_answers
 
 from controller.store import persistent
-from controller.store.database import Database, _Pace, make_engine
+from controller.store.database import Database, _Pace
+from controller.store.engines import make_engine
 from controller.store.errors import DatabaseClosed, DatabaseUnusable
 from controller.store.persistent import write_persistently
 from controller.store.schema import migrate, revisions

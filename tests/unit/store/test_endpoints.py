@@ -8,7 +8,7 @@ import pytest
 from engine import copy_database, database_at
 from sqlmodel import Session
 
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.pushes import keep_troubles, troubled_endpoints
 
 SINCE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)

@@ -17,7 +17,8 @@ from unit.store.support import FIRST, NOW, NUMBERS, OTHER, PERSON, SECOND, accep
 
 from controller.rules.windows import Window
 from controller.store.controllers import Pulse, epoch_of, join, pulse_of, take_over
-from controller.store.database import Database, make_engine
+from controller.store.database import Database
+from controller.store.engines import make_engine
 from controller.store.errors import Fenced, LimitReached
 from controller.store.limits import Frequency, Limits
 from controller.store.schema import migrate

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlmodel import Session, col, select
 from unit.store.filled import CALLS, PURGED, fill
 
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.schema import METADATA, downgrade, known, migrate, revisions
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Number, Route, SoundFile, Template
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import Session
 
-from controller.store.database import make_engine
+from controller.store.engines import make_engine
 from controller.store.errors import DatabaseUnusable
 from controller.store.sealing import Seal, seal_of, seal_what_is_open
 from controller.store.tables import Account, App, Contact, Trunk
