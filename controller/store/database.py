@@ -18,7 +18,7 @@ import logging
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from threading import Condition
 from types import TracebackType
@@ -30,7 +30,7 @@ from sqlmodel import Session
 from controller.settings import Settings
 from controller.store.engines import make_engine
 from controller.store.errors import DatabaseClosed
-from controller.store.prepared import put_off
+from controller.store.prepared import group_of_statements
 from controller.store.sealing import Seal, seal_of
 from controller.store.turns import StillOurs, alone, held_turn
 
@@ -226,7 +226,7 @@ class Database:
             with self._connection.begin(), Session(self._connection) as session:
                 if self.fence is not None:
                     self.fence(session)
-                with self._pipelined(self._connection), put_off(self._connection):
+                with group_of_statements(self._connection):
                     results = [work(session) for work in group]
                     session.flush()
                 all_done = True
@@ -237,14 +237,6 @@ class Database:
                 raise _InDoubtError(error) from error
             raise
         return results
-
-    def _pipelined(self, connection: Connection) -> AbstractContextManager[None]:
-        if not self.shared:
-            return nullcontext()
-        from controller.store.pipeline import pipelined
-
-        driver: Any = connection.connection.driver_connection
-        return pipelined(driver)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -87,7 +87,7 @@ def _sqlite(address: URL, synchronous: str) -> Engine:
 
 def _postgresql(address: URL) -> Engine:
     # Its driver takes long to import, and most have SQLite.
-    from controller.store.pipeline import DiscreetCursor
+    from controller.store.discreet_cursor import DiscreetCursor
 
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")

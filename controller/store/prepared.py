@@ -5,7 +5,7 @@ itself. Here nothing of it is left but the conversion of values by the types of 
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from sqlmodel import Session
 Values = Mapping[str, Any]
 _Bind = Callable[[Values], list[Any]]
 _Selected = tuple[str, Callable[[Any], Any] | None]
-_PutOff = dict["Prepared", dict[Hashable, Values]]
+_Statement = tuple[str, Sequence[Any]]
 
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
 _PLAIN_INSERT: Final = re.compile(r"(INSERT INTO .+ VALUES )(\((?:(?:\?|%s)(?:::[\w ]+)?(?:, )?)+\))")
@@ -23,7 +23,7 @@ _VALUES_AT_ONCE: Final = 50
 """In one insert of several rows. For each statement the drivers let go of the interpreter and wait for it;
 psycopg remembers how to send one with so many values at most."""
 
-_PUT_OFF: Final = "put off"
+_GROUP: Final = "group of statements"
 
 
 class Prepared:
@@ -39,38 +39,39 @@ class Prepared:
         self._selected: dict[str, list[_Selected]] = {}
 
     def run(self, session: Session, values: Values) -> None:
-        """Run it once. In a pipeline of PostgreSQL its answer is not waited for."""
-        self._send(session.connection(), values)
+        """Run it once, before whatever is asked next."""
+        self.run_many(session, [values])
 
-    def run_many(self, session: Session, values: Sequence[Values]) -> None:
-        """Run it for each of these."""
-        self._send_many(session.connection(), values)
+    def run_many(self, session: Session, values: Collection[Values]) -> None:
+        """Run it for each of these, before whatever is asked next."""
+        connection = session.connection()
+        group: _Group | None = connection.info.get(_GROUP)
+        statements = self._statements(connection.dialect, values)
+        if group is not None and group.waits:
+            group.next.extend(statements)
+        else:
+            for text, row in statements:
+                _execute(connection, text, row)
 
     def later(self, session: Session, values: Values, key: Hashable = None) -> None:
-        """Run it once at the end of the group, in one statement with all others of its kind.
-
-        Of those with the same key only the last one is run.
+        """Run it once, together with others of its kind, at the end of the group or before SQLAlchemy
+        executes anything. Of those with the same key only the last one is run.
         """
-        connection = session.connection()
-        put_off: _PutOff | None = connection.info.get(_PUT_OFF)
-        if put_off is None:
-            self._send(connection, values)
+        group: _Group | None = session.connection().info.get(_GROUP)
+        if group is None:
+            self.run(session, values)
         else:
-            put_off.setdefault(self, {})[object() if key is None else key] = values
+            group.last.setdefault(self, {})[object() if key is None else key] = values
 
     def count(self, session: Session, values: Values) -> int:
         """Run it once; returns how many rows it wrote."""
-        connection = session.connection()
-        cursor = self._send(connection, values)
-        if connection.dialect.name == "postgresql":
-            cursor.wait()
-        written: int = cursor.rowcount
+        written: int = self._ask(session.connection(), values).rowcount
         return written
 
     def row(self, session: Session, values: Values) -> dict[str, Any] | None:
         """The first row that it finds, by column."""
         connection = session.connection()
-        found = self._send(connection, values).fetchone()
+        found = self._ask(connection, values).fetchone()
         if found is None:
             return None
         selected = self._selected.get(connection.dialect.name)
@@ -89,23 +90,26 @@ class Prepared:
         assert row is not None
         return row
 
-    def _send(self, connection: Connection, values: Values) -> Any:
+    def _ask(self, connection: Connection, values: Values) -> Any:
         text, bind = self._on(connection.dialect)
-        return _execute(connection, text, bind(values))
+        group: _Group | None = connection.info.get(_GROUP)
+        if group is None or not group.next:
+            return _execute(connection, text, bind(values))
+        before, group.next = group.next, []
+        return _execute_together(connection, [*before, (text, bind(values))])
 
-    def _send_many(self, connection: Connection, values: Iterable[Values]) -> None:
-        text, bind = self._on(connection.dialect)
+    def _statements(self, dialect: Dialect, values: Collection[Values]) -> Iterator[_Statement]:
+        text, bind = self._on(dialect)
         rows = [bind(one) for one in values]
-        plain = _PLAIN_INSERT.fullmatch(text)
+        plain = _PLAIN_INSERT.fullmatch(text) if len(rows) > 1 else None
         if plain is None:
-            for row in rows:
-                _execute(connection, text, row)
+            yield from ((text, row) for row in rows)
             return
-        at_once = max(1, _VALUES_AT_ONCE // len(rows[0])) if rows else 1
+        at_once = max(1, _VALUES_AT_ONCE // len(rows[0]))
         for start in range(0, len(rows), at_once):
             some = rows[start : start + at_once]
             marks = ", ".join([plain[2]] * len(some))
-            _execute(connection, f"{plain[1]}{marks}", [value for row in some for value in row])
+            yield f"{plain[1]}{marks}", [value for row in some for value in row]
 
     def _on(self, dialect: Dialect) -> tuple[str, _Bind]:
         compiled = self._compiled.get(dialect.name)
@@ -125,7 +129,7 @@ class Prepared:
         } | _defaults(self._statement)
         row = [(name, converters[name], fixed.get(name)) for name in names]
 
-        def bind(values: Values) -> Any:
+        def bind(values: Values) -> list[Any]:
             return [
                 convert(value) if convert is not None else value
                 for value, convert in (
@@ -154,31 +158,55 @@ def _selected(statement: ClauseElement, dialect: Dialect) -> list[_Selected]:
     ]
 
 
+class _Group:
+    """Statements of a transaction that are still to be run."""
+
+    def __init__(self, waits: bool) -> None:
+        self.waits = waits
+        """Whether what nobody has to know of goes with what is asked next: with SQLite no way is saved."""
+        self.next: list[_Statement] = []
+        self.last: dict[Prepared, dict[Hashable, Values]] = {}
+
+
 @contextmanager
-def put_off(connection: Connection) -> Iterator[None]:
-    """What is to be run later is run at the end of the block."""
+def group_of_statements(connection: Connection) -> Iterator[None]:
+    """Let statements wait for others until the end of the block, as long as nobody can tell."""
     info = connection.info
-    info[_PUT_OFF] = {}
+    info[_GROUP] = _Group(connection.dialect.name == "postgresql")
     try:
         yield
         settle(connection)
     finally:
-        info.pop(_PUT_OFF, None)
+        info.pop(_GROUP, None)
 
 
 def settle(connection: Connection, *_statement: Any) -> None:
-    """Run what was put off: it comes before everything that SQLAlchemy executes, so that this sees it."""
-    put_off: _PutOff | None = connection.info.get(_PUT_OFF)
-    while put_off:
-        # In the order of the kinds: who refers to a row comes after it.
-        prepared = next(iter(put_off))
-        prepared._send_many(connection, put_off.pop(prepared).values())
+    """Run what waits: it comes before everything that SQLAlchemy executes, so that this sees it."""
+    group: _Group | None = connection.info.get(_GROUP)
+    if group is None or not (group.next or group.last):
+        return
+    statements, group.next = group.next, []
+    last, group.last = group.last, {}
+    # In the order of the kinds: who refers to a row comes after it.
+    for prepared, rows in last.items():
+        statements.extend(prepared._statements(connection.dialect, rows.values()))
+    if group.waits:
+        _execute_together(connection, statements)
+    else:
+        for text, values in statements:
+            _execute(connection, text, values)
 
 
 def _execute(connection: Connection, text: str, values: Sequence[Any]) -> Any:
     driver: Any = connection.connection.driver_connection
     cursor = driver.cursor()
-    # What PostgreSQL's cursor executes is waited for.
-    execute = cursor.send if connection.dialect.name == "postgresql" else cursor.execute
-    execute(text, values)
+    cursor.execute(text, values)
     return cursor
+
+
+def _execute_together(connection: Connection, statements: Sequence[_Statement]) -> Any:
+    # Its driver takes long to import, and most have SQLite.
+    from controller.store.discreet_cursor import execute_together
+
+    driver: Any = connection.connection.driver_connection
+    return execute_together(driver, statements)

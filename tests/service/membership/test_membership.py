@@ -1,11 +1,13 @@
 """Controllers that share a PostgreSQL: signs of life, takeovers, the fence, and what they count together."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from threading import Event
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,7 +26,7 @@ from controller.billing.prices import PriceBook
 from controller.billing.spending import Spending
 from controller.membership.membership import BEAT, GONE
 from controller.rules.amounts import from_units
-from controller.store import controllers
+from controller.store import controllers, spent
 from controller.store.billing_tables import Price
 from controller.store.controllers import Estate
 from controller.store.database import Database
@@ -224,12 +226,38 @@ async def test_E2_given_a_takeover_that_is_not_committed_when_tried_again_then_t
     assert broken == [0]
 
 
+def _asks(session: Session) -> None:
+    session.execute(text("SELECT 1"))
+
+
+def _asks_as_for_each_call(session: Session) -> None:
+    controllers.epoch_of(session, "a")
+
+
+def _asks_after_a_row(session: Session) -> None:
+    spent.note(session, "a", "2026-11-24", {ACCOUNT: (from_units(1), from_units(0))})
+    _asks(session)
+
+
+def _writes(session: Session) -> None:
+    spent.note(session, "a", "2026-11-24", {ACCOUNT: (from_units(1), from_units(0))})
+
+
+@pytest.mark.parametrize("did", [_asks, _asks_as_for_each_call, _asks_after_a_row, _writes])
 async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_writes_then_it_soon_can(
-    group: Group,
+    group: Group, did: Callable[[Session], None]
 ) -> None:
     a, b = await group.member("a"), await group.member("b")
-    stuck = asyncio.create_task(a.database.write(_hang))
-    await asyncio.sleep(0.5)
+    begun = Event()
+
+    def hang(session: Session) -> None:
+        did(session)
+        begun.set()
+        time.sleep(5.5)
+        session.execute(text("SELECT 1"))
+
+    stuck = asyncio.create_task(a.database.write(hang))
+    await asyncio.to_thread(begun.wait, 5)
     loop = asyncio.get_running_loop()
     began = loop.time()
 
@@ -238,14 +266,6 @@ async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_w
     assert loop.time() - began < 5
     with pytest.raises(Exception, match=r"idle|closed|terminat"):
         await stuck
-
-
-def _hang(session: Session) -> None:
-    import time
-
-    session.execute(text("SELECT 1"))
-    time.sleep(5.5)
-    session.execute(text("SELECT 1"))
 
 
 def checked_and_booked(meter: Spending) -> Callable[[Session], None]:
@@ -284,9 +304,7 @@ def test_E2_given_a_cap_when_two_controllers_let_calls_in_at_once_then_never_ove
         except LimitReached:
             return False
         try:
-            await database.write(
-                lambda session: (meter.check(session, ACCOUNT), meter.book(session, ACCOUNT))
-            )
+            await database.write(checked_and_booked(meter))
         except LimitReached:
             meter.forget(call_id)
             return False
