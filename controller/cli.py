@@ -1,6 +1,7 @@
 """`voicecall`: the command."""
 
 import asyncio
+import logging
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from controller.asterisk.configuration import write_private
 from controller.asterisk.errors import FleetError
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_settings
-from controller.logs import set_up_logs
+from controller.logs import say, set_up_logs
 from controller.observability.room import TracingUnavailable
 from controller.settings import Settings
 from controller.settings.file import initial_settings, settings_table, settings_text
@@ -108,7 +109,7 @@ async def _serve(settings: Settings) -> None:
     stop = stop_signal()
     async with running_controller(settings, hurry=stop.insisted, hands_over=stop.hands_over) as controller:
         reload_on_hangup(controller)
-        typer.echo(f"voicecall listens on {controller.url}", err=True)
+        say(f"voicecall listens on {controller.url}")
         await tell_first_administrator(controller)
         await until_stopped(controller, stop.asked)
         say_ending(settings)
@@ -116,10 +117,9 @@ async def _serve(settings: Settings) -> None:
 
 def say_ending(settings: Settings) -> None:
     """Say what happens between the wish to end and the end."""
-    typer.echo(
+    say(
         f"Ending; running calls may go on for {settings.calls.drain_timeout:g} s (calls.drain_timeout). "
-        "Ctrl-C again ends them at once.",
-        err=True,
+        "Ctrl-C again ends them at once."
     )
 
 
@@ -186,7 +186,7 @@ async def tell_first_administrator(controller: "Controller") -> None:
         told = f"{made.password} (not shown again)"
     else:
         told = f"in {keep_password(settings.data_dir.absolute(), made.password)}; remove that file"
-    typer.echo(f"Log in at {controller.url}/console as {made.login}, password {told}", err=True)
+    say(f"Log in at {controller.url}/console as {made.login}, password {told}")
 
 
 def reload_on_hangup(controller: "Controller") -> None:
@@ -196,7 +196,7 @@ def reload_on_hangup(controller: "Controller") -> None:
         try:
             controller.listener.reload()
         except OSError as error:
-            typer.echo(f"the old certificate stays: {error}", err=True)
+            say(f"the old certificate stays: {error}", logging.ERROR)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 

@@ -11,6 +11,9 @@ from types import TracebackType
 from typing import TextIO
 
 import msgspec
+import typer
+
+log = logging.getLogger(__name__)
 
 _TRACED_EVERY = 60.0
 """Seconds."""
@@ -93,6 +96,14 @@ def _end_of(trace: TracebackType | None) -> tuple[object, ...]:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return () if trace is None else (trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """To whoever sits at the terminal; where nobody does, a line of the log as all others."""
+    if sys.stderr.isatty():
+        typer.echo(text, err=True)
+    else:
+        log.log(level, text)
 
 
 def set_up_logs(level: str = "INFO") -> None:

@@ -25,8 +25,9 @@ def node_files(
         str, typer.Option(help="Address on which the node takes ARI and AMI; only controllers may reach it.")
     ] = "127.0.0.1",
     control_network: Annotated[
-        str, typer.Option(help="Network from which AMI is taken.")
-    ] = "127.0.0.1/255.255.255.255",
+        list[str],
+        typer.Option(help="Network from which AMI is taken, with its mask; can stand several times."),
+    ] = ["127.0.0.1/255.255.255.255"],  # noqa: B006 - typer reads it, nobody changes it
     capture_address: Annotated[
         str,
         typer.Option(help="The controller's capture.address: the node sends SIP and RTCP of calls there."),
@@ -76,7 +77,7 @@ def node_files(
         ari_user=settings.ari_user,
         ami_user=settings.ami_user,
         control_address=control_address,
-        control_network=control_network,
+        control_networks=",".join(control_network),
         sip_address=sip_address,
         rtp_first_port=int(first),
         rtp_last_port=int(last),

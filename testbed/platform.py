@@ -25,6 +25,7 @@ from controller.cli import (
 )
 from controller.declare_command import apply_file
 from controller.lifecycle import naming_port
+from controller.logs import say
 from controller.settings import (
     AgiSettings,
     AsteriskSettings,
@@ -121,10 +122,9 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
         async with running_controller(settings, hurry=stop.insisted) as controller:
             reload_on_hangup(controller)
             await controller.fleet.wait_ready()
-            typer.echo(
+            say(
                 f"voicecall listens on {controller.url}, its console on {controller.url}/console; "
-                f"SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it.",
-                err=True,
+                f"SIP on 127.0.0.1:{sip_port}. Ctrl-C ends it."
             )
             await tell_first_administrator(controller)
             await until_stopped(controller, stop.asked)

@@ -33,7 +33,8 @@ class NodeConfiguration:
     ari_user: str = "voicecall"
     ami_user: str = "voicecall"
     control_address: str = "127.0.0.1"
-    control_network: str = "127.0.0.1/255.255.255.255"
+    control_networks: str = "127.0.0.1/255.255.255.255"
+    """From where AMI is taken: networks with their masks, with commas between them."""
     sip_address: str = "127.0.0.1"
     rtp_first_port: int = 10000
     rtp_last_port: int = 19999

@@ -208,7 +208,7 @@ def _opened_sender(settings: TraceSettings, controller: str) -> "SpanSender | No
         from controller.observability.span_sending import SpanSender
     except ImportError as error:
         raise TracingUnavailable(
-            f"traces.endpoint is set, but {error.name} isn't installed: pip install 'voicecall[traces]'"
+            f"traces.endpoint is set, but {error.name} isn't installed: pip install --editable '.[traces]'"
         ) from None
     return SpanSender(opened_exporter(settings.endpoint, controller))
 

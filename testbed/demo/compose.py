@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import sys
 import tarfile
 import time
@@ -24,8 +25,14 @@ from testbed.demo.stage import TEMPLATE_ID, sound
 from testbed.demo.verification import code_heard
 from testbed.listening import Audio, find, load_alaw, load_wav, share_heard
 
+
+def project_of(folder: Path) -> str:
+    """What docker compose calls the project of a folder."""
+    return re.sub(r"[^-_a-z0-9]", "", folder.name.lower()).lstrip("-_")
+
+
 URL = os.environ.get("VOICECALL_URL", "http://127.0.0.1:8080")
-PROJECT = os.environ.get("COMPOSE_PROJECT_NAME") or Path.cwd().name
+PROJECT = os.environ.get("COMPOSE_PROJECT_NAME") or project_of(Path.cwd())
 SECRET = "bench-app-secret"
 PHONE_A, PHONE_B = "+8613900001111", "+8613900002222"
 SHOWN, SHOWN_TO_CALLEE = "+8657126880001", "+8657126880002"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPConnection
@@ -140,6 +141,28 @@ def test_E2_given_what_is_for_the_inside_when_asked_for_through_the_balancer_the
 
 
 @pytest.mark.requirement("E3")
+def test_E2_given_a_browser_that_keeps_cookies_when_it_asks_on_then_the_same_controller_answers(
+    bench: WideBench,
+) -> None:
+    """One phone in a browser is known to one controller."""
+
+    async def ask(path: str, jar: aiohttp.abc.AbstractCookieJar) -> None:
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            for _ in range(6):
+                async with session.get(f"{URL}{path}") as answer:
+                    assert answer.status < 500
+        await bench.until(lambda: len(served(path)) == 6, "requests are logged")
+
+    def served(path: str) -> list[str]:
+        log = bench.containers["http-balancer"].logs().decode().splitlines()
+        return [re.findall(r" controllers/(\w+) ", line)[0] for line in log if f" GET {path} " in line]
+
+    asyncio.run(ask("/kept", aiohttp.CookieJar(unsafe=True)))
+    asyncio.run(ask("/not-kept", aiohttp.DummyCookieJar()))
+    assert len(set(served("/kept"))) == 1
+    assert set(served("/not-kept")) == {"a", "b"}
+
+
 def test_E3_given_requests_with_numbers_and_tokens_when_balanced_then_the_balancers_log_has_none_of_them(
     bench: WideBench,
 ) -> None:

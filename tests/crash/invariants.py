@@ -129,8 +129,10 @@ def _recording(world: World, call: str, cdrs: list[dict], row: tuple | None) -> 
 
 
 def _log(world: World) -> Iterable[str]:
-    """No number and no code in the log, and no error that nobody looked at."""
+    """No number and no code in the log, no error that nobody looked at, and JSON alone."""
     for line in world.log.read_text("utf-8", "replace").splitlines():
+        if not line.startswith('{"time":'):
+            yield f"a log line is not JSON: {line}"
         if any(secret in line for secret in (CODE, SHOWN, SECOND_SHOWN, "+99901")):
             yield f"a log line has a number or a code: {line}"
         if "never retrieved" in line or "never awaited" in line:

@@ -67,7 +67,7 @@ def test_E3_given_traces_without_their_packages_when_started_then_one_line_says_
     assert len(said) == 1, said
     assert re.fullmatch(
         r"can't serve: traces\.endpoint is set, but opentelemetry\S* isn't installed: "
-        r"pip install 'voicecall\[traces\]'",
+        r"pip install --editable '\.\[traces\]'",
         said[0],
     )
 

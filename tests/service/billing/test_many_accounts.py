@@ -5,7 +5,7 @@ That it is not long is told by the statements of a transaction, as they are the 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,10 +23,10 @@ from controller.billing.rent import charge_all_rents
 from controller.billing.settlement import Settling
 from controller.billing.spending import Spending
 from controller.rules.amounts import from_units
+from controller.store import prepared
 from controller.store.billing_tables import Hold, HoldReason, LedgerTransfer
 from controller.store.database import Database
 from controller.store.holds import hold
-from controller.store.prepared import Prepared
 from controller.store.tables import Account, App, Number
 
 CALENDAR = Calendar(SETTINGS.zone_info)
@@ -41,7 +41,7 @@ def counted(database: Database) -> Iterator[list[int]]:
     """Statements of each transaction that writes, those with many rows counted row by row."""
     counts: list[int] = []
 
-    def execute(
+    def execute_by_sqlalchemy(
         connection: Connection, _cursor: Any, text: str, rows: Any, _context: Any, many: bool
     ) -> None:
         if not connection.get_execution_options().get("writes"):
@@ -51,18 +51,25 @@ def counted(database: Database) -> Iterator[list[int]]:
         else:
             counts[-1] += len(rows) if many else 1
 
-    def send_many(prepared: Prepared, connection: Connection, rows: Collection[Any]) -> None:
-        counts[-1] += len(rows)
-        as_ever(prepared, connection, rows)
+    def alone(connection: Connection, text: str, values: Sequence[Any]) -> Any:
+        counts[-1] += 1
+        return execute(connection, text, values)
 
-    as_ever = Prepared._send_many
-    event.listen(database._engine, "before_cursor_execute", execute)
+    def together(connection: Connection, statements: Sequence[Any]) -> Any:
+        counts[-1] += len(statements)
+        return execute_together(connection, statements)
+
+    execute, execute_together = prepared._execute, prepared._execute_together
+    event.listen(database._engine, "before_cursor_execute", execute_by_sqlalchemy)
     try:
-        # These go to the driver as they are.
-        with patch.object(Prepared, "_send_many", send_many):
+        # Those that go to the driver as they are.
+        with (
+            patch.object(prepared, "_execute", alone),
+            patch.object(prepared, "_execute_together", together),
+        ):
             yield counts
     finally:
-        event.remove(database._engine, "before_cursor_execute", execute)
+        event.remove(database._engine, "before_cursor_execute", execute_by_sqlalchemy)
 
 
 class DiedError(Exception):

@@ -110,8 +110,9 @@ async def test_C1_given_a_terminal_when_started_then_the_password_is_shown_once(
 
 
 async def test_C1_given_no_terminal_when_started_then_the_password_is_in_a_private_file_and_in_no_log(
-    url: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    url: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    caplog.set_level("INFO")
     async with Database(url) as database:
         await tell(database, ManagementSettings(), tmp_path)
         (user,) = await database.read(users)
@@ -120,6 +121,7 @@ async def test_C1_given_no_terminal_when_started_then_the_password_is_in_a_priva
     password = file.read_text().strip()
     assert await Passwords().matches(user.password_hash, password)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    said = capsys.readouterr().err
+    said = caplog.text
     assert str(file) in said
     assert password not in said
+    assert capsys.readouterr().err == ""

@@ -60,6 +60,38 @@ def test_B4_given_a_controllers_address_when_node_files_are_written_then_sip_and
     assert set(lines) <= set(text)
 
 
+@pytest.mark.requirement("E2")
+def test_E2_given_two_controllers_when_node_files_are_written_then_ami_is_taken_from_both(
+    tmp_path: Path,
+) -> None:
+    masks = [f"10.0.0.{host}/255.255.255.255" for host in (5, 6)]
+    options = [f"--control-network={mask}" for mask in masks]
+
+    text = (_written(tmp_path, *options) / "manager.conf").read_text().splitlines()
+
+    assert f"permit = {','.join(masks)}" in text
+
+
+@pytest.mark.requirement("E5")
+def test_E5_given_an_address_outside_when_node_files_are_written_then_phones_are_told_it_but_those_inside(
+    tmp_path: Path,
+) -> None:
+    options = [
+        "--external-address=203.0.113.5",
+        "--local-network=10.0.0.0/8",
+        "--local-network=172.28.0.0/24",
+    ]
+
+    text = (_written(tmp_path, *options) / "pjsip_transport.conf").read_text().splitlines()
+
+    assert text == [
+        "external_media_address = 203.0.113.5",
+        "external_signaling_address = 203.0.113.5",
+        "local_net = 10.0.0.0/8",
+        "local_net = 172.28.0.0/24",
+    ]
+
+
 def test_given_a_port_with_a_controllers_address_when_node_files_are_written_then_it_is_refused(
     tmp_path: Path,
 ) -> None:
