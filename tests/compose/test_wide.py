@@ -146,7 +146,8 @@ def test_E2_given_a_browser_that_keeps_cookies_when_it_asks_on_then_the_same_con
 ) -> None:
     """One phone in a browser is known to one controller."""
 
-    async def ask(path: str, jar: aiohttp.abc.AbstractCookieJar) -> None:
+    async def ask(path: str, *, keeps: bool) -> None:
+        jar = aiohttp.CookieJar(unsafe=True) if keeps else aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(cookie_jar=jar) as session:
             for _ in range(6):
                 async with session.get(f"{URL}{path}") as answer:
@@ -157,8 +158,8 @@ def test_E2_given_a_browser_that_keeps_cookies_when_it_asks_on_then_the_same_con
         log = bench.containers["http-balancer"].logs().decode().splitlines()
         return [re.findall(r" controllers/(\w+) ", line)[0] for line in log if f" GET {path} " in line]
 
-    asyncio.run(ask("/kept", aiohttp.CookieJar(unsafe=True)))
-    asyncio.run(ask("/not-kept", aiohttp.DummyCookieJar()))
+    asyncio.run(ask("/kept", keeps=True))
+    asyncio.run(ask("/not-kept", keeps=False))
     assert len(set(served("/kept"))) == 1
     assert set(served("/not-kept")) == {"a", "b"}
 
