@@ -7,6 +7,7 @@ itself. Here nothing of it is left but the conversion of values by the types of 
 import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import ClauseElement, Connection, Dialect, Insert, Select
@@ -47,11 +48,11 @@ class Prepared:
         connection = session.connection()
         group: _Group | None = connection.info.get(_GROUP)
         statements = self._statements(connection.dialect, values)
-        if group is not None and group.waits:
+        # SQLite is in this process: nothing is saved by waiting for what is asked next.
+        if group is not None and connection.dialect.name == "postgresql":
             group.next.extend(statements)
         else:
-            for text, row in statements:
-                _execute(connection, text, row)
+            _execute(connection, list(statements))
 
     def later(self, session: Session, values: Values, key: Hashable = None) -> None:
         """Run it once, together with others of its kind, at the end of the group or before SQLAlchemy
@@ -91,12 +92,13 @@ class Prepared:
         return row
 
     def _ask(self, connection: Connection, values: Values) -> Any:
+        """The driver's cursor, with the answer."""
         text, bind = self._on(connection.dialect)
+        statements: list[_Statement] = [(text, bind(values))]
         group: _Group | None = connection.info.get(_GROUP)
-        if group is None or not group.next:
-            return _execute(connection, text, bind(values))
-        before, group.next = group.next, []
-        return _execute_together(connection, [*before, (text, bind(values))])
+        if group is not None:
+            statements, group.next = [*group.next, *statements], []
+        return _execute(connection, statements)
 
     def _statements(self, dialect: Dialect, values: Collection[Values]) -> Iterator[_Statement]:
         text, bind = self._on(dialect)
@@ -158,21 +160,21 @@ def _selected(statement: ClauseElement, dialect: Dialect) -> list[_Selected]:
     ]
 
 
+@dataclass
 class _Group:
     """Statements of a transaction that are still to be run."""
 
-    def __init__(self, waits: bool) -> None:
-        self.waits = waits
-        """Whether what nobody has to know of goes with what is asked next: with SQLite no way is saved."""
-        self.next: list[_Statement] = []
-        self.last: dict[Prepared, dict[Hashable, Values]] = {}
+    next: list[_Statement] = field(default_factory=list)
+    """Before whatever is asked."""
+    last: dict[Prepared, dict[Hashable, Values]] = field(default_factory=dict)
+    """At the end."""
 
 
 @contextmanager
 def group_of_statements(connection: Connection) -> Iterator[None]:
     """Let statements wait for others until the end of the block, as long as nobody can tell."""
     info = connection.info
-    info[_GROUP] = _Group(connection.dialect.name == "postgresql")
+    info[_GROUP] = _Group()
     try:
         yield
         settle(connection)
@@ -190,23 +192,18 @@ def settle(connection: Connection, *_statement: Any) -> None:
     # In the order of the kinds: who refers to a row comes after it.
     for prepared, rows in last.items():
         statements.extend(prepared._statements(connection.dialect, rows.values()))
-    if group.waits:
-        _execute_together(connection, statements)
-    else:
-        for text, values in statements:
-            _execute(connection, text, values)
+    _execute(connection, statements)
 
 
-def _execute(connection: Connection, text: str, values: Sequence[Any]) -> Any:
+def _execute(connection: Connection, statements: Sequence[_Statement]) -> Any:
+    """The cursor of the last one."""
     driver: Any = connection.connection.driver_connection
+    if len(statements) > 1 and connection.dialect.name == "postgresql":
+        # Its driver takes long to import, and most have SQLite.
+        from controller.store.discreet_cursor import execute_together
+
+        return execute_together(driver, statements)
     cursor = driver.cursor()
-    cursor.execute(text, values)
+    for text, values in statements:
+        cursor.execute(text, values)
     return cursor
-
-
-def _execute_together(connection: Connection, statements: Sequence[_Statement]) -> Any:
-    # Its driver takes long to import, and most have SQLite.
-    from controller.store.discreet_cursor import execute_together
-
-    driver: Any = connection.connection.driver_connection
-    return execute_together(driver, statements)

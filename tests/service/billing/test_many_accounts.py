@@ -51,22 +51,14 @@ def counted(database: Database) -> Iterator[list[int]]:
         else:
             counts[-1] += len(rows) if many else 1
 
-    def alone(connection: Connection, text: str, values: Sequence[Any]) -> Any:
-        counts[-1] += 1
-        return execute(connection, text, values)
-
-    def together(connection: Connection, statements: Sequence[Any]) -> Any:
+    def execute_as_they_are(connection: Connection, statements: Sequence[Any]) -> Any:
         counts[-1] += len(statements)
-        return execute_together(connection, statements)
+        return as_ever(connection, statements)
 
-    execute, execute_together = prepared._execute, prepared._execute_together
+    as_ever = prepared._execute
     event.listen(database._engine, "before_cursor_execute", execute_by_sqlalchemy)
     try:
-        # Those that go to the driver as they are.
-        with (
-            patch.object(prepared, "_execute", alone),
-            patch.object(prepared, "_execute_together", together),
-        ):
+        with patch.object(prepared, "_execute", execute_as_they_are):
             yield counts
     finally:
         event.remove(database._engine, "before_cursor_execute", execute_by_sqlalchemy)
