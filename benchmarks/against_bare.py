@@ -19,7 +19,7 @@ from benchmarks.bare import bare_asterisk
 from benchmarks.load import Search, Side, Trial, likely_rate, milliseconds, run
 from benchmarks.product import Use, product
 from benchmarks.services import SERVICES, Service
-from benchmarks.usage import first_and_other_cores, pin
+from benchmarks.usage import first_and_other_cores, own_cores_kept, pin
 from testbed.asterisk import AsteriskProgram, obtain_asterisk
 
 _STEADY_RATE, _STEADY_SECONDS = 50.0, 15.0
@@ -109,7 +109,7 @@ def main() -> None:
     program = obtain_asterisk(lambda line: print(line, file=sys.stderr))
     for name in asked.services:
         print(f"{name}:", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix=f"vc-bench-{name}-") as directory:
+        with own_cores_kept(), tempfile.TemporaryDirectory(prefix=f"vc-bench-{name}-") as directory:
             figures = uvloop.run(measure(SERVICES[name], Path(directory), program, apart=asked.apart))
         print(json.dumps(figures), flush=True)
 

@@ -72,6 +72,16 @@ def pin(pids: Iterable[int], cores: Collection[int]) -> None:
 
 
 @contextlib.contextmanager
+def own_cores_kept() -> Iterator[None]:
+    """Have this process run again where it may now, when the block is over."""
+    cores = os.sched_getaffinity(0)
+    try:
+        yield
+    finally:
+        pin([os.getpid()], cores)
+
+
+@contextlib.contextmanager
 def held_to(pid: int, cores: float) -> Iterator[None]:
     """Have a process, with all its threads, use this share of the machine's time at most: 0.5 is half a core.
 

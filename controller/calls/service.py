@@ -40,11 +40,10 @@ from controller.clock import Clock
 from controller.prompts.errors import SpeechError
 from controller.settings import CallSettings
 from controller.store import calls as rows
-from controller.store.calls import KeyUse, NonceUse
 from controller.store.database import Database
 from controller.store.errors import Fenced, Refused
 from controller.store.journal import Journal
-from controller.store.limits import Limits, Place
+from controller.store.limits import KeyUse, Limits, NonceUse, Place
 
 log = logging.getLogger(__name__)
 
@@ -213,13 +212,14 @@ class CallService:
     async def _write_down(
         self, call: LiveCall, nonce: NonceUse | None, limits: Limits, key: KeyUse | None
     ) -> Place:
-        row = call_row(call, self._controller)
+        row, account = call_row(call, self._controller), call.request.account_id
 
         def accept(session: Session) -> Place | Refused:
             try:
-                self._meter.check(session, call.request.account_id)
-                place = rows.accept_call(session, row, nonce, limits, key)
-                self._meter.book(session, call.request.account_id)
+                place = rows.accept_call(
+                    session, row, nonce, limits, key, also=lambda: self._meter.check(session, account)
+                )
+                self._meter.book(session, account)
                 return place
             except Refused as refused:
                 # Nothing was written: those that are committed with it need not be written again.

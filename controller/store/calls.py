@@ -3,7 +3,7 @@
 Quota places are the live rows themselves, so that none can leak; all three writes are one transaction each.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -12,8 +12,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
-from controller.store.errors import AskedBefore, Replayed
-from controller.store.limits import Limits, Place, check_limits
+from controller.store.limits import KeyUse, Limits, NonceUse, Place, place_for
 from controller.store.prepared import Prepared
 from controller.store.tables import (
     Call,
@@ -28,24 +27,6 @@ from controller.store.tables import (
 )
 
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class NonceUse:
-    """A digest of nonce and time, and until when it must be remembered."""
-
-    app_key: str
-    nonce: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class KeyUse:
-    """The Idempotency-Key of a request that starts a call: `id` is the digest of app, path and key."""
-
-    id: str
-    body_digest: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -67,38 +48,42 @@ _END_CALL = Prepared(
     .values(ended_at=bindparam("at"), state_code=bindparam("code"))
 )
 _INSERT_CDR = Prepared(_CDR.insert().inline(), columns=("call_id", "app_key", "ended_at", "record"))
-_INSERT_CALL, _INSERT_ENTRY, _INSERT_PUSH, _INSERT_PROGRESS, _INSERT_RECORDING = (
-    Prepared(table.insert()) for table in (_CALL, _TIMELINE, _PUSH, _PROGRESS, _RECORDING)
-)
+(
+    _INSERT_CALL,
+    _INSERT_ENTRY,
+    _INSERT_PUSH,
+    _INSERT_PROGRESS,
+    _INSERT_RECORDING,
+    _INSERT_NONCE,
+    _INSERT_ONCE,
+) = (Prepared(table.insert()) for table in (_CALL, _TIMELINE, _PUSH, _PROGRESS, _RECORDING, _NONCE, _ONCE))
 _INSERT_MISSING_ENTRY = {
     "sqlite": Prepared(sqlite.insert(_TIMELINE).on_conflict_do_nothing()),
     "postgresql": Prepared(postgresql.insert(_TIMELINE).on_conflict_do_nothing()),
 }
-_INSERT_NONCE = {
-    "sqlite": Prepared(sqlite.insert(_NONCE).on_conflict_do_nothing()),
-    "postgresql": Prepared(postgresql.insert(_NONCE).on_conflict_do_nothing()),
-}
-_INSERT_ONCE = {
-    "sqlite": Prepared(sqlite.insert(_ONCE).on_conflict_do_nothing()),
-    "postgresql": Prepared(postgresql.insert(_ONCE).on_conflict_do_nothing()),
-}
 
 
 def accept_call(
-    session: Session, call: Row, nonce: NonceUse | None, limits: Limits, key: KeyUse | None = None
+    session: Session,
+    call: Row,
+    nonce: NonceUse | None,
+    limits: Limits,
+    key: KeyUse | None = None,
+    also: Callable[[], None] = lambda: None,
 ) -> Place:
     """Write a call down before it is made, if there is a place for it.
 
-    Raises LimitReached, Replayed or AskedBefore; then nothing is written, but that the nonce is used up.
+    :param also: what else may refuse it; what it asks the database goes with what is asked here.
+
+    Raises LimitReached, Replayed or AskedBefore, or what `also` raises; then nothing is written.
     """
-    place = check_limits(session, call, limits)
-    dialect = session.connection().dialect.name
-    if nonce is not None and _INSERT_NONCE[dialect].count(session, vars(nonce)) == 0:
-        raise Replayed("the nonce was used before")
+    asked = place_for(session, call, limits, nonce, key)
+    also()
+    place = asked()
+    if nonce is not None:
+        _INSERT_NONCE.run(session, vars(nonce))
     if key is not None:
-        once = {**vars(key), "session_id": call["session_id"], "idle": place.idle}
-        if _INSERT_ONCE[dialect].count(session, once) == 0:
-            raise AskedBefore("a call was started with the same key")
+        _INSERT_ONCE.run(session, {**vars(key), "session_id": call["session_id"], "idle": place.idle})
     _INSERT_CALL.run(session, call)
     if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
         _INSERT_PROGRESS.later(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})

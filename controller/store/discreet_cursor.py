@@ -23,18 +23,18 @@ class DiscreetCursor(psycopg.Cursor[Any]):
 
 def execute_together(
     connection: psycopg.Connection[Any], statements: Sequence[tuple[str, Sequence[Any]]]
-) -> psycopg.Cursor[Any]:
-    """Execute these one after the other and wait once; returns the cursor of the last one.
+) -> list[psycopg.Cursor[Any]]:
+    """Execute these one after the other and wait once; returns the cursor of each.
 
     Raises the first fault.
     """
-    cursor, fault = connection.cursor(), None
+    cursors = [connection.cursor() for _ in statements]
+    fault = None
     try:
         # At its end the server is told that nothing more comes: from then on it knows us to be idle.
         with _first_line_alone(), connection.pipeline():
             try:
-                for text, values in statements:
-                    cursor = connection.cursor()
+                for cursor, (text, values) in zip(cursors, statements, strict=True):
                     cursor.execute(text, values)
             except psycopg.Error as raised:
                 # Not out of the block: psycopg would log what follows from it.
@@ -44,7 +44,7 @@ def execute_together(
             raise
     if fault is not None:
         raise fault
-    return cursor
+    return cursors
 
 
 @contextlib.contextmanager

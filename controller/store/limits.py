@@ -1,22 +1,22 @@
-"""How many calls there may be: counted from call rows, in the transaction that accepts the next one.
+"""Whether there may be one more call: counted from call rows, in the transaction that accepts it.
 
 The rows themselves are the places that calls hold, so that none can leak, and every controller counts
 the same. Only what is limited is counted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, not_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, exists, func, not_, select
 from sqlmodel import Session
 
 from controller.rules.windows import Window
-from controller.store.errors import Limit, LimitReached
+from controller.store.errors import AskedBefore, Limit, LimitReached, Replayed
 from controller.store.prepared import Prepared
-from controller.store.tables import Call
+from controller.store.tables import Call, StartedOnce, UsedNonce
 
 _SECOND = timedelta(seconds=1)
 
@@ -51,35 +51,77 @@ class Place:
     too_often: tuple[Window, ...] = ()
 
 
-_CALL = cast(Any, Call).__table__
+@dataclass(frozen=True)
+class NonceUse:
+    """A digest of nonce and time, and until when it must be remembered."""
+
+    app_key: str
+    nonce: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class KeyUse:
+    """The Idempotency-Key of a request that starts a call: `id` is the digest of app, path and key."""
+
+    id: str
+    body_digest: str
+    expires_at: datetime
+
+
+_CALL, _NONCE, _ONCE = (cast(Any, kind).__table__ for kind in (Call, UsedNonce, StartedOnce))
 _OF_ACCOUNT = _CALL.c.account_id == bindparam("account_id")
 _OF_APP = _CALL.c.app_key == bindparam("app_key")
 
 
-def check_limits(session: Session, call: Mapping[str, Any], limits: Limits) -> Place:
-    """Whether there is a place for a call. Writes nothing. Raises LimitReached."""
+def place_for(
+    session: Session, call: Mapping[str, Any], limits: Limits, nonce: NonceUse | None, key: KeyUse | None
+) -> Callable[[], Place]:
+    """Ask whether there is a place for a call, together with what is asked next. Writes nothing.
+
+    The answer raises LimitReached, Replayed or AskedBefore.
+    """
     windows = limits.frequency.windows if limits.frequency is not None else ()
     question = _question(
         rates=limits.platform_rate > 0 or limits.account_rate > 0 or limits.app_rate > 0,
         account=limits.account_calls is not None,
         numbers=len(limits.number_calls),
         windows=len(windows),
+        nonce=nonce is not None,
+        key=key is not None,
     )
-    found = question.only_row(session, _values(call, limits.number_calls, windows))
-    _check_rates(found, limits)
-    idle = _check_live(found, limits)
-    return Place(idle, _check_frequency(found, limits.frequency, call["accepted_at"]))
+    asked = question.asked(session, _values(call, limits.number_calls, windows, nonce, key))
+
+    def place() -> Place:
+        found = asked()
+        _check_rates(found, limits)
+        idle = _check_live(found, limits)
+        too_often = _check_frequency(found, limits.frequency, call["accepted_at"])
+        if nonce is not None and found["is_used"]:
+            raise Replayed("the nonce was used before")
+        if key is not None and found["is_known"]:
+            raise AskedBefore("a call was started with the same key")
+        return Place(idle, too_often)
+
+    return place
 
 
 @lru_cache(maxsize=64)
-def _question(*, rates: bool, account: bool, numbers: int, windows: int) -> Prepared:
-    """One for all that limits a call: each is a way to the server and back, under the writers' lock."""
+def _question(*, rates: bool, account: bool, numbers: int, windows: int, nonce: bool, key: bool) -> Prepared:
+    """One for all that a call can be refused for: each is a way to the server and back, under the writers'
+    lock.
+    """
     counts = {"app_calls": _live(_OF_APP)}
     if account:
         counts["account_calls"] = _live(_OF_ACCOUNT)
     counts |= {f"number_calls_{place}": _showing(f"number_{place}") for place in range(numbers)}
     counts |= {f"oldest_{place}": _oldest(place) for place in range(windows)}
     columns = [count.scalar_subquery().label(name) for name, count in counts.items()]
+    if nonce:
+        its = (_NONCE.c.app_key == bindparam("nonce_app"), _NONCE.c.nonce == bindparam("nonce"))
+        columns.append(exists().where(*its).label("is_used"))
+    if key:
+        columns.append(exists().where(_ONCE.c.id == bindparam("key")).label("is_known"))
     if not rates:
         return Prepared(select(*columns))
     accepted = _accepted().subquery()
@@ -125,7 +167,13 @@ def _oldest(window: int) -> Select[Any]:
     )
 
 
-def _values(call: Mapping[str, Any], numbers: Iterable[str], windows: Sequence[Window]) -> dict[str, Any]:
+def _values(
+    call: Mapping[str, Any],
+    numbers: Iterable[str],
+    windows: Sequence[Window],
+    nonce: NonceUse | None,
+    key: KeyUse | None,
+) -> dict[str, Any]:
     at: datetime = call["accepted_at"]
     return {
         **call,
@@ -134,6 +182,8 @@ def _values(call: Mapping[str, Any], numbers: Iterable[str], windows: Sequence[W
         **{f"number_{place}": number for place, number in enumerate(numbers)},
         **{f"begin_{place}": at - window.length for place, window in enumerate(windows)},
         **{f"later_{place}": window.count - 1 for place, window in enumerate(windows)},
+        **({"nonce_app": nonce.app_key, "nonce": nonce.nonce} if nonce is not None else {}),
+        **({"key": key.id} if key is not None else {}),
     }
 
 

@@ -5,7 +5,7 @@ itself. Here nothing of it is left but the conversion of values by the types of 
 """
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +16,7 @@ from sqlmodel import Session
 Values = Mapping[str, Any]
 _Bind = Callable[[Values], list[Any]]
 _Selected = tuple[str, Callable[[Any], Any] | None]
-_Statement = tuple[str, Sequence[Any]]
+Answer = Callable[[], dict[str, Any]]
 
 _NAMED: Final = re.compile(r"%\((\w+)\)s")
 _PLAIN_INSERT: Final = re.compile(r"(INSERT INTO .+ VALUES )(\((?:(?:\?|%s)(?:::[\w ]+)?(?:, )?)+\))")
@@ -25,6 +25,15 @@ _VALUES_AT_ONCE: Final = 50
 psycopg remembers how to send one with so many values at most."""
 
 _GROUP: Final = "group of statements"
+
+
+@dataclass(slots=True)
+class _Statement:
+    """What goes to the driver; its cursor once it was there, with the answer."""
+
+    text: str
+    values: Sequence[Any]
+    cursor: Any = None
 
 
 class Prepared:
@@ -46,13 +55,7 @@ class Prepared:
     def run_many(self, session: Session, values: Collection[Values]) -> None:
         """Run it for each of these, before whatever is asked next."""
         connection = session.connection()
-        group: _Group | None = connection.info.get(_GROUP)
-        statements = self._statements(connection.dialect, values)
-        # SQLite is in this process: nothing is saved by waiting for what is asked next.
-        if group is not None and connection.dialect.name == "postgresql":
-            group.next.extend(statements)
-        else:
-            _execute(connection, list(statements))
+        _hand_over(connection, self._statements(connection.dialect, values))
 
     def later(self, session: Session, values: Values, key: Hashable = None) -> None:
         """Run it once, together with others of its kind, at the end of the group or before SQLAlchemy
@@ -72,46 +75,55 @@ class Prepared:
     def row(self, session: Session, values: Values) -> dict[str, Any] | None:
         """The first row that it finds, by column."""
         connection = session.connection()
-        found = self._ask(connection, values).fetchone()
+        return self._first_row(connection.dialect, self._ask(connection, values))
+
+    def asked(self, session: Session, values: Values) -> Answer:
+        """Ask for the one row that it always finds. It goes with what is asked next, or with nothing when
+        the answer is wanted before: all that is asked in one go is one way to the server and back.
+        """
+        connection = session.connection()
+        [statement] = self._statements(connection.dialect, [values])
+        _hand_over(connection, [statement])
+
+        def answer() -> dict[str, Any]:
+            if statement.cursor is None:
+                _execute(connection, _waiting(connection))
+            row = self._first_row(connection.dialect, statement.cursor)
+            assert row is not None
+            return row
+
+        return answer
+
+    def _first_row(self, dialect: Dialect, cursor: Any) -> dict[str, Any] | None:
+        found = cursor.fetchone()
         if found is None:
             return None
-        selected = self._selected.get(connection.dialect.name)
+        selected = self._selected.get(dialect.name)
         if selected is None:
-            selected = self._selected[connection.dialect.name] = _selected(
-                self._statement, connection.dialect
-            )
+            selected = self._selected[dialect.name] = _selected(self._statement, dialect)
         return {
             name: value if convert is None else convert(value)
             for value, (name, convert) in zip(found, selected, strict=True)
         }
 
-    def only_row(self, session: Session, values: Values) -> dict[str, Any]:
-        """The one row that it always finds."""
-        row = self.row(session, values)
-        assert row is not None
-        return row
-
     def _ask(self, connection: Connection, values: Values) -> Any:
         """The driver's cursor, with the answer."""
-        text, bind = self._on(connection.dialect)
-        statements: list[_Statement] = [(text, bind(values))]
-        group: _Group | None = connection.info.get(_GROUP)
-        if group is not None:
-            statements, group.next = [*group.next, *statements], []
-        return _execute(connection, statements)
+        [statement] = self._statements(connection.dialect, [values])
+        _execute(connection, [*_waiting(connection), statement])
+        return statement.cursor
 
     def _statements(self, dialect: Dialect, values: Collection[Values]) -> Iterator[_Statement]:
         text, bind = self._on(dialect)
         rows = [bind(one) for one in values]
         plain = _PLAIN_INSERT.fullmatch(text) if len(rows) > 1 else None
         if plain is None:
-            yield from ((text, row) for row in rows)
+            yield from (_Statement(text, row) for row in rows)
             return
         at_once = max(1, _VALUES_AT_ONCE // len(rows[0]))
         for start in range(0, len(rows), at_once):
             some = rows[start : start + at_once]
             marks = ", ".join([plain[2]] * len(some))
-            yield f"{plain[1]}{marks}", [value for row in some for value in row]
+            yield _Statement(f"{plain[1]}{marks}", [value for row in some for value in row])
 
     def _on(self, dialect: Dialect) -> tuple[str, _Bind]:
         compiled = self._compiled.get(dialect.name)
@@ -187,7 +199,7 @@ def settle(connection: Connection, *_statement: Any) -> None:
     group: _Group | None = connection.info.get(_GROUP)
     if group is None or not (group.next or group.last):
         return
-    statements, group.next = group.next, []
+    statements = _waiting(connection)
     last, group.last = group.last, {}
     # In the order of the kinds: who refers to a row comes after it.
     for prepared, rows in last.items():
@@ -195,15 +207,36 @@ def settle(connection: Connection, *_statement: Any) -> None:
     _execute(connection, statements)
 
 
-def _execute(connection: Connection, statements: Sequence[_Statement]) -> Any:
-    """The cursor of the last one."""
+def _hand_over(connection: Connection, statements: Iterable[_Statement]) -> None:
+    """Have them executed before whatever is asked next."""
+    group: _Group | None = connection.info.get(_GROUP)
+    # SQLite is in this process: nothing is saved by waiting for what is asked next.
+    if group is not None and connection.dialect.name == "postgresql":
+        group.next.extend(statements)
+    else:
+        _execute(connection, list(statements))
+
+
+def _waiting(connection: Connection) -> list[_Statement]:
+    """What was handed over and not executed; who asks does that now."""
+    group: _Group | None = connection.info.get(_GROUP)
+    if group is None:
+        return []
+    statements, group.next = group.next, []
+    return statements
+
+
+def _execute(connection: Connection, statements: Sequence[_Statement]) -> None:
+    """Each gets its cursor."""
     driver: Any = connection.connection.driver_connection
     if len(statements) > 1 and connection.dialect.name == "postgresql":
         # Its driver takes long to import, and most have SQLite.
         from controller.store.discreet_cursor import execute_together
 
-        return execute_together(driver, statements)
-    cursor = driver.cursor()
-    for text, values in statements:
-        cursor.execute(text, values)
-    return cursor
+        cursors = execute_together(driver, [(each.text, each.values) for each in statements])
+        for statement, cursor in zip(statements, cursors, strict=True):
+            statement.cursor = cursor
+        return
+    for statement in statements:
+        statement.cursor = driver.cursor()
+        statement.cursor.execute(statement.text, statement.values)

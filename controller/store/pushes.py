@@ -116,7 +116,7 @@ def keep_troubles(
 
 
 def _is_disabled(session: Session, app_key: str, url: str) -> bool:
-    found = _DISABLED_THERE.only_row(session, {"app_key": app_key, "url": url})
+    found = _DISABLED_THERE.asked(session, {"app_key": app_key, "url": url})()
     return bool(found["disabled"])
 
 

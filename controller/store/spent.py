@@ -82,5 +82,5 @@ def elsewhere(session: Session, controller: str, day: str) -> dict[str, Sums]:
 def of_account_elsewhere(session: Session, controller: str, day: str, account_id: str) -> Decimal:
     """What an account's calls cost at all other controllers."""
     asked = {"account": account_id, "day": day, "controller": controller}
-    found = _OTHERS.only_row(session, asked)
+    found = _OTHERS.asked(session, asked)()
     return sum((cost for cost in found.values() if cost is not None), from_units(0))

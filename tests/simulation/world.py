@@ -31,9 +31,8 @@ from controller.settings import (
     Settings,
     SpeechSettings,
 )
-from controller.store.calls import NonceUse
 from controller.store.engines import make_engine
-from controller.store.limits import Limits
+from controller.store.limits import Limits, NonceUse
 from controller.store.schema import migrate
 from controller.store.tables import Account, App, Number, Route
 from controller.wiring import Controller, running_controller

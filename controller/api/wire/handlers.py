@@ -53,9 +53,9 @@ from controller.phone_number import PhoneNumber
 from controller.recordings.download import recording_location
 from controller.recordings.errors import RecordingError
 from controller.recordings.links import LinkSigner
-from controller.store.calls import KeyUse
 from controller.store.database import Database
 from controller.store.errors import AskedBefore, Limit, LimitReached, Refused, Replayed
+from controller.store.limits import KeyUse
 from controller.store.tables import Service
 
 DOMAIN_ERRORS = (AccountError, FleetError, RecordingError, Refused, ShuttingDown)

@@ -15,8 +15,9 @@ from typing import Final
 from controller.api.wire.results import WireError, invalid_request
 from controller.calls.service import Accepted
 from controller.clock import Clock
-from controller.store.calls import KeyUse, forget_nonces, started_once
+from controller.store.calls import forget_nonces, started_once
 from controller.store.database import Database
+from controller.store.limits import KeyUse
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = {"Idempotent-Replayed": "true"}

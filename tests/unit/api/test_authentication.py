@@ -16,7 +16,7 @@ from controller.api.wire.authentication.lockout import WrongProof
 from controller.api.wire.authentication.nonces import NonceMemory
 from controller.api.wire.results import WireError
 from controller.settings import AuthenticationSettings
-from controller.store.calls import NonceUse
+from controller.store.limits import NonceUse
 from controller.store.tables import Service
 
 SECRET, NONCE, CREATED = "s3cret-APP-0001", "66C92B11FF8A425FB8D4CCFE0ED9ED1F", "2024-05-06T07:08:09Z"

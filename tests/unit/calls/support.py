@@ -29,11 +29,10 @@ from controller.calls.service import Accepted, CallService
 from controller.calls.timeline import Entry, Kind
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, CallSettings
-from controller.store.calls import NonceUse
 from controller.store.database import Database
 from controller.store.engines import make_engine
 from controller.store.journal import Journal
-from controller.store.limits import Limits
+from controller.store.limits import Limits, NonceUse
 from controller.store.tables import Account, App, Call, Cdr, CdrPush, Service, TimelineEntry
 from controller.store.turns import Turn, alone
 

@@ -27,9 +27,8 @@ from controller.calls.service import Accepted, ShuttingDown
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
 from controller.store import persistent
-from controller.store.calls import NonceUse
 from controller.store.errors import LimitReached, Replayed
-from controller.store.limits import Limits
+from controller.store.limits import Limits, NonceUse
 from controller.store.tables import Call, Cdr
 
 
@@ -178,6 +177,16 @@ async def test_given_a_nonce_that_was_used_when_used_again_then_it_is_refused_an
         await house.start(nonce=nonce)
     await house.start(nonce=NonceUse(APP, "n-2", nonce.expires_at))
     assert len(await house.rows(Call)) == 2
+
+
+@pytest.mark.requirement("A4.5")
+async def test_given_one_nonce_twice_when_both_are_written_together_then_one_call_is_made(
+    house: House,
+) -> None:
+    nonce = NonceUse(APP, "n-1", house.clock.now() + timedelta(minutes=10))
+    outcomes = await asyncio.gather(*(house.start(nonce=nonce) for _ in range(2)), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Accepted", "Replayed"]
+    assert len(await house.rows(Call)) == 1
 
 
 async def test_given_the_limit_was_reached_when_refused_then_its_nonce_may_be_used_again(

@@ -15,8 +15,8 @@ from controller.billing.spending import Spending
 from controller.rules.amounts import from_units
 from controller.store import spent
 from controller.store.billing_tables import Price
-from controller.store.calls import NonceUse
 from controller.store.errors import Limit, LimitReached
+from controller.store.limits import NonceUse
 from controller.store.tables import Call, UsedNonce
 
 CLOCK, CALENDAR = SteadyClock(), Calendar(ZoneInfo("UTC"))

@@ -3,16 +3,17 @@ where they fail.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 from psycopg.errors import UniqueViolation
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects import postgresql
 from sqlmodel import Session, col
 
+from controller.store import discreet_cursor
 from controller.store.database import Database
 from controller.store.prepared import Prepared
 from controller.store.tables import UsedNonce
@@ -30,6 +31,7 @@ KEEP_LAST = Prepared(
     )
 )
 RENAME = Prepared(_NONCE.update().where(_NONCE.c.nonce == bindparam("old")).values(nonce=bindparam("new")))
+COUNT = Prepared(select(func.count().label("count")).select_from(_NONCE))
 FIND = Prepared(select(_NONCE.c.nonce, _NONCE.c.expires_at).where(_NONCE.c.nonce == bindparam("name")))
 
 
@@ -91,7 +93,7 @@ async def test_given_rows_of_one_key_when_put_off_then_the_last_one_is_kept(data
 
     await database.write(work)
 
-    last = await database.read(lambda session: FIND.only_row(session, {"name": "a"}))
+    last = await database.read(lambda session: FIND.row(session, {"name": "a"}))
     assert last == {"nonce": "a", "expires_at": NOW + timedelta(minutes=2)}
     assert await database.read(names) == ["a", "b"]
 
@@ -125,6 +127,38 @@ async def test_given_statements_whose_answers_are_asked_for_when_sent_among_othe
         ]
 
     assert await database.write(work) == [{"nonce": "b", "expires_at": NOW}, 1, 0, None, ["a", "c", "d"]]
+
+
+def questions(session: Session) -> list[int]:
+    answers = []
+    for name in "abc":
+        answers.append(COUNT.asked(session, {}))
+        ADD.run(session, row(name))
+    answers.append(COUNT.asked(session, {}))
+    return [answer()["count"] for answer in reversed(answers)]
+
+
+async def test_given_questions_among_others_when_answered_last_then_each_has_seen_what_came_before_it(
+    database: Database,
+) -> None:
+    assert await database.write(questions) == [3, 2, 1, 0]
+    assert await database.read(lambda session: COUNT.asked(session, {})()) == {"count": 3}
+
+
+@pytest.mark.engine("postgresql")
+async def test_given_questions_among_others_when_an_answer_is_wanted_then_all_go_to_the_server_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, together = [], discreet_cursor.execute_together
+
+    def execute_together(connection: Any, statements: Sequence[Any]) -> Any:
+        sent.append(len(statements))
+        return together(connection, statements)
+
+    monkeypatch.setattr(discreet_cursor, "execute_together", execute_together)
+    await database.write(questions)
+
+    assert sent == [7]
 
 
 @pytest.mark.parametrize("how", [ADD.run, ADD.later], ids=["sent", "put off"])

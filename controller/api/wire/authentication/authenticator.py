@@ -22,7 +22,7 @@ from controller.api.wire.authentication.tokens import TokenDesk
 from controller.api.wire.results import WireError
 from controller.clock import Clock
 from controller.settings import AuthenticationSettings
-from controller.store.calls import NonceUse
+from controller.store.limits import NonceUse
 
 _ANY_ZONE = [half / 2 for half in range(-24, 29)]
 """Hours east of UTC: many programs write their local time, wherever they are, with a Z."""

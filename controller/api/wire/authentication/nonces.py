@@ -1,6 +1,6 @@
 """Nonces that were used lately."""
 
-from controller.store.calls import NonceUse
+from controller.store.limits import NonceUse
 
 _NONCES_REMEMBERED = 200_000
 
