@@ -73,6 +73,17 @@ _CALL, _NONCE, _ONCE = (cast(Any, kind).__table__ for kind in (Call, UsedNonce, 
 _OF_ACCOUNT = _CALL.c.account_id == bindparam("account_id")
 _OF_APP = _CALL.c.app_key == bindparam("app_key")
 
+# By each controller's own clock, which a call's time is of: they must agree, and one that is off says so.
+# Not after `until`: when a clock is put back, what was accepted before must not count for ever.
+# Not part of the other question: PostgreSQL plans one with a span of time anew each time that it is asked.
+_RATES = Prepared(
+    select(
+        func.count().label("platform_rate"),
+        func.count().filter(_OF_ACCOUNT).label("account_rate"),
+        func.count().filter(_OF_APP).label("app_rate"),
+    ).where(_CALL.c.accepted_at > bindparam("since"), _CALL.c.accepted_at <= bindparam("until"))
+)
+
 
 def place_for(
     session: Session, call: Mapping[str, Any], limits: Limits, nonce: NonceUse | None, key: KeyUse | None
@@ -83,18 +94,21 @@ def place_for(
     """
     windows = limits.frequency.windows if limits.frequency is not None else ()
     question = _question(
-        rates=limits.platform_rate > 0 or limits.account_rate > 0 or limits.app_rate > 0,
         account=limits.account_calls is not None,
         numbers=len(limits.number_calls),
         windows=len(windows),
         nonce=nonce is not None,
         key=key is not None,
     )
-    asked = question.asked(session, _values(call, limits.number_calls, windows, nonce, key))
+    values = _values(call, limits.number_calls, windows, nonce, key)
+    is_rated = limits.platform_rate > 0 or limits.account_rate > 0 or limits.app_rate > 0
+    rates = _RATES.asked(session, values) if is_rated else None
+    asked = question.asked(session, values)
 
     def place() -> Place:
+        if rates is not None:
+            _check_rates(rates(), limits)
         found = asked()
-        _check_rates(found, limits)
         idle = _check_live(found, limits)
         too_often = _check_frequency(found, limits.frequency, call["accepted_at"])
         if nonce is not None and found["is_used"]:
@@ -107,10 +121,8 @@ def place_for(
 
 
 @lru_cache(maxsize=64)
-def _question(*, rates: bool, account: bool, numbers: int, windows: int, nonce: bool, key: bool) -> Prepared:
-    """One for all that a call can be refused for: each is a way to the server and back, under the writers'
-    lock.
-    """
+def _question(*, account: bool, numbers: int, windows: int, nonce: bool, key: bool) -> Prepared:
+    """One for all that a call can be refused for, but rates."""
     counts = {"app_calls": _live(_OF_APP)}
     if account:
         counts["account_calls"] = _live(_OF_ACCOUNT)
@@ -122,23 +134,7 @@ def _question(*, rates: bool, account: bool, numbers: int, windows: int, nonce: 
         columns.append(exists().where(*its).label("is_used"))
     if key:
         columns.append(exists().where(_ONCE.c.id == bindparam("key")).label("is_known"))
-    if not rates:
-        return Prepared(select(*columns))
-    accepted = _accepted().subquery()
-    return Prepared(select(*accepted.c, *columns).select_from(accepted))
-
-
-def _accepted() -> Select[Any]:
-    # By each controller's own clock, which a call's time is of: they must agree, and one that is off says
-    # so. Not after `until`: when a clock is put back, what was accepted before must not count for ever.
-    counts: tuple[Any, ...] = (
-        func.count().label("platform_rate"),
-        func.count().filter(_OF_ACCOUNT).label("account_rate"),
-        func.count().filter(_OF_APP).label("app_rate"),
-    )
-    return select(*counts).where(
-        _CALL.c.accepted_at > bindparam("since"), _CALL.c.accepted_at <= bindparam("until")
-    )
+    return Prepared(select(*columns))
 
 
 def _live(condition: Any) -> Select[Any]:
