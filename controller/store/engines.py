@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from controller.store.errors import DatabaseUnusable
 from controller.store.prepared import settle
@@ -25,6 +25,21 @@ _SERVER_OPTIONS: Final = {
     "idle_in_transaction_session_timeout": "4s",
     "lock_timeout": "30s",
 }
+_ASK_FOR_TURN: Final = (
+    "BEGIN; SET LOCAL lock_timeout = '5s'; "
+    f"SELECT pg_advisory_xact_lock({WRITERS_TURN}); SET LOCAL lock_timeout = '30s'"
+)
+_ASKED_FOR: Final = 6
+"""Times, of 5 s each."""
+_END_WHO_HANGS: Final = f"""ROLLBACK;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_locks USING (pid)
+WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = {WRITERS_TURN} AND objsubid = 1
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - interval '4 s'"""  # noqa: S608 - a number of ours
+"""One that was paused between statements that it sends together is not idle for the server, which still
+waits for the rest of them.
+"""
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _NOTICED: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -114,14 +129,26 @@ def _postgresql(address: URL) -> Engine:
     def _begin(connection: Any) -> None:
         options = connection.get_execution_options()
         if options.get("writes"):
-            # In one message. What the lock was waited for is seen by every statement after it.
-            connection.exec_driver_sql(f"BEGIN; SELECT pg_advisory_xact_lock({WRITERS_TURN})")
+            _take_turn(connection)
         elif options.get("reads"):
             connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         else:
             connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _take_turn(connection: Connection) -> None:
+    """Begin a transaction that may write. Raises SQLAlchemyError."""
+    for left in reversed(range(_ASKED_FOR)):
+        try:
+            # In one message. What the lock was waited for is seen by every statement after it.
+            connection.exec_driver_sql(_ASK_FOR_TURN)
+            return
+        except OperationalError as error:
+            if not left or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+        connection.exec_driver_sql(_END_WHO_HANGS)
 
 
 def _address(url: str) -> URL:

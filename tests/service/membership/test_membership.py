@@ -268,6 +268,34 @@ async def test_E2_given_a_process_that_is_paused_in_a_transaction_when_another_w
         await stuck
 
 
+async def test_E2_given_a_process_that_is_paused_while_it_sends_when_another_writes_then_it_soon_can(
+    group: Group,
+) -> None:
+    """The server waits for the rest of what goes together: to it that is no idle transaction."""
+    a, b = await group.member("a"), await group.member("b")
+    begun, over = Event(), Event()
+
+    def hang(session: Session) -> None:
+        driver: Any = session.connection().connection.driver_connection
+        with driver.pipeline():
+            driver.execute("SELECT 1")
+            begun.set()
+            over.wait(20)
+
+    stuck = asyncio.create_task(a.database.write(hang))
+    await asyncio.to_thread(begun.wait, 5)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    await b.database.write(lambda session: call(session, "mine", "b"))
+    waited = loop.time() - began
+    over.set()
+
+    assert waited < 8
+    with pytest.raises(Exception, match=r"lost|closed|terminat"):
+        await stuck
+
+
 def checked_and_booked(meter: Spending) -> Callable[[Session], None]:
     """As in the transaction that accepts a call."""
 
