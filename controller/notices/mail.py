@@ -1,6 +1,7 @@
 """Mail through the operator's SMTP server."""
 
 import asyncio
+import re
 import ssl
 from datetime import datetime
 from email.message import EmailMessage
@@ -10,13 +11,17 @@ import aiosmtplib
 
 from controller.settings import MailSettings
 
+_ENHANCED = re.compile(r"[45]\.\d{1,3}\.\d{1,3}\b")
+"""The status that a server may say before its words. Source: RFC 3463."""
+
 
 class MailError(Exception):
-    """A message was not accepted; `permanent`: no other attempt will help."""
+    """A message was not accepted. Its text has the server's words, which often quote whom it is for."""
 
-    def __init__(self, text: str, *, permanent: bool = False) -> None:
+    def __init__(self, text: str, *, final: str = "") -> None:
+        """`final`: why no other attempt will help, in words that a log may have; "" if one may."""
         super().__init__(text)
-        self.permanent = permanent
+        self.final = final
 
 
 class Mailer:
@@ -54,12 +59,12 @@ class Mailer:
                 )
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = error.recipients[0]
-            raise MailError(_said(refused.code, refused.message), permanent=refused.code >= 500) from error
+            raise _refusal(refused.code, refused.message) from error
         except aiosmtplib.SMTPAuthenticationError as error:
             # The operator will mend the password; the message waits for it.
             raise MailError(f"the mail server refuses mail.user: {error.code}") from error
         except aiosmtplib.SMTPResponseException as error:
-            raise MailError(_said(error.code, error.message), permanent=error.code >= 500) from error
+            raise _refusal(error.code, error.message) from error
         except TimeoutError as error:
             raise MailError(f"the mail server took more than {own.timeout:g} s") from error
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
@@ -74,5 +79,9 @@ class Mailer:
         return context
 
 
-def _said(code: int, message: str) -> str:
-    return f"the mail server said {code} {' '.join(message.split())[:200]}"
+def _refusal(code: int, message: str) -> MailError:
+    words = " ".join(message.split())[:200]
+    status = _ENHANCED.match(words)
+    codes = f"{code} {status[0]}" if status else f"{code}"
+    said = "the mail server said"
+    return MailError(f"{said} {code} {words}", final=f"{said} {codes}" if code >= 500 else "")

@@ -120,14 +120,14 @@ class NoticeOutbox:
             log.warning("A notice is left for later", extra={"notice": notice.id})
             return False
         try:
-            delivery, hopeless = await self._attempt(notice)
+            delivery, final = await self._attempt(notice)
             now = self._clock.now()
             if delivery.accepted:
                 await self._database.write(partial(rows.mark_delivered, notice_id=notice.id, now=now))
                 return True
             error = delivery.error or "not accepted"
             decision: Decision = (
-                GiveUp(error) if hopeless else durable(notice.attempts + 1, delivery, now, self._random)
+                GiveUp(final) if final else durable(notice.attempts + 1, delivery, now, self._random)
             )
             await self._after_failure(notice, decision, error, now)
         except Exception:
@@ -143,17 +143,18 @@ class NoticeOutbox:
             )
             self.wake(due_at)
             return
-        # The address is personal data; the outbox has it.
+        # The address is personal data, and in `error`, where the server quotes it; the outbox has both.
         log.warning(
             "A notice is given up",
             extra={"account": notice.account_id, "channel": notice.channel, "why": decision.why},
         )
         await self._database.write(partial(rows.mark_given_up, notice_id=notice.id, now=now, error=error))
 
-    async def _attempt(self, notice: DueNotice) -> tuple[Delivery, bool]:
-        """What became of one attempt, and whether another would be hopeless."""
+    async def _attempt(self, notice: DueNotice) -> tuple[Delivery, str]:
+        """What became of one attempt, and why another would be hopeless, for the log; "" if it would not."""
         if not notice.address:
-            return Delivery(None, Failure.ADDRESS, "the contact has no such address any more"), True
+            nowhere = "the contact has no such address any more"
+            return Delivery(None, Failure.ADDRESS, nowhere), nowhere
         if notice.channel is Channel.EMAIL:
             return await self._mail(notice)
         content = message.body(notice.event, notice.data, notice.account_id, notice.created_at)
@@ -173,18 +174,18 @@ class NoticeOutbox:
                     f"answered {delivery.status}",
                     retry_after=delivery.retry_after,
                 ),
-                False,
+                "",
             )
-        return delivery, False
+        return delivery, ""
 
-    async def _mail(self, notice: DueNotice) -> tuple[Delivery, bool]:
+    async def _mail(self, notice: DueNotice) -> tuple[Delivery, str]:
         subject = message.subject(notice.event, notice.data)
         text = message.text(notice.event, notice.data, notice.account_id)
         try:
             await self._mailer.send(notice.address, subject, text, notice.message_id, notice.created_at)
         except MailError as error:
-            return Delivery(None, Failure.CLOSED, str(error)), error.permanent
-        return Delivery(None), False
+            return Delivery(None, Failure.CLOSED, str(error)), error.final
+        return Delivery(None), ""
 
 
 @asynccontextmanager

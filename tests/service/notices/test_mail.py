@@ -92,7 +92,7 @@ async def test_C7_given_settings_that_do_not_fit_the_server_when_sent_then_the_e
     async with mail_server(tls, login="user" in settings) as server:
         with pytest.raises(MailError, match=words) as caught:
             await send(server, **{"ca_file": trusted, **settings})
-    assert not caught.value.permanent
+    assert not caught.value.final
     assert "wrong" not in str(caught.value)
     assert server.messages == []
 
@@ -106,16 +106,25 @@ async def test_given_a_server_without_tls_when_starttls_is_asked_for_then_nothin
 
 @pytest.mark.requirement("C7")
 @pytest.mark.parametrize(
-    ("answer", "permanent"), [("550 5.1.1 no such user", True), ("451 4.7.1 come back later", False)]
+    ("answer", "final"),
+    [
+        ("550 5.1.1 <dora@example.com>: Recipient address rejected", "the mail server said 550 5.1.1"),
+        ("550-5.1.1 <dora@example.com>\r\n550 5.1.1 is nobody here", "the mail server said 550 5.1.1"),
+        ("553 dora@example.com is not known here", "the mail server said 553"),
+        ("550 5.1.1dora@example.com", "the mail server said 550"),
+        ("451 4.7.1 <dora@example.com>: come back later", ""),
+    ],
 )
 async def test_C7_given_a_recipient_that_is_refused_when_sent_then_it_is_known_whether_that_may_pass(
-    answer: str, *, permanent: bool
+    answer: str, final: str
 ) -> None:
     async with mail_server() as server:
         server.answers.append(answer)
         with pytest.raises(MailError, match=f"said {answer[:3]}") as caught:
             await send(server, security="none")
-    assert caught.value.permanent is permanent
+    assert caught.value.final == final
+    # What is kept for administrators has all that was said.
+    assert "dora@example.com" in str(caught.value)
 
 
 def test_given_two_passwords_when_set_then_they_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -110,6 +111,31 @@ async def test_C7_given_an_address_that_can_not_be_when_told_then_it_says_so(
     assert notice.error is not None
     assert words in notice.error
     assert (notice.given_up_at is not None) == bool(answer)
+
+
+@pytest.mark.requirement("C7")
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (["550 5.1.1 <gone@example.com>: Recipient address rejected"], "the mail server said 550 5.1.1"),
+        (["450 4.2.1 <gone@example.com>: mailbox is busy"] * 10, "the last attempt failed"),
+    ],
+)
+async def test_C7_given_a_server_that_quotes_the_address_when_given_up_then_the_outbox_has_it_and_no_log(
+    desk: Desk, caplog: pytest.LogCaptureFixture, answers: list[str], why: str
+) -> None:
+    caplog.set_level(logging.DEBUG, "controller")
+    desk.mail.answers += answers
+    await desk.contacts.add(ACCOUNT, ContactDetails(email="gone@example.com"))
+    await desk.tell()
+    for _ in answers:
+        (notice,) = await desk.attempt()
+        desk.clock.move(days=2)
+
+    assert notice.error == f"the mail server said {answers[0]}"
+    told = [vars(record) for record in caplog.records]
+    assert [record["why"] for record in told if record["msg"] == "A notice is given up"] == [why]
+    assert "gone@example.com" not in str(told)
 
 
 @pytest.mark.requirement("C8")
