@@ -102,9 +102,16 @@ class Metrics:
         )
         self._setup = _children(Histogram)(
             "voicecall_call_setup_seconds",
-            "From the acceptance of a call to the dialling of its first phone.",
+            "From the acceptance of a call, or from when its texts were speech, to dialling its first phone.",
             ("service",),
             buckets=_SETUP,
+            **more,
+        )
+        self._speech = _children(Histogram)(
+            "voicecall_call_speech_seconds",
+            "From the acceptance of a call that says texts to when all of them were speech.",
+            ("service",),
+            buckets=_SPEECH,
             **more,
         )
         self._ringing = _children(Histogram)(
@@ -184,7 +191,10 @@ class Metrics:
         del after
         service = call.request.service.value
         if entry.kind is Kind.CALLOUT and entry.leg == "a":
-            self._setup(service).observe(_seconds(call.accepted_at, entry.at))
+            spoken = (past.at for past in call.timeline.entries if past.kind is Kind.SPEECH)
+            self._setup(service).observe(_seconds(next(spoken, call.accepted_at), entry.at))
+        elif entry.kind is Kind.SPEECH:
+            self._speech(service).observe(_seconds(call.accepted_at, entry.at))
         elif entry.kind is Kind.ANSWER and entry.leg is not None:
             self._answered(service, entry.leg).inc()
             dialled = call.timeline.leg(entry.leg).dialled

@@ -132,7 +132,9 @@ def _share(name: str, bad: str, good: str) -> tuple[dict[str, str], dict[str, st
 
 
 _RATES = {
-    "VoicecallAnswersFail": _share("voicecall_http_request_seconds_count", 'status="503"', 'status="200"'),
+    "VoicecallAnswersFail": _share(
+        "voicecall_http_request_seconds_count", 'route="/x",status="503"', 'route="/x",status="200"'
+    ),
     "VoicecallCallsFail": _share("voicecall_calls_ended_total", 'state_code="8000"', 'state_code="0"'),
     "VoicecallPushesFail": _share(
         "voicecall_push_attempts_total",
@@ -192,6 +194,20 @@ def test_given_a_controller_that_ends_or_nodes_that_were_drained_when_not_ready_
     refused = {**ready, 'voicecall_ready{part="trunks"}': "0x30"}
     _check_fires(promtool, tmp_path, "VoicecallNotReady", {**ready, **ending}, fires=False)
     _check_fires(promtool, tmp_path, "VoicecallNotReady", {**refused, **ending}, fires=True)
+
+
+@pytest.mark.parametrize("probe", ["/readyz", "/healthz"])
+def test_given_a_controller_that_ends_when_a_balancer_asks_each_second_then_nobody_is_woken(
+    promtool: str, tmp_path: Path, probe: str
+) -> None:
+    count = "voicecall_http_request_seconds_count"
+    probes = {f'{count}{{route="{probe}",status="503"}}': _EACH}
+    served = {f'{count}{{route="/x",status="200"}}': _FEW}
+    failed = {f'{count}{{route="/x",status="500"}}': _FEW}
+    # So many probes that are content hide nothing either.
+    content = {f'{count}{{route="{probe}",status="200"}}': _MANY}
+    for series, fires in ((probes, False), ({**probes, **served}, False), ({**content, **failed}, True)):
+        _check_fires(promtool, tmp_path, "VoicecallAnswersFail", series, fires=fires)
 
 
 def test_given_two_controllers_when_an_app_is_near_its_limit_then_their_calls_are_counted_together(

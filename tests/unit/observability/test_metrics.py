@@ -20,13 +20,27 @@ BEGIN = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 
 def _ended_call(metrics: Metrics) -> LiveCall:
-    call = LiveCall("1200_1_1_x", "1200_1_1_x@host", call_request(item("one")), SteadyClock(), metrics.tell)
-    happened = [
+    return _call(
+        metrics,
         (Kind.ACCEPTED, None, 0.0, {}),
         (Kind.CALLOUT, "a", 0.02, {}),
         (Kind.ANSWER, "a", 3.02, {}),
         (Kind.DISCONNECT, None, 13.02, {"state_code": 0}),
-    ]
+    )
+
+
+def _spoken_call(metrics: Metrics) -> None:
+    """Its texts were speech after 4 s, with 9 s of work."""
+    _call(
+        metrics,
+        (Kind.ACCEPTED, None, 0.0, {}),
+        (Kind.SPEECH, None, 4.0, {"seconds": 9.0}),
+        (Kind.CALLOUT, "a", 4.02, {}),
+    )
+
+
+def _call(metrics: Metrics, *happened: tuple[Kind, str | None, float, dict[str, float]]) -> LiveCall:
+    call = LiveCall("1200_1_1_x", "1200_1_1_x@host", call_request(item("one")), SteadyClock(), metrics.tell)
     for number, (kind, leg, seconds, detail) in enumerate(happened):
         entry = Entry(number, BEGIN + timedelta(seconds=seconds), kind, leg, detail)
         call.timeline.add(entry)
@@ -55,6 +69,15 @@ def test_given_a_call_when_it_is_over_then_its_times_and_end_are_counted() -> No
     assert values['voicecall_call_setup_seconds_sum{service="notification"}'] == pytest.approx(0.02)
     assert values['voicecall_leg_answer_seconds_sum{leg="a",service="notification"}'] == pytest.approx(3)
     assert values['voicecall_call_talk_seconds_sum{service="notification"}'] == pytest.approx(10)
+
+
+@pytest.mark.requirement("E3")
+def test_given_a_call_that_says_texts_when_dialled_then_synthesis_is_counted_by_itself() -> None:
+    metrics = Metrics("host")
+    _spoken_call(metrics)
+    values = _values(metrics)
+    assert values['voicecall_call_speech_seconds_sum{service="notification"}'] == pytest.approx(4)
+    assert values['voicecall_call_setup_seconds_sum{service="notification"}'] == pytest.approx(0.02)
 
 
 @pytest.mark.requirement("E3")
@@ -99,6 +122,7 @@ async def test_given_the_shipped_board_and_alerts_when_read_then_it_is_ours_and_
         speech={f"prompts_{name}": lambda: 0 for name in ("made", "reused", "under_way")},
     )
     metrics.judged({"database": True})
+    _spoken_call(metrics)
     metrics.pushed(_push(), Delivery(200), BEGIN)
     metrics.answered("/x", "GET", 200, 0.1)
     told = {line.split("{")[0].split(" ")[0] for line in metrics.exposition().decode().splitlines()}
