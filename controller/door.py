@@ -17,7 +17,7 @@ from controller.store import errors as store
 from controller.store.tables import Service
 
 AGI_VARIABLE = "VOICECALL_AGI"
-"""Where Asterisk's dialplan finds the address of the door."""
+"""Where Asterisk's dialplan finds the address of the door, with the node's own name in it."""
 
 UNALLOCATED, REJECTED = 1, 21
 """Causes of Q.850."""
@@ -64,12 +64,12 @@ class Door:
         media = self._fleet.media(self._library.media(announcement.digest))
         return Announcement(media.removeprefix("sound:"), REJECTED if shown else UNALLOCATED)
 
-    async def route(self, number: PhoneNumber) -> str:
-        """What Asterisk dials to reach a number that the operator lets be called. Raises Refused."""
+    async def route(self, number: PhoneNumber, node: str = "") -> str:
+        """What `node` dials to reach a number that the operator lets be called. Raises Refused."""
         try:
             self._directory.now.check_open()
             self._admission.check_callee(number)
-            return self._fleet.choose([number]).ways(number)[0].dial_string
+            return self._fleet.ways_from(node, number)[0].dial_string
         except _REFUSALS as error:
             raise Refused(str(error)) from error
 

@@ -294,7 +294,7 @@ async def running_controller(
         )
         door = Door(directory, admission, fleet, calls, library, shipped, settings.agi.language, random)
         agi_address = await stack.enter_async_context(_opened(door, settings.agi))
-        fleet.set_variable(AGI_VARIABLE, agi_address)
+        fleet.set_variable(AGI_VARIABLE, lambda node: agi_address and f"{agi_address}/{node}")
         guard.protect_url(agi_address)
         silence = await asyncio.to_thread(shipped.silence)
         fleet.prove_with(library.media(silence.digest), silence.seconds)

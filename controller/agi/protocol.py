@@ -33,6 +33,8 @@ class AgiRequest:
     """The extension."""
     call: str = ""
     """Asterisk's own id of the channel."""
+    node: str = ""
+    """The node that asks, as the address of its door says; "": the address names none."""
 
     @classmethod
     def parse(cls, opening: bytes) -> Self:
@@ -46,12 +48,14 @@ class AgiRequest:
         if len(arguments) > _MOST_ARGUMENTS:
             raise AgiError(f"the request has more than {_MOST_ARGUMENTS} arguments")
         caller = values.get("agi_callerid", "")
+        node, _, script = values["agi_network_script"].strip("/").rpartition("/")
         return cls(
-            values["agi_network_script"].strip("/"),
+            script,
             tuple(arguments),
             "" if caller in _ANONYMOUS else caller,
             values.get("agi_extension", ""),
             values.get("agi_uniqueid", ""),
+            node,
         )
 
 

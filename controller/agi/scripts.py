@@ -35,9 +35,9 @@ class OnInbound(Protocol):
 
 
 class FindRoute(Protocol):
-    """What Asterisk dials to reach a number. Raises Refused."""
+    """What the node that asks dials to reach a number; "": it is not said which. Raises Refused."""
 
-    async def __call__(self, number: PhoneNumber) -> str: ...
+    async def __call__(self, number: PhoneNumber, node: str) -> str: ...
 
 
 class StartNotification(Protocol):
@@ -82,7 +82,7 @@ async def _inbound(request: AgiRequest, abilities: Abilities) -> Variables:
 
 async def _route(request: AgiRequest, abilities: Abilities) -> Variables:
     (number,) = _arguments(request, "number")
-    return {DIAL: await abilities.route(_number(number)), ERROR: ""}
+    return {DIAL: await abilities.route(_number(number), request.node), ERROR: ""}
 
 
 async def _notify(request: AgiRequest, abilities: Abilities) -> Variables:

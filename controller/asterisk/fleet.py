@@ -9,7 +9,7 @@ A node that a carrier refuses has few calls just because they fail: it would get
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 from types import TracebackType
@@ -21,7 +21,7 @@ from controller import ari
 from controller.asterisk.errors import NodeUnavailable, NoRoute
 from controller.asterisk.node import Node
 from controller.asterisk.phones import Phones
-from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration
+from controller.asterisk.routing import RouteConfiguration, TrunkConfiguration, Way
 from controller.asterisk.trunk_states import TrunkState
 from controller.phone_number import PhoneNumber
 from controller.settings import AsteriskSettings, PhoneSettings
@@ -133,6 +133,17 @@ class Fleet:
             raise refused
         return min(reached, key=lambda found: found[0])[1]
 
+    def ways_from(self, name: str, number: PhoneNumber) -> tuple[Way, ...]:
+        """The ways to a number for a node that dials it for a dialplan of its own, drained or not.
+
+        Of a name that none has, those of the node that a call to the number would get.
+        Raises NodeUnavailable, NoRoute.
+        """
+        node = self._nodes.get(name) or self.choose([number])
+        if node is not self.first and self.phones.has(number):
+            raise NoRoute(number, f"the phone in a browser {number} is reached from {self.first.name} alone")
+        return node.ways(number)
+
     def _why_unavailable(self) -> str:
         if len(self) == 1:
             return f"{self.first.name} takes no calls now"
@@ -165,10 +176,10 @@ class Fleet:
             works[state.name] = works.get(state.name, True) and state.works
         return works
 
-    def set_variable(self, name: str, value: str) -> None:
-        """Have every node's dialplan know this after each connect."""
+    def set_variable(self, name: str, value: Callable[[str], str]) -> None:
+        """Have every node's dialplan know what `value` makes of the node's name, after each connect."""
         for node in self:
-            node.global_variables[name] = value
+            node.global_variables[name] = value(node.name)
 
     def prove_with(self, media: str, seconds: float) -> None:
         """Have nodes show that they play this before they get calls, after each connect.

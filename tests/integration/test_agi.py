@@ -50,8 +50,8 @@ class Controller:
         self.asked.append((called, caller))
         return self.announcement
 
-    async def route(self, number: PhoneNumber) -> str:
-        self.asked.append((number.e164,))
+    async def route(self, number: PhoneNumber, node: str) -> str:
+        self.asked.append((number.e164, node))
         if not self.dial:
             raise Refused("no route leads there")
         return self.dial
@@ -85,11 +85,16 @@ StartTrunk = Callable[..., Awaitable[Trunk]]
 
 @pytest.fixture
 async def trunk(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[StartTrunk]:
-    """`await trunk(controller, ...)`: a trunk that leads to a context; with a controller its door is open."""
+    """`await trunk(controller, ...)`: a trunk that leads to a context; with a controller its door is open.
+
+    `node`: the name by which the node asks.
+    """
     pytest.importorskip("pjsua2")
     async with AsyncExitStack() as stack:
 
-        async def start(controller: Controller | None = None, context: str = "from-trunk") -> Trunk:
+        async def start(
+            controller: Controller | None = None, context: str = "from-trunk", node: str = ""
+        ) -> Trunk:
             examples = (shared("dialplan") / "examples/operator.conf").read_text("utf-8")
             files = [
                 ("pjsip.d/carrier.conf", CARRIER.format(context=context)),
@@ -103,7 +108,8 @@ async def trunk(tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Start
             phone = await stack.enter_async_context(Softphone.start(directory=tmp_path / "phone"))
             made = Trunk(asterisk, phone)
             if controller is not None:
-                await made.door_is(await stack.enter_async_context(agi_server(controller.abilities)))
+                url = await stack.enter_async_context(agi_server(controller.abilities))
+                await made.door_is(f"{url}/{node}" if node else url)
             return made
 
         yield start
@@ -194,16 +200,17 @@ async def test_A4_3_given_a_caller_s_number_with_line_breaks_when_called_then_it
     ]
 
 
+@pytest.mark.parametrize("node", ["", "node-2.a_b"])
 async def test_given_the_example_of_a_route_when_a_number_is_dialled_then_it_goes_where_the_controller_says(
-    trunk: StartTrunk,
+    trunk: StartTrunk, node: str
 ) -> None:
     controller = Controller(dial="Local/01701000@simulated/n")
-    t = await trunk(controller, "voicecall-route")
+    t = await trunk(controller, "voicecall-route", node)
 
     end = await t.end()
 
     assert end.status == 486
-    assert controller.asked == [(CALLED,)]
+    assert controller.asked == [(CALLED, node)]
 
 
 async def test_given_the_example_of_a_route_when_there_is_none_then_the_call_is_refused(

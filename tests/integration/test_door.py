@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from integration.support import APP_KEY, CALLED, SECOND, SHOWN, Bench, StartBench, declaration
 
+from controller.management.catalogue import OPERATIONS
+from controller.management.local import LocalDesk
 from controller.settings import AgiSettings
 from controller.share import shared
 from testbed.asterisk import start_asterisk
@@ -158,6 +160,24 @@ async def test_E1_given_the_operators_dialplan_when_it_asks_for_a_route_then_the
 
     assert (call.called, call.caller) == (CALLED, SECOND)
     assert (await desk.ended()).status == 200
+
+
+@pytest.mark.requirement("E1", "E2")
+async def test_E1_given_the_only_node_is_drained_when_its_own_dialplan_asks_for_a_route_then_the_phone_rings(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer(), phones={SECOND: Answer()}, files=operator("voicecall-route"))
+    node = b.controller.node
+    [drain] = [operation for operation in OPERATIONS if operation.name == "drain_node"]
+    await LocalDesk(b.controller.settings, b.controller.database).run(drain, {"node_name": node.name})
+    await b.controller.directory.refresh()
+    assert not node.takes_calls
+
+    desk = await dial(b, CALLED, b.phones[SECOND], SECOND)
+    call = await b.phone.next_call()
+    await call.answered()
+    await desk.answered()
+    await call.hang_up()
 
 
 @pytest.mark.requirement("E1")

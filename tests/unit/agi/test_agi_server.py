@@ -31,7 +31,7 @@ async def inbound(called: str, caller: str) -> Announcement:
     return Announcement("/sounds/x")
 
 
-async def route(number: PhoneNumber) -> str:
+async def route(number: PhoneNumber, node: str) -> str:
     if number.e164.endswith("0000"):
         await asyncio.Event().wait()
     return f'PJSIP/{number.e164}@"a\\b"\nc'
@@ -168,7 +168,7 @@ async def test_given_a_truncated_request_when_it_ends_then_the_connection_does_a
 async def test_given_a_request_with_a_smuggled_end_when_it_arrives_then_nothing_is_done() -> None:
     asked: list[str] = []
 
-    async def noted(number: PhoneNumber) -> str:
+    async def noted(number: PhoneNumber, node: str) -> str:
         asked.append(number.e164)
         return ""
 
@@ -271,6 +271,23 @@ def test_given_a_request_when_read_then_script_arguments_and_call_are_in_it() ->
     opening = OPENING.replace("script: route", "script: route/").encode()
 
     assert AgiRequest.parse(opening) == AgiRequest("route", (NUMBER,), NUMBER, "100", "1.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "script", "node"),
+    [
+        ("node-2.a_b/route", "route", "node-2.a_b"),
+        ("route", "route", ""),
+        ("node2/", "node2", ""),
+        ("", "", ""),
+    ],
+)
+def test_given_an_address_of_the_door_when_read_then_the_script_is_at_its_end_and_the_node_before_it(
+    path: str, script: str, node: str
+) -> None:
+    request = AgiRequest.parse(OPENING.replace("script: route", f"script: {path}").encode())
+
+    assert (request.script, request.node) == (script, node)
 
 
 def test_given_an_anonymous_caller_when_read_then_there_is_no_caller() -> None:

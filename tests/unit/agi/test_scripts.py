@@ -33,8 +33,8 @@ class Recorder:
         self.note(called, caller)
         return Announcement(self._sound, 22)
 
-    async def route(self, number: PhoneNumber) -> str:
-        self.note(number.e164)
+    async def route(self, number: PhoneNumber, node: str) -> str:
+        self.note(number.e164, node)
         return f"PJSIP/{number.e164}@carrier"
 
     async def notify(self, number: PhoneNumber, app_key: str, sound: str) -> str:
@@ -62,9 +62,12 @@ async def test_given_no_announcement_when_asked_then_there_is_none_to_play() -> 
 
 
 async def test_given_a_number_when_its_route_is_asked_then_the_dial_string_is_told() -> None:
-    told = await run(AgiRequest("route", (NUMBER,)), Recorder().abilities)
+    recorder = Recorder()
+
+    told = await run(AgiRequest("route", (NUMBER,), node="node2"), recorder.abilities)
 
     assert told == {"VOICECALL_DIAL": f"PJSIP/{NUMBER}@carrier", "VOICECALL_ERROR": ""}
+    assert recorder.asked == [(NUMBER, "node2")]
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,61 @@ def test_E2_given_a_number_that_no_route_leads_to_when_called_then_no_route() ->
         Fleet([node("node1"), node("node2")]).choose([PhoneNumber("+4930123456")])
 
 
+@pytest.mark.requirement("E1")
+def test_E2_given_a_node_that_asks_for_itself_when_told_the_ways_then_its_own_trunks_order_them() -> None:
+    asking, other = node("node1"), node("node2")
+    trunks = [TrunkConfiguration(name, "127.0.0.1") for name in ("first", "second")]
+    for each in (asking, other):
+        each.routing = RoutingTable([RouteConfiguration("+86", trunks=("first", "second"))])
+        each.trunks.watch(trunks)
+    asking.trunks._take({"first": TrunkState("first", reachable=False)})
+    other.trunks._take({"second": TrunkState("second", reachable=False)})
+    # Calls of the platform's go to the other one.
+    asking.draining = True
+    fleet = Fleet([asking, other])
+
+    for name, trunk in (("node1", "second"), ("node2", "first"), ("", "first"), ("gone", "first")):
+        assert fleet.ways_from(name, NUMBER)[0].trunk == trunk
+
+
+@pytest.mark.requirement("E1")
+@pytest.mark.parametrize("asked_by", ["node1", "node2"])
+def test_E2_given_all_nodes_are_drained_when_one_asks_for_itself_then_it_is_told_and_nobody_else(
+    asked_by: str,
+) -> None:
+    fleet = Fleet([node("node1"), node("node2")])
+    for each in fleet:
+        each.draining = True
+
+    assert fleet.ways_from(asked_by, NUMBER)[0].trunk == "carrier"
+    with pytest.raises(NodeUnavailable):
+        fleet.ways_from("", NUMBER)
+
+
+@pytest.mark.requirement("E1")
+def test_E2_given_a_phone_in_a_browser_when_nodes_ask_for_it_then_it_is_told_to_the_one_that_has_it() -> None:
+    first = node("node1", phone=PhoneSettings(prefix="+999018"))
+    fleet = Fleet([first, node("node2")])
+    # A route of the operator's must not lead such a number anywhere else.
+    for each in fleet:
+        each.routing = RoutingTable([RouteConfiguration("+", trunks=("carrier",))])
+    number = PhoneNumber("+99901812345678")
+
+    assert fleet.ways_from("node1", number) == fleet.ways_from("", number) == first.ways(number)
+    assert first.ways(number)[0].trunk is None
+    with pytest.raises(NoRoute, match=r"\*\*\*\*5678 is reached from node1 alone"):
+        fleet.ways_from("node2", number)
+
+
+def test_E2_given_a_variable_of_the_dialplan_when_set_then_each_node_has_its_own() -> None:
+    fleet = Fleet([node("node1"), node("node2")])
+
+    fleet.set_variable("VOICECALL_AGI", lambda name: f"agi://10.0.0.5:4573/{name}")
+
+    told = [each.global_variables["VOICECALL_AGI"] for each in fleet]
+    assert told == ["agi://10.0.0.5:4573/node1", "agi://10.0.0.5:4573/node2"]
+
+
 def test_E2_given_a_phone_in_a_browser_when_called_then_the_first_node_has_the_call() -> None:
     first = node("node1", phone=PhoneSettings(prefix="+999018"))
     first.calls.update(f"call-{number}" for number in range(9))

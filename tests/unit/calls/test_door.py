@@ -96,6 +96,18 @@ async def test_E1_given_a_number_without_a_route_when_asked_for_one_then_the_ref
         await door(dialling=DiallingSettings(allowed=["+49."])).route(PhoneNumber("+49303123456"))
 
 
+@pytest.mark.requirement("E1", "E2")
+async def test_E1_given_a_node_that_is_drained_when_it_asks_for_a_route_then_its_own_phones_have_one(
+    house: House, door: OpenDoor
+) -> None:
+    house.node.draining = True
+
+    assert (await door().route(CALLEE, house.node.name)).startswith("PJSIP/")
+    # Of a door that doesn't say who asks it is what a call of the platform's would get.
+    with pytest.raises(Refused, match="takes no calls now"):
+        await door().route(CALLEE)
+
+
 @pytest.mark.requirement("E1")
 async def test_E1_given_an_app_when_a_notification_is_started_then_the_call_is_the_apps(
     house: House, door: OpenDoor
