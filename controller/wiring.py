@@ -41,10 +41,10 @@ from controller.observability.room import opened_observability
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
-from controller.pushes.cdr_outbox import GATHERING
 from controller.pushes.guard import AddressGuard
 from controller.pushes.receiver import Sender
 from controller.pushes.room import opened_pushes
+from controller.pushes.wire import GATHERING
 from controller.recordings.keeper import RecordingKeeper
 from controller.recordings.links import LinkSigner
 from controller.recordings.waiting import Waiting

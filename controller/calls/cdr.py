@@ -121,3 +121,8 @@ def make_cdr(
         speech_seconds=math.ceil(timeline.speech_seconds),
         bind_number=request.bind_number.e164 if request.bind_number else None,
     )
+
+
+def gathered(ended_at: datetime, gathering: timedelta) -> datetime:
+    """When a record is due: after the second in which it ended, so that its companions are there too."""
+    return ended_at.replace(microsecond=0) + gathering

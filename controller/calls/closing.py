@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session
 
 from controller.calls.call import Callback, LiveCall, StatusTeller
-from controller.calls.cdr import make_cdr
+from controller.calls.cdr import gathered, make_cdr
 from controller.calls.metering import Meter
 from controller.calls.outcome import Outcome
 from controller.calls.timeline import Entry, Kind
@@ -109,7 +109,7 @@ class Closing:
         recording = recording_row(call, now)
         cdr = make_cdr(call, outcome, ended_at, self._host_name, recorded_until=now).to_json()
         url = call.request.fee_url
-        due_at = _gathered(ended_at, self._cdr_gathering)
+        due_at = gathered(ended_at, self._cdr_gathering)
         delivery = CdrDelivery(url, due_at) if url else None
 
         def end(session: Session) -> bool:
@@ -140,8 +140,3 @@ class Closing:
 
     async def _persistently(self, work: Callable[[Any], bool]) -> bool:
         return await write_persistently(self._database, work, "The end of a call", patience=_CLOSE_PATIENCE)
-
-
-def _gathered(ended_at: datetime, gathering: timedelta) -> datetime:
-    """When a record is due: after the second in which it ended, so that its companions are there too."""
-    return ended_at.replace(microsecond=0) + gathering

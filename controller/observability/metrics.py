@@ -143,7 +143,7 @@ class Metrics:
         )
         self._push_lag = _children(Histogram)(
             "voicecall_push_lag_seconds",
-            "From what happened in a call to the receiver's answer to its push.",
+            "From when a push was due at first to the answer of its receiver, who took it.",
             ("event",),
             buckets=_PUSH_LAG,
             **more,
@@ -215,8 +215,8 @@ class Metrics:
         self._pushes(event, outcome).inc()
         took = delivery.latency_ms / 1000
         self._push_seconds(event).observe(took)
-        if delivery.accepted and push.happened_at is not None:
-            self._push_lag(event).observe(max(0.0, _seconds(push.happened_at, at) + took))
+        if delivery.accepted and push.first_due_at is not None:
+            self._push_lag(event).observe(max(0.0, _seconds(push.first_due_at, at) + took))
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered."""

@@ -33,9 +33,6 @@ from controller.store.tables import PushProfile
 
 log = logging.getLogger(__name__)
 
-GATHERING = timedelta(seconds=1.2)
-"""How long a record waits for others of its app that end in the same second."""
-
 _COUNT_EVERY = timedelta(seconds=10)
 _PAGE = 1000
 """Records that are looked for at once."""

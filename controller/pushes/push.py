@@ -28,8 +28,8 @@ class Push:
     sequence: int | None = None
     """Of a status push: how many there were before it in its call."""
     attempt: int = 1
-    happened_at: datetime | None = None
-    """When what it tells of happened."""
+    first_due_at: datetime | None = None
+    """When what it tells of happened; of CDRs, when the others of their second had been gathered."""
 
     @property
     def endpoint(self) -> Endpoint:

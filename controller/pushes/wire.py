@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from controller.calls.call import Callback, LiveCall
-from controller.calls.cdr import CallDetailRecord
+from controller.calls.cdr import CallDetailRecord, gathered
 from controller.calls.timeline import Entry, Kind
 from controller.pushes.push import Push
+
+GATHERING = timedelta(seconds=1.2)
+"""How long a record waits for others of its app that end in the same second."""
 
 _EVENT_TYPES = {
     Kind.CALLOUT: "callout",
@@ -96,7 +99,15 @@ def fee_push(app_key: str, url: str, records: Mapping[str, CallDetailRecord], at
     digest = hashlib.sha256(",".join(ids).encode()).hexdigest()[:32]
     message = fee_message(list(records.values()))
     return Push(
-        app_key, url, f"msg_cdr_{digest}", "fee", msgspec.json.encode(message), tuple(ids), None, attempt
+        app_key,
+        url,
+        f"msg_cdr_{digest}",
+        "fee",
+        msgspec.json.encode(message),
+        tuple(ids),
+        None,
+        attempt,
+        min(gathered(record.ended_at, GATHERING) for record in records.values()),
     )
 
 

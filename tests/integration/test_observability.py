@@ -140,9 +140,11 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     # Queues, and how late pushes are.
     assert (before[IN_FLIGHT], during[IN_FLIGHT] >= 1, after[IN_FLIGHT]) == (0, True, 0)
     lag = 'voicecall_push_lag_seconds_{}{{event="{}"}}'
-    assert after[lag.format("count", "callout")] == after[lag.format("count", "disconnect")] == 2
+    assert [after[lag.format("count", event)] for event in ("callout", "disconnect", "fee")] == [2, 2, 2]
     assert late <= after[lag.format("sum", "callout")] < 10 * late
     assert 0 < after[lag.format("sum", "disconnect")] < 10 * late
+    # That CDRs are gathered is no lag.
+    assert 0 < after[lag.format("sum", "fee")] < late
     # The second call says the same.
     made, reused = (f"voicecall_speech_prompts_{name}_total" for name in ("made", "reused"))
     assert (before[made], during[made], after[made]) == (0, 1, 1)

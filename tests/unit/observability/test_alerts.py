@@ -107,6 +107,7 @@ _SERIES = {
     "VoicecallNodeDown": ('voicecall_node_up{node="node2"}', "0x30", "1x30"),
     "VoicecallTrunkDown": ('voicecall_trunk_up{trunk="carrier"}', "0x30", "1x30"),
     "VoicecallClockOff": ("voicecall_clock_ahead_seconds", "-0.7x30", "-0.3x30"),
+    "VoicecallCdrPushesWait": ("voicecall_cdr_pushes_waiting", "3000x30", "300x30"),
     "VoicecallWritesWait": ("voicecall_database_writes_waiting", "900x30", "20x30"),
     "VoicecallRecordingsWait": ('voicecall_recordings_waiting{node="node2"}', "3x30", "0x30"),
     "VoicecallDown": ('up{job="voicecall"}', "0x30", "1x30"),
@@ -194,6 +195,16 @@ def test_given_a_controller_that_ends_or_nodes_that_were_drained_when_not_ready_
     refused = {**ready, 'voicecall_ready{part="trunks"}': "0x30"}
     _check_fires(promtool, tmp_path, "VoicecallNotReady", {**ready, **ending}, fires=False)
     _check_fires(promtool, tmp_path, "VoicecallNotReady", {**refused, **ending}, fires=True)
+
+
+def test_given_cdrs_that_come_late_when_all_else_that_is_pushed_does_not_then_somebody_is_told(
+    promtool: str, tmp_path: Path
+) -> None:
+    bucket = "voicecall_push_lag_seconds_bucket"
+    late = {f'{bucket}{{event="fee",le="{le}"}}': _FEW if le != "5" else "0x30" for le in ("5", "60", "+Inf")}
+    rest = {f'{bucket}{{event="answer",le="{le}"}}': _MANY for le in ("5", "60", "+Inf")}
+    _check_fires(promtool, tmp_path, "VoicecallPushesLate", {**late, **rest}, fires=True)
+    _check_fires(promtool, tmp_path, "VoicecallPushesLate", rest, fires=False)
 
 
 @pytest.mark.parametrize("probe", ["/readyz", "/healthz"])

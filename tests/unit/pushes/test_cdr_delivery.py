@@ -28,6 +28,8 @@ from unit.pushes.support import (
 from unit.pushes.test_cdr_outbox import record
 
 from controller.lifecycle import let_go
+from controller.observability.metrics import Metrics
+from controller.observability.room import Observability
 from controller.pushes.cdr_outbox import CdrOutbox
 from controller.pushes.guard import AddressGuard
 from controller.pushes.push import Endpoint
@@ -125,6 +127,32 @@ async def desk(
 def delivered(sender: Scripted) -> list[str]:
     """The records in what was sent, by their ids."""
     return [fee["icid"] for _, body, _ in sender.sent for fee in json.loads(body)["feeLst"]]
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_a_cdr_when_a_receiver_has_taken_it_then_its_lag_is_from_when_it_was_due_at_first(
+    database: Database, tmp_path: Path
+) -> None:
+    metrics = Metrics("host")
+    count, total = (f'voicecall_push_lag_seconds_{it}{{event="fee"}}' for it in ("count", "sum"))
+
+    def lag(name: str) -> float:
+        lines = metrics.exposition().decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"{name} ")), 0.0)
+
+    async with desk(database, Scripted(FAILS, Delivery(200)), tmp_path / "cdr") as own:
+        own.place.courier._observer = Observability(metrics, None)
+        own.place.clock.move(seconds=0.7)
+        await own.end_call(1)
+        # Half a second after the others of its second were gathered.
+        own.place.clock.move(seconds=1.0)
+        await own.work()
+        assert lag(count) == 0
+        own.place.clock.move(hours=1)
+        await own.work()
+
+    assert lag(count) == 1
+    assert lag(total) == pytest.approx(3600.5)
 
 
 @pytest.mark.requirement("B2")
