@@ -20,7 +20,7 @@ setup: ## Set up the Python environment and Asterisk
 demo: setup ## Make a real call to a real softphone and judge it
 	@$(BIN)/voicecall demo
 
-test: setup ## All but what takes a browser, containers, or every real call again on PostgreSQL: half an hour on 2 cores
+test: setup ## All but what takes a browser, the wide compose file, or every real call again on PostgreSQL: 35 minutes on 2 cores
 	@$(BIN)/pytest tests/unit -n 3 --dist worksteal
 	@$(BIN)/pytest tests/service -n 2
 	@$(BIN)/pytest tests/fuzz -n 2
@@ -30,8 +30,10 @@ test: setup ## All but what takes a browser, containers, or every real call agai
 	@CONFORMANCE_STRICT=1 $(BIN)/pytest tests/conformance
 	@$(BIN)/pytest tests/listening
 	@$(MAKE) --no-print-directory service-postgres controllers crash
+	@scripts/setup-docker
+	@$(BIN)/pytest tests/compose -m "not long"
 
-test-all: test ## The same, and real calls and crashes on PostgreSQL, the console in a browser, alert rules, containers
+test-all: test ## The same, and real calls and crashes on PostgreSQL, the console in a browser, alert rules, all of both compose files
 	@$(MAKE) --no-print-directory integration-postgres crash-postgres browser browser-postgres alerts compose
 
 unit: setup ## Unit tests alone: at most 30 s on 2 cores

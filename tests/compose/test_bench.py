@@ -107,6 +107,7 @@ def test_E3_given_the_bench_when_scraped_from_this_machine_then_it_has_metrics(b
     assert re.search(r'^voicecall_node_up\{node="[^"]+"\} 1\.0$', text, re.MULTILINE)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("E5")
 def test_E5_given_a_route_that_was_edited_to_a_softphone_of_ones_own_when_applied_then_that_is_called(
     bench: Engine, tmp_path: Path
@@ -152,6 +153,7 @@ def test_E5_given_a_route_that_was_edited_to_a_softphone_of_ones_own_when_applie
         platform.declare("controller")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("E5")
 def test_E5_given_a_bench_that_is_up_when_passwords_are_changed_then_asterisk_takes_the_new_ones(
     bench: Engine,
@@ -171,6 +173,7 @@ def test_E5_given_a_bench_that_is_up_when_passwords_are_changed_then_asterisk_ta
         bench.compose("up", "-d", limit=180)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("E5")
 def test_E5_given_a_process_that_ends_by_itself_when_it_has_then_its_container_is_started_again(
     bench: Engine,

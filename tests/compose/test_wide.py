@@ -29,7 +29,7 @@ OWN_NUMBER = "+8613900003333"
 HERE = "172.28.0.1"
 """This machine in the bench's network."""
 
-pytestmark = pytest.mark.requirement("E2")
+pytestmark = [pytest.mark.requirement("E2"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
