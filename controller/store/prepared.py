@@ -82,6 +82,10 @@ class Prepared:
         the answer is wanted before: all that is asked in one go is one way to the server and back.
         """
         connection = session.connection()
+        if not _may_wait(connection):
+            found = self.row(session, values)
+            assert found is not None
+            return lambda: found
         [statement] = self._statements(connection.dialect, [values])
         _hand_over(connection, [statement])
 
@@ -96,6 +100,8 @@ class Prepared:
 
     def _first_row(self, dialect: Dialect, cursor: Any) -> dict[str, Any] | None:
         found = cursor.fetchone()
+        # SQLite can't begin to write again while a question is open, and whoever is refused may keep it.
+        cursor.close()
         if found is None:
             return None
         selected = self._selected.get(dialect.name)
@@ -209,12 +215,15 @@ def settle(connection: Connection, *_statement: Any) -> None:
 
 def _hand_over(connection: Connection, statements: Iterable[_Statement]) -> None:
     """Have them executed before whatever is asked next."""
-    group: _Group | None = connection.info.get(_GROUP)
-    # SQLite is in this process: nothing is saved by waiting for what is asked next.
-    if group is not None and connection.dialect.name == "postgresql":
-        group.next.extend(statements)
+    if _may_wait(connection):
+        connection.info[_GROUP].next.extend(statements)
     else:
         _execute(connection, list(statements))
+
+
+def _may_wait(connection: Connection) -> bool:
+    # SQLite is in this process: nothing is saved by waiting for what is asked next.
+    return _GROUP in connection.info and connection.dialect.name == "postgresql"
 
 
 def _waiting(connection: Connection) -> list[_Statement]:

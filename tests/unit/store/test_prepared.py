@@ -145,6 +145,26 @@ async def test_given_questions_among_others_when_answered_last_then_each_has_see
     assert await database.read(lambda session: COUNT.asked(session, {})()) == {"count": 3}
 
 
+async def test_given_a_question_that_somebody_keeps_when_another_has_written_then_this_one_can_write_again(
+    database: Database, database_url: str
+) -> None:
+    kept: list[Any] = []
+
+    def refused(session: Session) -> None:
+        kept.append(FIND.asked(session, {"name": "taken"}))
+        # Nobody wants the answer any more.
+        kept.append(FIND.row(session, {"name": "taken"}))
+
+    await database.write(later("taken"))
+    await database.write(refused)
+    async with Database(database_url, synchronous="NORMAL") as other:
+        await other.write(later("other"))
+    await database.write(later("own"))
+
+    assert await database.read(names) == ["other", "own", "taken"]
+    assert len(kept) == 2
+
+
 @pytest.mark.engine("postgresql")
 async def test_given_questions_among_others_when_an_answer_is_wanted_then_all_go_to_the_server_together(
     database: Database, monkeypatch: pytest.MonkeyPatch
