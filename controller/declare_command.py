@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from sqlmodel import Session
 
 from controller.accounts.changes import Change
-from controller.accounts.declaration import DeclarationError, apply, load_sounds, look_at
+from controller.accounts.declaration import DeclarationError, apply, load_sounds, look_at, things_of
 from controller.accounts.declared import Declaration
 from controller.accounts.export import Exported, export
 from controller.accounts.people_declaration import PeopleDeclaration, declared_users, load_documents
@@ -21,17 +21,17 @@ from controller.accounts.rules import check_windows
 from controller.asterisk.configuration import write_private
 from controller.billing import ledger
 from controller.billing.calendar import Calendar
-from controller.billing.prices import OwnTariff, read_prices, set_price
-from controller.billing.rent import charge_rents
+from controller.billing.prices import OwnTariff, read_prices, set_prices
+from controller.billing.rent import charge_all_rents
 from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_database, read_settings
 from controller.management.passwords import Passwords
 from controller.management.proof import weakness
 from controller.prompts import wav
 from controller.prompts.library import PromptLibrary
-from controller.settings import BillingSettings, Settings
+from controller.settings import Settings
 from controller.store import people
-from controller.store.audit import Deed, append, is_secret
+from controller.store.audit import Deed, append_all, is_secret
 from controller.store.database import Database
 from controller.store.errors import DatabaseUnusable
 from controller.store.schema import check_newest, migrate, revisions
@@ -81,14 +81,18 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
     documents, wrong_documents = load_documents(declared, file.parent)
     faults += wrong_sounds + wrong_documents + _weak_passwords(settings, declared)
     await _bring_to_date(settings, faults, dry_run)
-    now = SystemClock().now()
+    now, things = SystemClock().now(), things_of(declared, sounds)
 
     def work(session: Session) -> list[Change]:
         those = PeopleDeclaration(session, documents, hashes, now)
-        changes = apply(session, declared, sounds, those, known=faults, left_out=reading.left_out)
-        changes += _apply_money(session, declared, now, settings.billing)
+        changes = apply(
+            session, declared, sounds, those, things=things, known=faults, left_out=reading.left_out
+        )
+        changes += _set_prices(session, declared, now)
         if dry_run:
             raise _Foreseen(changes)
+        # Of who is new, or was not prepaid, or is so no longer.
+        ledger.review_all(session, {each.name for each in changes if _concerns_balance(each)}, now)
         _record(session, changes, now)
         return changes
 
@@ -98,9 +102,14 @@ async def apply_file(settings: Settings, file: Path, *, dry_run: bool = False) -
             # First the audio, then the rows that name it.
             load_sounds(declared, file.parent, library.add)
         try:
-            return await database.write(work)
+            changes = await database.write(work)
         except _Foreseen as foreseen:
             return foreseen.changes
+        # Batch by batch, as there are many statements to each. The hourly run does it where this dies.
+        accounts = {account.id for account in declared.accounts}
+        calendar, low = Calendar(settings.billing.zone_info), settings.billing.low_balance
+        await charge_all_rents(database, now, calendar, low, accounts=accounts)
+        return changes
 
 
 async def _bring_to_date(settings: Settings, faults: list[str], dry_run: bool) -> None:
@@ -142,8 +151,8 @@ async def _hashes(database: Database, declared: Declaration) -> dict[str, str]:
     }
 
     def read(session: Session) -> dict[str, str]:
-        found = (people.user_with_login(session, login) for login in given)
-        return {user.login: user.password_hash for user in found if user is not None}
+        found = people.users_with_logins(session, given)
+        return {login: user.password_hash for login, user in found.items()}
 
     kept = await database.read(read)
     return {
@@ -156,49 +165,51 @@ async def _hashes(database: Database, declared: Declaration) -> dict[str, str]:
 
 def _record(session: Session, changes: list[Change], now: datetime) -> None:
     """Say in the audit trail what was changed; who may apply a file is whoever may read the settings."""
-    request_id = secrets.token_hex(8)
-    for change in changes:
-        if change.what != "unchanged":
-            before, after = (
-                {name: to_jsonable_python(values[which]) for name, values in change.columns.items()}
-                for which in (0, 1)
-            )
-            append(
-                session,
-                Deed(
-                    at=now,
-                    request_id=request_id,
-                    actor="command",
-                    login=getpass.getuser(),
-                    address="command",
-                    action="apply",
-                    kind=change.kind,
-                    target=change.name,
-                    account_id=change.account_id,
-                    before=None if change.what == "created" else before,
-                    after=None if change.what == "removed" else after,
-                ),
-            )
+    request_id, login = secrets.token_hex(8), getpass.getuser()
+    append_all(session, [_deed(each, request_id, login, now) for each in changes if each.what != "unchanged"])
 
 
-def _apply_money(
-    session: Session, declared: Declaration, now: datetime, billing: BillingSettings
-) -> list[Change]:
-    """Declared prices begin now, new numbers are charged, accounts that became prepaid frozen or thawed."""
-    changes: list[Change] = []
-    calendar = Calendar(billing.zone_info)
-    for account in declared.accounts:
-        before = read_prices(session).own(account.id, now)
-        tariff = OwnTariff(account.minute_price, account.number_price)
-        if set_price(session, account.id, tariff, now):
-            columns = {
-                "minute_price": (before.minute, tariff.minute),
-                "number_price": (before.number_month, tariff.number_month),
-            }
-            changes.append(Change("price", account.id, "changed", columns, account.id))
-        charge_rents(session, now, calendar, billing.low_balance, account.id)
-        ledger.review(session, account.id, now)
-    return changes
+def _deed(change: Change, request_id: str, login: str, now: datetime) -> Deed:
+    before, after = (
+        {name: to_jsonable_python(values[which]) for name, values in change.columns.items()}
+        for which in (0, 1)
+    )
+    return Deed(
+        at=now,
+        request_id=request_id,
+        actor="command",
+        login=login,
+        address="command",
+        action="apply",
+        kind=change.kind,
+        target=change.name,
+        account_id=change.account_id,
+        before=None if change.what == "created" else before,
+        after=None if change.what == "removed" else after,
+    )
+
+
+def _set_prices(session: Session, declared: Declaration, now: datetime) -> list[Change]:
+    """Declared prices begin now."""
+    tariffs = {its.id: OwnTariff(its.minute_price, its.number_price) for its in declared.accounts}
+    return [
+        Change(
+            "price",
+            name,
+            "changed",
+            {
+                "minute_price": (before.minute, tariffs[name].minute),
+                "number_price": (before.number_month, tariffs[name].number_month),
+            },
+            name,
+        )
+        for name, before in set_prices(session, tariffs, now).items()
+    ]
+
+
+def _concerns_balance(change: Change) -> bool:
+    """Whether an account is frozen or thawed by it, going by its balance."""
+    return change.kind == "account" and "prepaid" in change.columns
 
 
 def _difference(change: Change) -> list[str]:

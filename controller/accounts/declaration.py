@@ -1,16 +1,19 @@
 """The declarative file of `voicecall apply`: what there shall be. Applying it twice changes nothing twice."""
 
+import contextlib
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from controller.accounts.changes import Change
-from controller.accounts.declared import Declaration, DeclaredApp, DeclaredRoute, DeclaredTrunk
+from controller.accounts.declared import Declaration, DeclaredRoute, DeclaredTrunk
 from controller.accounts.leaving_out import leave_out
 from controller.accounts.number_rules import number_faults
 from controller.accounts.people_declaration import PeopleDeclaration, declared_users
@@ -20,6 +23,7 @@ from controller.prompts.errors import PromptError, TemplateSyntaxError
 from controller.prompts.library import StoredPrompt
 from controller.store import directory as rows
 from controller.store import reviews
+from controller.store.declaring import Declaring
 from controller.store.reviews import ReviewKind
 from controller.store.tables import App, Number, NumberState, SoundFile, Trunk
 
@@ -126,7 +130,7 @@ def reserved_clashes(reserved: Mapping[str, str], numbers: Iterable[str], routes
 
 
 def _twice(names: list[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def load_sounds(
@@ -148,63 +152,85 @@ def load_sounds(
     return sounds, faults
 
 
+@dataclass(frozen=True)
+class Thing:
+    """Something that is declared, and its row."""
+
+    kind: str
+    name: str
+    row: Any
+    account_id: str | None = None
+    """Whose it is; None: the operator's."""
+
+
+def things_of(declaration: Declaration, sounds: Sequence[SoundFile]) -> list[Thing]:
+    """All but people, each after what it refers to. Making so many rows takes time: do it before writing."""
+    things: list[Thing] = []
+    for its in declaration.accounts:
+        owner = its.id
+        things.append(Thing("account", owner, its.row(), owner))
+        things += [Thing("app", app.key, app.row(owner), owner) for app in its.apps]
+        things += [Thing("number", one.number, one.row(owner), owner) for one in its.numbers]
+        things += [Thing("template", one.id, one.row(owner), owner) for one in its.templates]
+    things += [Thing("sound", sound.name, sound, sound.account_id) for sound in sounds]
+    things += [Thing("trunk", trunk.name, trunk.row()) for trunk in declaration.trunks]
+    for route in declaration.routes or []:
+        # What is wrong with one was told when the file was read.
+        with contextlib.suppress(ValueError):
+            things.append(Thing("route", route.prefix, route.row()))
+    return things
+
+
 def apply(
     session: Session,
     declaration: Declaration,
     sounds: list[SoundFile],
     people: PeopleDeclaration | None = None,
     *,
+    things: Sequence[Thing] | None = None,
     known: Sequence[str] = (),
     left_out: frozenset[str] = frozenset(),
 ) -> list[Change]:
     """Make the database hold what is declared. Raises DeclarationError; then the session must be given up.
 
     :param people: how users, contacts and enterprises are declared.
+    :param things: those of the declaration, if they have been made.
     :param known: faults that were found before; they are raised with those that are found here.
     :param left_out: names of what those are about.
     """
     people = people or PeopleDeclaration(session, {}, {}, datetime.now(UTC))
+    things = things_of(declaration, sounds) if things is None else things
+    there = Declaring(session)
+    there.read_under([thing.row for thing in things])
+    routes = [thing for thing in things if thing.kind == "route"]
+    there.read(Trunk, [name for route in routes for name in route.row.trunks])
+    people.read(declaration)
     changes: list[Change] = []
     faults: list[str] = []
-
-    def declare(kind: str, name: str, row: SQLModel, account_id: str | None = None) -> None:
-        done = rows.declare(session, row)
-        changes.append(Change(kind, name, done.what, done.columns, account_id))
-
+    for thing in things:
+        if fault := _fault(thing, there):
+            faults.append(fault)
+        else:
+            done = there.declare(thing.row)
+            changes.append(Change(thing.kind, thing.name, done.what, done.columns, thing.account_id))
     for account in declaration.accounts:
-        declare("account", account.id, account.row(), account.id)
-        for app in account.apps:
-            found = session.get(App, app.key)
-            if fault := _foreign(found, account.id, f"app {app.key}") or _other_service(found, app):
-                faults.append(fault)
-            else:
-                declare("app", app.key, app.row(account.id), account.id)
-        for its in account.numbers:
-            if fault := _foreign(session.get(Number, its.number), account.id, f"number {its.number}"):
-                faults.append(fault)
-            else:
-                declare("number", its.number, its.row(account.id), account.id)
-        for template in account.templates:
-            declare("template", template.id, template.row(account.id), account.id)
-            reviews.withdraw(session, account.id, ReviewKind.TEMPLATE, template.id)
         people.of_account(account)
+    there.write()
     people.users(declaration)
     if not faults and not left_out:
         # They go by apps and numbers that must all be there.
         faults += number_faults(session)
-    for sound in sounds:
-        declare("sound", sound.name, sound, sound.account_id)
-        reviews.withdraw(session, sound.account_id, ReviewKind.SOUND, sound.name)
-    for trunk in declaration.trunks:
-        declare("trunk", trunk.name, trunk.row())
-    for route in declaration.routes or []:
-        try:
-            row = route.row()
-        except ValueError:
-            continue  # It was told when the file was read.
-        missing = [name for name in row.trunks if name not in left_out and session.get(Trunk, name) is None]
-        faults += [f"route {route.prefix}: there is no trunk {name}" for name in missing]
-        declare("route", route.prefix, row)
+    trunks = {name for route in routes for name in route.row.trunks if there.get(Trunk, name) is not None}
+    faults += [
+        f"route {route.name}: there is no trunk {name}"
+        for route in routes
+        for name in route.row.trunks
+        if name not in trunks | left_out
+    ]
+    reviews.withdraw_all(
+        session,
+        [(thing.row.account_id, thing.kind, thing.name) for thing in things if thing.kind in _REVIEWED],
+    )
     if all_faults := [*known, *faults, *people.faults]:
         raise DeclarationError("\n".join(all_faults))
     changes += people.changes
@@ -217,16 +243,20 @@ def apply(
     return changes
 
 
-def _foreign(found: App | Number | None, account_id: str, name: str) -> str | None:
-    """A thing of one account can't be declared for another, unless it was given back."""
+_REVIEWED = (ReviewKind.TEMPLATE, ReviewKind.SOUND)
+"""Kinds of things that leave the queue when they are declared."""
+
+
+def _fault(thing: Thing, there: Declaring) -> str | None:
+    """A thing of one account can't be declared for another, unless it was given back; what an app is for is
+    fixed.
+    """
+    if thing.kind not in ("app", "number"):
+        return None
+    found = there.under(thing.row)
     is_free = isinstance(found, Number) and found.state == NumberState.RELEASED
-    if found is not None and found.account_id != account_id and not is_free:
-        return f"{name} belongs to another account"
-    return None
-
-
-def _other_service(found: App | None, app: DeclaredApp) -> str | None:
-    """What an app is for is fixed."""
-    if found is not None and found.service != app.service:
-        return f"app {app.key} is for {found.service}, which can't be changed"
+    if found is not None and found.account_id != thing.account_id and not is_free:
+        return f"{thing.kind} {thing.name} belongs to another account"
+    if isinstance(found, App) and found.service != thing.row.service:
+        return f"app {thing.name} is for {found.service}, which can't be changed"
     return None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlmodel import Session
 
 from controller.store import directory as rows
-from controller.store.tables import App
+from controller.store.tables import App, Number
 
 
 class NumberRuleBroken(ValueError):
@@ -25,21 +25,23 @@ def number_faults(session: Session, account_id: str | None = None) -> Iterator[s
     a number are the account's.
     """
     owners: dict[str, str] = {}
-    for app in rows.bound_apps(session, account_id):
+    apps = rows.bound_apps(session, account_id)
+    numbers = rows.allotted_numbers(session, (app.bind_number for app in apps if app.bind_number))
+    for app in apps:
         assert app.bind_number is not None
-        yield from _bind_number_faults(session, app, app.bind_number)
+        yield from _bind_number_faults(app, app.bind_number, numbers.get(app.bind_number))
         owner = owners.setdefault(app.bind_number, app.key)
         if owner != app.key:
             yield f"number {app.bind_number} can't be the bind number of two apps, {owner} and {app.key}"
-    for number in rows.numbers_for_some_apps(session, account_id):
+    restricted = rows.numbers_for_some_apps(session, account_id)
+    accounts = rows.owners_of_apps(session, (key for number in restricted for key in number.app_keys or ()))
+    for number in restricted:
         for key in number.app_keys or ():
-            found = session.get(App, key)
-            if found is None or found.account_id != number.account_id:
+            if accounts.get(key) != number.account_id:
                 yield f"number {number.number}: account {number.account_id} has no app {key}"
 
 
-def _bind_number_faults(session: Session, app: App, number: str) -> Iterator[str]:
-    found = rows.allotted_number(session, number)
+def _bind_number_faults(app: App, number: str, found: Number | None) -> Iterator[str]:
     if found is None or found.account_id != app.account_id:
         yield f"app {app.key}: bind number {number} is not a number of account {app.account_id}"
     elif found.app_keys is not None and app.key not in found.app_keys:

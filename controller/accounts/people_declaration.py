@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete
 from sqlmodel import Session, SQLModel, col
 
 from controller.accounts.changes import Change
@@ -15,8 +15,8 @@ from controller.accounts.declared import Declaration, DeclaredAccount
 from controller.accounts.declared_people import DeclaredUser
 from controller.accounts.qualification import LARGEST_DOCUMENT, media_type_of, missing_of, told_of
 from controller.rules.roles import Role
-from controller.store import directory as rows
 from controller.store import notices, people, reviews
+from controller.store.declaring import Declaring
 from controller.store.enterprise_tables import (
     DocumentKind,
     Enterprise,
@@ -24,6 +24,7 @@ from controller.store.enterprise_tables import (
     EnterpriseState,
 )
 from controller.store.management_tables import User
+from controller.store.many import insert_all, pieces
 from controller.store.reviews import ReviewKind
 from controller.store.tables import Contact
 
@@ -76,39 +77,63 @@ class PeopleDeclaration:
         self._documents = documents
         self._hashes = hashes
         self._now = now
+        self._rows = Declaring(session)
+        self._contacts: dict[str, int] = {}
+        """How many each account has, or will have."""
+        self._changed: list[Enterprise] = []
         self.changes: list[Change] = []
         self.faults: list[str] = []
 
+    def read(self, declaration: Declaration) -> None:
+        """Read what is there of what is declared, before any of it is."""
+        accounts = declaration.accounts
+        self._rows.read(Contact, [its.id for account in accounts for its in account.contacts])
+        self._rows.read(Enterprise, [its.id for account in accounts for its in account.enterprises])
+        self._contacts = notices.counts_of_contacts(self._session)
+
     def users(self, declaration: Declaration) -> None:
-        """Declare all users. Where there was an administrator there is one afterwards, and an operator's."""
+        """Declare all users, and write it all. Where there was an administrator there is one afterwards, and
+        an operator's.
+        """
         declared = declared_users(declaration)
-        led = {owner for owner, _user in declared if _administrators(self._session, owner)}
-        for account_id, user in declared:
-            self._user(account_id, user)
-        self._session.flush()
+        administrators = people.active_users(self._session, Role.ADMINISTRATOR)
+        led = {owner for owner, _user in declared if owner in administrators}
+        found = people.users_with_logins(self._session, [user.login for _owner, user in declared])
+        ids = {user.login: f"usr_{secrets.token_hex(10)}" for _owner, user in declared}
+        ids |= {login: row.id for login, row in found.items()}
+        self._rows.read(User, ids.values())
+        ended = [
+            ids[user.login]
+            for account_id, user in declared
+            if self._is_logged_out(account_id, user, ids[user.login])
+        ]
+        self._write()
+        people.end_all_sessions(self._session, ended)
         if declared:
             led.add(None)
+        administrators = people.active_users(self._session, Role.ADMINISTRATOR)
         for owner in sorted(led, key=str):
-            if not self.faults and not _administrators(self._session, owner):
+            if not self.faults and owner not in administrators:
                 whose = "the operator's" if owner is None else f"account {owner}'s"
                 self.faults.append(f"users: there must be an active administrator among {whose}")
 
-    def _user(self, account_id: str | None, user: DeclaredUser) -> None:
-        found = people.user_with_login(self._session, user.login)
+    def _is_logged_out(self, account_id: str | None, user: DeclaredUser, user_id: str) -> bool:
+        """Declare a user; whether sessions of theirs end by it."""
+        found = self._rows.get(User, user_id)
         if found is not None and found.account_id != account_id:
             self.faults.append(f"user {user.login} belongs to another account, or to the operator")
-            return
+            return False
         kept = user.password_hash or self._hashes.get(user.login)
         if found is None and kept is None:
             self.faults.append(f"user {user.login} is new and needs password or password_hash")
-            return
+            return False
         more: dict[str, object] = {} if kept is None else {"password_hash": kept}
         if found is None:
             more["created_at"] = self._now
-        user_id = f"usr_{secrets.token_hex(10)}" if found is None else found.id
         change = self._declare("user", user.login, user.row(user_id, account_id, **more), account_id)
-        if {"password_hash", "role"} & set(change.columns) or not user.active:
-            people.end_sessions_of(self._session, user_id)
+        return found is not None and (
+            bool({"password_hash", "role"} & set(change.columns)) or not user.active
+        )
 
     def of_account(self, account: DeclaredAccount) -> None:
         """Declare the contacts and enterprises of an account."""
@@ -116,8 +141,10 @@ class PeopleDeclaration:
             if self._is_foreign(Contact, contact.id, account.id):
                 self.faults.append(f"contact {contact.id} belongs to another account")
             else:
-                self._declare("contact", contact.id, contact.row(account.id), account.id)
-        if notices.count_contacts(self._session, account.id) > MOST_CONTACTS:
+                change = self._declare("contact", contact.id, contact.row(account.id), account.id)
+                count = self._contacts.get(account.id, 0)
+                self._contacts[account.id] = count + (change.what == "created")
+        if self._contacts.get(account.id, 0) > MOST_CONTACTS:
             self.faults.append(f"account {account.id} would have more than {MOST_CONTACTS} contacts")
         for enterprise in account.enterprises:
             if self._is_foreign(Enterprise, enterprise.id, account.id):
@@ -140,43 +167,34 @@ class PeopleDeclaration:
             change = self._declare("enterprise", enterprise.id, row, account.id)
             if change.what == "unchanged":
                 continue
+            kept = self._rows.get(Enterprise, enterprise.id)
+            assert kept is not None
             if row.state == EnterpriseState.APPROVED:
-                self._session.get_one(Enterprise, enterprise.id).decided_at = self._now
-            self._keep(enterprise.id, its)
-            reviews.withdraw(self._session, account.id, ReviewKind.ENTERPRISE, enterprise.id)
+                kept.decided_at = self._now
+            self._changed.append(kept)
 
-    def _keep(self, enterprise_id: str, documents: Mapping[DocumentKind, bytes]) -> None:
-        for kind in DocumentKind:
-            found = self._session.get(EnterpriseDocument, (enterprise_id, kind))
-            if kind in documents:
-                self._session.merge(
-                    EnterpriseDocument(enterprise_id=enterprise_id, kind=kind, content=documents[kind])
-                )
-            elif found is not None:
-                self._session.delete(found)
-        self._session.flush()
+    def _write(self) -> None:
+        self._rows.write()
+        changed = {enterprise.id: enterprise for enterprise in self._changed}
+        for some in pieces(changed):
+            replaced = col(EnterpriseDocument.enterprise_id).in_(some)
+            self._session.execute(delete(EnterpriseDocument).where(replaced))
+        documents = [
+            EnterpriseDocument(enterprise_id=enterprise_id, kind=kind, content=content)
+            for (enterprise_id, kind), content in self._documents.items()
+            if enterprise_id in changed
+        ]
+        insert_all(self._session, documents)
+        reviews.withdraw_all(
+            self._session, [(its.account_id, ReviewKind.ENTERPRISE, its.id) for its in changed.values()]
+        )
 
     def _is_foreign(self, table: type[Contact] | type[Enterprise], name: str, account_id: str) -> bool:
-        found: Any = self._session.get(table, name)
+        found: Any = self._rows.get(table, name)
         return found is not None and found.account_id != account_id
 
     def _declare(self, kind: str, name: str, row: SQLModel, account_id: str | None) -> Change:
-        done = rows.declare(self._session, row)
+        done = self._rows.declare(row)
         change = Change(kind, name, done.what, done.columns, account_id)
         self.changes.append(change)
         return change
-
-
-def _administrators(session: Session, account_id: str | None) -> int:
-    """How many can do everything, of an account or the operator."""
-    owner = col(User.account_id)
-    count: int = session.execute(
-        select(func.count())
-        .select_from(User)
-        .where(
-            owner.is_(None) if account_id is None else owner == account_id,
-            col(User.role) == Role.ADMINISTRATOR,
-            col(User.active),
-        )
-    ).scalar_one()
-    return count

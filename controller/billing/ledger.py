@@ -6,6 +6,7 @@ transaction. The balance is what the rows add up to, and is kept nowhere.
 """
 
 import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +19,8 @@ from controller.rules.amounts import amount_text, exact
 from controller.store import ledger as rows
 from controller.store.alarms import Raised, raise_alarms
 from controller.store.billing_tables import HoldReason, LedgerTransfer
-from controller.store.holds import hold, release
+from controller.store.directory import accounts_named
+from controller.store.holds import hold_all, release_all
 from controller.store.tables import Account
 
 _LONGEST_TEXT = 200
@@ -120,7 +122,7 @@ def post(
     session.add(transfer)
     session.flush()
     left = balance(session, account.id) if balance_before is None else balance_before + posting.amount
-    _judge(session, account, left, now)
+    _judge(session, [(account, left)], now)
     low = low_balance_of(account, low_balance)
     if account.prepaid and not gives and left < low <= left - posting.amount:
         _tell_low(session, account.id, left, transfer, now)
@@ -151,10 +153,17 @@ def correction(account_id: str, amount: Decimal, text: str, by: str, reference: 
 def review(session: Session, account_id: str, now: datetime) -> None:
     """Bring into force what follows from the balance, for an account that nothing was posted to.
 
-    Who changes whether an account is prepaid does so in that transaction.
+    Who changes whether an account is prepaid does so in that transaction. Raises AccountMissing.
     """
     account = _account(session, account_id)
-    _judge(session, account, balance(session, account_id), now)
+    _judge(session, [(account, balance(session, account_id))], now)
+
+
+def review_all(session: Session, accounts: Collection[str], now: datetime) -> None:
+    """As `review`, for those of many accounts that there are, with few statements."""
+    left = rows.balances_of(session, accounts, Side.PREPAID)
+    there = accounts_named(session, accounts)
+    _judge(session, [(account, left.get(account.id, rows.ZERO)) for account in there], now)
 
 
 def low_balance_of(account: Account, shipped: Decimal) -> Decimal:
@@ -163,17 +172,21 @@ def low_balance_of(account: Account, shipped: Decimal) -> Decimal:
     return shipped if own is None else Decimal(own)
 
 
-def _judge(session: Session, account: Account, left: Decimal, now: datetime) -> None:
-    if account.prepaid and left <= 0:
-        if hold(session, account.id, HoldReason.EXHAUSTED, now):
-            _tell(session, account.id, "frozen", left, now)
-    elif release(session, account.id, HoldReason.EXHAUSTED):
-        _tell(session, account.id, "thawed", left, now)
-
-
-def _tell(session: Session, account_id: str, kind: str, left: Decimal, now: datetime) -> None:
-    detail = {"balance": amount_text(left)}
-    raise_alarms(session, [Raised(account_id, kind, f"{kind}:{account_id}:{now.isoformat()}", now, detail)])
+def _judge(session: Session, left: Sequence[tuple[Account, Decimal]], now: datetime) -> None:
+    """Freeze those of the accounts that have used up their balance, and thaw the others."""
+    has = {account.id: balance for account, balance in left}
+    used_up = [account.id for account, balance in left if account.prepaid and balance <= 0]
+    others = has.keys() - set(used_up)
+    frozen = hold_all(session, used_up, HoldReason.EXHAUSTED, now)
+    thawed = release_all(session, others, HoldReason.EXHAUSTED)
+    raise_alarms(
+        session,
+        [
+            Raised(name, kind, f"{kind}:{name}:{now.isoformat()}", now, {"balance": amount_text(has[name])})
+            for kind, names in (("frozen", frozen), ("thawed", thawed))
+            for name in names
+        ],
+    )
 
 
 def _tell_low(

@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from sqlmodel import Session
 
@@ -17,6 +18,8 @@ from controller.store.directory import count_change
 from controller.store.tables import Account
 
 ZERO = from_units(0)
+
+Owner = TypeVar("Owner", str, str | None)
 
 
 @dataclass(frozen=True)
@@ -90,19 +93,40 @@ def set_price(
         raise PriceInThePast("a price can't begin in the past: calls were made at the one before")
     if account_id is not None and session.get(Account, account_id) is None:
         raise AccountMissing(f"there is no account {account_id}")
+    return bool(_begin(session, {account_id: tariff}, begins))
+
+
+def set_prices(session: Session, tariffs: Mapping[str, OwnTariff], now: datetime) -> dict[str, OwnTariff]:
+    """Charge these accounts, which there are, this from now on.
+
+    Returns what was charged before, of those of whom that was something else. Raises BillingError.
+    """
+    return _begin(session, tariffs, now)
+
+
+def _begin(session: Session, tariffs: Mapping[Owner, OwnTariff], begins: datetime) -> dict[Owner, OwnTariff]:
     history = rows.prices(session)
-    if PriceBook(history).own(account_id, begins) == tariff:
-        return False
-    if any(price.account_id == account_id and price.valid_from == begins for price in history):
-        raise BillingError(f"another price begins at {begins.isoformat()} already")
-    session.add(
-        Price(
-            account_id=account_id,
-            valid_from=begins,
-            minute=tariff.minute,
-            number_month=tariff.number_month,
-        )
+    book, taken = PriceBook(history), {(price.account_id, price.valid_from) for price in history}
+    before: dict[Owner, OwnTariff] = {}
+    for account_id, tariff in tariffs.items():
+        own = book.own(account_id, begins)
+        if own == tariff:
+            continue
+        if (account_id, begins) in taken:
+            raise BillingError(f"another price begins at {begins.isoformat()} already")
+        before[account_id] = own
+    rows.add_prices(
+        session,
+        [
+            Price(
+                account_id=account_id,
+                valid_from=begins,
+                minute=tariffs[account_id].minute,
+                number_month=tariffs[account_id].number_month,
+            )
+            for account_id in before
+        ],
     )
-    session.flush()
-    count_change(session)
-    return True
+    if before:
+        count_change(session)
+    return before

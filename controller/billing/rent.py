@@ -1,10 +1,11 @@
 """The rent of numbers: each once a month, on the 1st or, in its first month, on the day of its allotment.
 
 A number whose month has no charge yet is charged: on the 1st that is each one, and later in a month a new
-one, in the transaction that allots it. A month in which no controller ran at all is not charged.
+one, in the transaction that allots it, or right after that of a declaration, which may allot thousands. A
+month in which no controller ran at all is not charged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -27,8 +28,9 @@ async def charge_all_rents(
     low_balance: Decimal,
     batch: int = POSTED_AT_ONCE,
     pause: float = PAUSE,
+    accounts: Collection[str] | None = None,
 ) -> int:
-    """Charge what is due of all accounts; returns how many numbers were charged.
+    """Charge what is due of these accounts, or of all; returns how many numbers were charged.
 
     A batch of numbers is a transaction, and between two are so many seconds in which others may write. What
     was charged before a crash is not due at the next run.
@@ -36,7 +38,12 @@ async def charge_all_rents(
 
     def look(session: Session) -> tuple[PriceBook, list[str]]:
         book = read_prices(session)
-        due = _due(session, now, calendar, book, rows.rented_numbers(session))
+        rented = [
+            (owner, number)
+            for owner, number in rows.rented_numbers(session)
+            if accounts is None or owner in accounts
+        ]
+        due = _due(session, now, calendar, book, rented)
         return book, [number for number, _posting in due]
 
     def charge(session: Session, numbers: Sequence[str]) -> int:

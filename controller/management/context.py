@@ -233,7 +233,7 @@ class Context:
             after=_plain(after),
             outcome=outcome,
         )
-        await self.services.database.write(lambda session: append(session, deed) and None)
+        await self.services.database.write(lambda session: append(session, deed))
         self.recorded = True
 
     def deed(

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from controller.store.billing_tables import Alarm
-from controller.store.notices import tell_contacts
+from controller.store.notices import tell_all
 from controller.store.tables import Call
 
 EVENT = "alarm"
@@ -18,8 +18,8 @@ EVENT = "alarm"
 
 _ALARM = cast(Any, Alarm).__table__
 _INSERT = {
-    "sqlite": sqlite.insert(_ALARM).on_conflict_do_nothing().returning(_ALARM.c.id),
-    "postgresql": postgresql.insert(_ALARM).on_conflict_do_nothing().returning(_ALARM.c.id),
+    "sqlite": sqlite.insert(_ALARM).on_conflict_do_nothing().returning(_ALARM.c.reference),
+    "postgresql": postgresql.insert(_ALARM).on_conflict_do_nothing().returning(_ALARM.c.reference),
 }
 
 
@@ -36,11 +36,18 @@ class Raised:
 
 def raise_alarms(session: Session, alarms: Iterable[Raised]) -> list[Raised]:
     """Keep those that were not raised before, and tell the accounts' contacts of them; returns them."""
+    by_reference = {alarm.reference: alarm for alarm in alarms}
+    if not by_reference:
+        return []
     connection = session.connection()
-    insert = _INSERT[connection.dialect.name]
-    kept = [alarm for alarm in alarms if connection.execute(insert, asdict(alarm)).first()]
-    for alarm in kept:
-        tell_contacts(session, alarm.account_id, EVENT, {"alarm": alarm.kind, **alarm.detail}, alarm.at)
+    new = connection.execute(
+        _INSERT[connection.dialect.name], [asdict(each) for each in by_reference.values()]
+    )
+    raised = set(new.scalars())
+    kept = [alarm for alarm in by_reference.values() if alarm.reference in raised]
+    tell_all(
+        session, EVENT, [(each.account_id, {"alarm": each.kind, **each.detail}, each.at) for each in kept]
+    )
     return kept
 
 

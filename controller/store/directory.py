@@ -1,12 +1,14 @@
-"""Accounts, apps, numbers, sounds, templates, trunks and routes: read whole, declared one by one."""
+"""Accounts, apps, numbers, sounds, templates, trunks and routes: read whole, and what is asked of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import or_, select
 from sqlmodel import Session, SQLModel, col
 
 from controller.store.billing_tables import Hold
+from controller.store.many import pieces
 from controller.store.tables import (
     ALLOTTED,
     Account,
@@ -69,31 +71,13 @@ def _all(session: Session, table: type[Table]) -> list[Table]:
     return list(session.execute(select(table)).scalars())
 
 
-@dataclass(frozen=True)
-class Declared:
-    """What declaring a row did: "created", "changed" or "unchanged"; columns: what was there, what is."""
-
-    what: str
-    columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-
-
-def declare(session: Session, row: SQLModel) -> Declared:
-    """Make the database hold what was set of this row under its key; what was not set stays as it is."""
-    table = type(row)
-    keys = [column.name for column in table.__table__.primary_key]  # type: ignore[attr-defined]
-    found = session.get(table, tuple(getattr(row, key) for key in keys))
-    given = row.model_dump(exclude_unset=True)
-    if found is None:
-        session.add(row)
-        session.flush()
-        return Declared("created", {name: (None, value) for name, value in given.items()})
-    changes = {
-        name: (getattr(found, name), value) for name, value in given.items() if getattr(found, name) != value
-    }
-    for name, (_before, value) in changes.items():
-        setattr(found, name, value)
-    session.flush()
-    return Declared("changed" if changes else "unchanged", changes)
+def accounts_named(session: Session, ids: Iterable[str]) -> list[Account]:
+    """Those of the accounts that there are."""
+    return [
+        row
+        for some in pieces(ids)
+        for row in session.execute(select(Account).where(col(Account.id).in_(some))).scalars()
+    ]
 
 
 def bound_apps(session: Session, account_id: str | None = None) -> list[App]:
@@ -133,10 +117,22 @@ def remove_routes_except(session: Session, prefixes: set[str]) -> list[str]:
     return [row.prefix for row in gone]
 
 
-def allotted_number(session: Session, number: str) -> Number | None:
-    """A number that an account has."""
-    found = session.get(Number, number)
-    return found if found is not None and found.state in ALLOTTED else None
+def allotted_numbers(session: Session, numbers: Iterable[str]) -> dict[str, Number]:
+    """Those of the numbers that an account has."""
+    found: dict[str, Number] = {}
+    for some in pieces(numbers):
+        statement = select(Number).where(col(Number.number).in_(some), col(Number.state).in_(ALLOTTED))
+        found.update((row.number, row) for row in session.execute(statement).scalars())
+    return found
+
+
+def owners_of_apps(session: Session, keys: Iterable[str]) -> dict[str, str]:
+    """The accounts of those of the apps that are there."""
+    found: dict[str, str] = {}
+    for some in pieces(keys):
+        statement = select(col(App.key), col(App.account_id)).where(col(App.key).in_(some))
+        found.update((key, account) for key, account in session.execute(statement))
+    return found
 
 
 def count_change(session: Session) -> None:

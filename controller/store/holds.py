@@ -1,6 +1,6 @@
 """What keeps accounts, or the whole platform, from making calls."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -8,6 +8,7 @@ from sqlmodel import Session, col
 
 from controller.store.billing_tables import Hold, HoldReason
 from controller.store.directory import count_change
+from controller.store.many import pieces
 
 
 def holds(session: Session) -> Sequence[Hold]:
@@ -56,3 +57,34 @@ def release(session: Session, scope: str, reason: HoldReason) -> bool:
     session.delete(found)
     count_change(session)
     return True
+
+
+def hold_all(session: Session, scopes: Iterable[str], reason: HoldReason, now: datetime) -> list[str]:
+    """Have no calls made by any of these; returns those that were not held for this reason already."""
+    wanted = list(scopes)
+    there = {row.scope for row in _holds_of_all(session, wanted, reason)}
+    new = [scope for scope in wanted if scope not in there]
+    session.add_all(Hold(scope=scope, reason=reason, since=now, ends_calls=False) for scope in new)
+    if new:
+        count_change(session)
+    return new
+
+
+def release_all(session: Session, scopes: Iterable[str], reason: HoldReason) -> list[str]:
+    """Take this reason away from all of these; returns those that had it."""
+    there = _holds_of_all(session, scopes, reason)
+    for row in there:
+        session.delete(row)
+    if there:
+        count_change(session)
+    return [row.scope for row in there]
+
+
+def _holds_of_all(session: Session, scopes: Iterable[str], reason: HoldReason) -> list[Hold]:
+    return [
+        row
+        for some in pieces(scopes)
+        for row in session.execute(
+            select(Hold).where(col(Hold.scope).in_(some), col(Hold.reason) == reason)
+        ).scalars()
+    ]

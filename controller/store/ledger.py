@@ -1,20 +1,19 @@
 """The ledger's rows: transfers, what they add up to, and a page of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
 from controller.rules.amounts import from_units
 from controller.store.billing_tables import LedgerTransfer
+from controller.store.many import pieces
 
 ZERO = from_units(0)
-
-_AT_ONCE = 500
-"""References named in one statement."""
 
 
 def transfer_with(session: Session, reference: str) -> LedgerTransfer | None:
@@ -27,26 +26,39 @@ def transfer_with(session: Session, reference: str) -> LedgerTransfer | None:
 def posted_references(session: Session, references: Sequence[str]) -> set[str]:
     """Those of the references with which something was posted."""
     posted: set[str] = set()
-    for start in range(0, len(references), _AT_ONCE):
+    for some in pieces(references):
         # Each is looked up in the index; by what they begin with they could only be found in all the rows.
-        some = col(LedgerTransfer.reference).in_(references[start : start + _AT_ONCE])
-        posted.update(session.execute(select(col(LedgerTransfer.reference)).where(some)).scalars())
+        wanted = col(LedgerTransfer.reference).in_(some)
+        posted.update(session.execute(select(col(LedgerTransfer.reference)).where(wanted)).scalars())
     return posted
 
 
 def balance_of(session: Session, account_id: str, side: str, *, before: datetime | None = None) -> Decimal:
     """Credits less debits of one ledger account of a customer, of all time or before a moment."""
-    signed = case(
-        (col(LedgerTransfer.credit) == side, col(LedgerTransfer.amount)), else_=-col(LedgerTransfer.amount)
-    )
-    wanted = select(func.sum(signed)).where(
-        col(LedgerTransfer.account_id) == account_id,
-        (col(LedgerTransfer.credit) == side) | (col(LedgerTransfer.debit) == side),
-    )
+    wanted = select(func.sum(_signed(side))).where(col(LedgerTransfer.account_id) == account_id, _of(side))
     if before is not None:
         wanted = wanted.where(col(LedgerTransfer.at) < before)
     found: Decimal | None = session.execute(wanted).scalar_one()
     return ZERO if found is None else found
+
+
+def balances_of(session: Session, accounts: Iterable[str], side: str) -> dict[str, Decimal]:
+    """Credits less debits of one ledger account of each of these customers that has any."""
+    account_id = col(LedgerTransfer.account_id)
+    found: dict[str, Decimal] = {}
+    for some in pieces(accounts):
+        wanted = select(account_id, func.sum(_signed(side))).where(account_id.in_(some), _of(side))
+        found.update((account, left) for account, left in session.execute(wanted.group_by(account_id)))
+    return found
+
+
+def _signed(side: str) -> Any:
+    amount = col(LedgerTransfer.amount)
+    return case((col(LedgerTransfer.credit) == side, amount), else_=-amount)
+
+
+def _of(side: str) -> Any:
+    return (col(LedgerTransfer.credit) == side) | (col(LedgerTransfer.debit) == side)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, col
 
+from controller.store.many import insert_all, pieces
 from controller.store.tables import Contact, Notice
 
 NO_CONTACT = "the contact was removed"
@@ -51,6 +52,12 @@ def count_contacts(session: Session, account_id: str) -> int:
     return count
 
 
+def counts_of_contacts(session: Session) -> dict[str, int]:
+    """How many contacts each account has that has one."""
+    counted = select(col(Contact.account_id), func.count()).group_by(col(Contact.account_id))
+    return {row[0]: row[1] for row in session.execute(counted)}
+
+
 def remove_contact(session: Session, row: Contact, now: datetime) -> None:
     """Remove a contact; what was on its way there is given up."""
     session.execute(
@@ -66,23 +73,32 @@ def tell_contacts(
     session: Session, account_id: str, event: str, data: Mapping[str, Any], now: datetime
 ) -> None:
     """Put a notice for each way of reaching each contact of an account into the outbox."""
-    rows = session.execute(select(Contact).where(col(Contact.account_id) == account_id)).scalars()
-    for row in rows:
-        for channel, address in ((Channel.EMAIL, row.email), (Channel.WEBHOOK, row.webhook_url)):
-            if address:
-                session.add(
-                    Notice(
-                        account_id=account_id,
-                        contact_id=row.id,
-                        channel=channel,
-                        message_id=f"msg_{secrets.token_hex(16)}",
-                        event=event,
-                        data=dict(data),
-                        created_at=now,
-                        due_at=now,
-                    )
-                )
-    session.flush()
+    tell_all(session, event, [(account_id, data, now)])
+
+
+def tell_all(session: Session, event: str, told: Collection[tuple[str, Mapping[str, Any], datetime]]) -> None:
+    """As `tell_contacts`, for each (account, data, now) of many."""
+    contacts_of: dict[str, list[Contact]] = {}
+    for some in pieces(account_id for account_id, _data, _now in told):
+        for row in session.execute(select(Contact).where(col(Contact.account_id).in_(some))).scalars():
+            contacts_of.setdefault(row.account_id, []).append(row)
+    notices = [
+        Notice(
+            account_id=account_id,
+            contact_id=row.id,
+            channel=channel,
+            message_id=f"msg_{secrets.token_hex(16)}",
+            event=event,
+            data=dict(data),
+            created_at=now,
+            due_at=now,
+        )
+        for account_id, data, now in told
+        for row in contacts_of.get(account_id, ())
+        for channel, address in ((Channel.EMAIL, row.email), (Channel.WEBHOOK, row.webhook_url))
+        if address
+    ]
+    insert_all(session, notices)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Users, their sessions and tokens."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -7,11 +8,31 @@ from sqlalchemy import delete, func, select, update
 from sqlmodel import Session, col
 
 from controller.store.management_tables import ApiToken, IdempotentAnswer, LoginSession, User
+from controller.store.many import pieces
 
 
 def user_with_login(session: Session, login: str) -> User | None:
     """The user who logs in with this name, active or not."""
     return session.execute(select(User).where(col(User.login) == login)).scalar_one_or_none()
+
+
+def users_with_logins(session: Session, logins: Iterable[str]) -> dict[str, User]:
+    """Those of them that there are, by login."""
+    found: dict[str, User] = {}
+    for some in pieces(logins):
+        statement = select(User).where(col(User.login).in_(some))
+        found.update((user.login, user) for user in session.execute(statement).scalars())
+    return found
+
+
+def active_users(session: Session, role: str) -> dict[str | None, int]:
+    """How many active users have this role, of each account that has one; None: the operator."""
+    statement = (
+        select(col(User.account_id), func.count())
+        .where(col(User.role) == role, col(User.active))
+        .group_by(col(User.account_id))
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def has_users(session: Session) -> bool:
@@ -92,6 +113,12 @@ def end_sessions_of(session: Session, user_id: str, *, but: str | None = None) -
     """Log a user out everywhere, but for one session."""
     statement = delete(LoginSession).where(col(LoginSession.user_id) == user_id)
     session.execute(statement if but is None else statement.where(col(LoginSession.digest) != but))
+
+
+def end_all_sessions(session: Session, user_ids: Iterable[str]) -> None:
+    """Log all of these users out everywhere."""
+    for some in pieces(user_ids):
+        session.execute(delete(LoginSession).where(col(LoginSession.user_id).in_(some)))
 
 
 def other_administrators(session: Session, user: User, role: str) -> int:

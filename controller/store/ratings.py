@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from controller.store.billing_tables import Price, RatedCall, Settlement
 from controller.store.errors import Refused
+from controller.store.many import insert_all
 from controller.store.tables import ALLOTTED, Account, Cdr, Number
 
 Row = Mapping[str, Any]
@@ -40,6 +41,11 @@ class SettlementClosed(Refused):
 def prices(session: Session) -> Sequence[Price]:
     """Every price that there was, oldest first."""
     return session.execute(select(Price).order_by(col(Price.valid_from), col(Price.id))).scalars().all()
+
+
+def add_prices(session: Session, new: Sequence[Price]) -> None:
+    """Keep prices that there were not."""
+    insert_all(session, new)
 
 
 def newest_price(session: Session, account_id: str) -> Price:

@@ -1,5 +1,6 @@
 """The review queue: submissions, oldest first, and what was decided."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
@@ -52,6 +53,19 @@ def withdraw(session: Session, account_id: str, kind: str, subject: str) -> None
         )
         .values(state=QueueState.WITHDRAWN)
     )
+
+
+def withdraw_all(session: Session, things: Collection[tuple[str, str, str]]) -> None:
+    """Take those of the things (account, kind, subject) that are in the queue out of it."""
+    if not things:
+        return
+    # What waits for people is little, however many things there are.
+    queue = session.execute(select(Review).where(col(Review.state) == QueueState.PENDING)).scalars()
+    wanted = set(things)
+    for row in queue:
+        if (row.account_id, row.kind, row.subject) in wanted:
+            row.state = QueueState.WITHDRAWN
+    session.flush()
 
 
 def waiting(session: Session, account_id: str, kind: str, subject: str) -> Review | None:
