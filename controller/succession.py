@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from controller.asterisk.fleet import Fleet
+from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
 from controller.clock import Clock
 from controller.lifecycle import background
@@ -144,13 +145,18 @@ async def take_over(
 ) -> None:
     """Go on with what another controller has left. It stays ours when the database is away meanwhile."""
     pushes.adopt(estate.behind, clock.now())
-    # The dialplan may have been told to ask the other one.
-    await fleet.announce()
-    shared = [recovery for name, recovery in recoveries.items() if name in estate.nodes]
-    await _until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names))
+
+    async def go_on_at(node: Node) -> None:
+        # Its dialplan may have been told to ask the other one.
+        await node.announce()
+        if node.name in estate.nodes:
+            await _until_done(partial(recoveries[node.name].take_over, estate.application))
+
+    # Side by side: a node that hangs, and of which that is not known yet, must not keep other calls waiting.
     async with asyncio.TaskGroup() as group:
-        for recovery in shared:
-            group.create_task(_until_done(partial(recovery.take_over, estate.application)))
+        group.create_task(_until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names)))
+        for node in fleet:
+            group.create_task(go_on_at(node))
 
 
 async def _until_done(work: Callable[[], Awaitable[T]]) -> T:

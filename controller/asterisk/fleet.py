@@ -190,10 +190,6 @@ class Fleet:
             if len(self) > 1 or node.fetches:
                 node.probe = (media, seconds)
 
-    async def announce(self) -> None:
-        """Have the dialplans ask this controller, as far as nodes can be told now."""
-        await asyncio.gather(*(node.announce() for node in self))
-
     async def wait_ready(self) -> None:
         """Wait until a node takes calls. Raises what every node was given up for."""
         waiting = {asyncio.ensure_future(node.wait_takes_calls()) for node in self}

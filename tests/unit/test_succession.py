@@ -1,6 +1,7 @@
 """Going on with what another controller has left."""
 
 import asyncio
+from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,36 +27,57 @@ from controller.store.tables import Call
 
 AWAY = OperationalError("SELECT", None, Exception("the server is starting up"))
 
+WHAT_A_NODE_HAS = ("announce to", "take over voicecall-a on")
+
 
 class House:
     """Nodes, their recovery and pushes; the first times that the database is asked it is away."""
 
-    def __init__(self, away: int) -> None:
+    def __init__(self, away: int = 0, nodes: tuple[str, ...] = ("node1",)) -> None:
         self.away = away
         self.did: list[str] = []
-        self.first = self
-        self.name = "node1"
-        self.names = {"node1"}
+        self.nodes = {name: Place(name, self) for name in nodes}
+        self.first = self.nodes[nodes[0]]
+        self.names = nodes
+
+    def __iter__(self) -> Iterator["Place"]:
+        return iter(self.nodes.values())
 
     def adopt(self, behind: tuple[str, ...], now: datetime) -> None:
         assert now.tzinfo is UTC
         self.did.append(f"adopt {behind[0]}")
 
-    async def announce(self) -> None:
-        self.did.append("announce")
-
-    async def close_elsewhere(self, known: set[str]) -> None:
-        self._ask()
-        self.did.append(f"close elsewhere than {known}")
-
-    async def take_over(self, application: str) -> None:
-        self._ask()
-        self.did.append(f"take over {application}")
-
-    def _ask(self) -> None:
+    def ask(self) -> None:
         if self.away:
             self.away -= 1
             raise AWAY
+
+
+class Place:
+    """A node of a house, and its recovery."""
+
+    def __init__(self, name: str, house: House) -> None:
+        self.name = name
+        self.house = house
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def announce(self) -> None:
+        await self.answers.wait()
+        self.house.did.append(f"announce to {self.name}")
+
+    async def close_elsewhere(self, known: tuple[str, ...]) -> None:
+        self.house.ask()
+        self.house.did.append(f"close elsewhere than {known}")
+
+    async def take_over(self, application: str) -> None:
+        self.house.ask()
+        self.house.did.append(f"take over {application} on {self.name}")
+
+
+def gone_on_with(estate: Estate, house: House) -> Coroutine[Any, Any, None]:
+    fake = cast(Any, house)
+    return succession.take_over(estate, fleet=fake, recoveries=fake.nodes, pushes=fake, clock=SystemClock())
 
 
 @pytest.mark.requirement("E2")
@@ -64,16 +86,42 @@ async def test_E2_given_a_database_that_is_away_when_an_estate_is_gone_on_with_t
     away: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(succession, "_PAUSE", 0.0)
-    house = cast(Any, House(away))
-    estate = Estate("a", "voicecall-a", frozenset({"node1"}), ("live",), ("live",))
+    house = House(away)
 
-    await succession.take_over(
-        estate, fleet=house, recoveries={"node1": house}, pushes=house, clock=SystemClock()
-    )
+    await gone_on_with(Estate("a", "voicecall-a", frozenset({"node1"}), ("live",), ("live",)), house)
 
-    assert house.did[:2] == ["adopt live", "announce"]
-    assert house.did[-2:] == ["close elsewhere than {'node1'}", "take over voicecall-a"]
-    assert house.did.count("take over voicecall-a") == 1
+    assert house.did[0] == "adopt live"
+    assert sorted(house.did[1:]) == [
+        "announce to node1",
+        "close elsewhere than ('node1',)",
+        "take over voicecall-a on node1",
+    ]
+    assert house.did.index("announce to node1") < house.did.index("take over voicecall-a on node1")
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("its_node", [True, False], ids=["of-the-estate", "of-this-one-alone"])
+async def test_E2_given_a_node_that_hangs_when_an_estate_is_gone_on_with_then_calls_elsewhere_do_not_wait(
+    its_node: bool,
+) -> None:
+    house = House(nodes=("node1", "node2", "node3"))
+    house.nodes["node2"].answers.clear()
+    nodes = frozenset({"node1", "node2", "node3"} if its_node else {"node1", "node3"})
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(gone_on_with(Estate("a", "voicecall-a", nodes, ("live",), ("live",)), house))
+        await asyncio.sleep(0.1)
+        before = set(house.did)
+        house.nodes["node2"].answers.set()
+
+    assert before == {
+        "adopt live",
+        "close elsewhere than ('node1', 'node2', 'node3')",
+        *(f"{what} {name}" for name in ("node1", "node3") for what in WHAT_A_NODE_HAS),
+    }
+    late = [f"{what} node2" for what in WHAT_A_NODE_HAS]
+    assert [it for it in house.did if it not in before] == late[: 1 + its_node]
 
 
 class Estates:
