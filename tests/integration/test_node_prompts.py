@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from integration.support import Bench, StartBench
+from integration.support import HEARD, Bench, StartBench
 from integration.test_verification import CODE, digit_starts
+from service.sounds.support import pieces
 
 from controller.api.node_prompts import prompt_routes
 from controller.asterisk.ami import ami_session
@@ -20,7 +21,7 @@ from controller.key_file import load_or_make_key
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import CHINESE, ShippedPrompts
 from controller.share import shared
-from testbed.listening import load_wav
+from testbed.listening import load_wav, share_heard
 from testbed.ports import reserved_ports
 from testbed.softphone_plan import Answer
 from testbed.sounds import distinct_prompt
@@ -221,3 +222,35 @@ async def test_E2_given_a_prompt_that_no_node_has_when_many_calls_play_it_at_onc
     ends = [(await f.bench.over(session, timeout=30))[0][-1].info["stateCode"] for session in sessions]
 
     assert ends == [0] * len(sessions)
+
+
+@pytest.mark.requirement("C5")
+async def test_C5_given_a_file_that_the_node_keeps_when_uploaded_anew_by_that_name_then_the_new_one_is_heard(
+    far: StartFar, tmp_path: Path
+) -> None:
+    f = await far()
+    b = f.bench
+    files, reviews = b.controller.content.sounds, b.controller.reviews
+    kept: list[str] = []
+    path = tmp_path / "source.wav"
+
+    for seed in (41, 42):
+        path.write_bytes(distinct_prompt(seed, 2.0))
+        sound = load_wav(path)
+        await files.upload("test", "offer.wav", pieces(path.read_bytes()))
+        await files.submit("test", "offer.wav", by="dora")
+        [waiting] = await reviews.page()
+        await reviews.approve(waiting.id, by="oscar")
+        async with asyncio.timeout(20):
+            while not (await files.get("test", "offer.wav")).current:  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.05)
+        await b.controller.directory.refresh()
+        session = await b.notify({"notifyVoice": "offer.wav"})
+        heard = load_wav(await (await b.phone.next_call()).recorded(timeout=20))
+        await b.over(session)
+        assert share_heard(sound, heard) >= HEARD, seed
+        kept.append(f"{b.controller.directory.now.sound('test', 'offer.wav').digest}.alaw")
+
+    # It had the one before, and has it still: that is not what it plays by this name.
+    assert kept[0] != kept[1]
+    assert set(kept) <= (await f.kept()).keys()
