@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from engine import database_at, engine_name
+from integration.several_nodes import StartNodes, several_nodes
 from integration.speaking import TEMPLATES, StartSpeaking
 from integration.support import CALLED, QUICK, Bench, StartBench
 
@@ -100,3 +101,10 @@ def speaking(bench: StartBench) -> StartSpeaking:
         return b
 
     return start
+
+
+@pytest.fixture
+async def nodes(bench: StartBench, program: AsteriskProgram) -> AsyncIterator[StartNodes]:
+    """`await nodes(plan, ...)`: a bench whose controller has three nodes; node1 shares its disk."""
+    async with several_nodes(bench, program) as start:
+        yield start

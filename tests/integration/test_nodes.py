@@ -3,156 +3,28 @@
 import asyncio
 import re
 import signal
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from integration.support import APP_KEY, HEARD, SECOND, SECRET, SHOWN, Bench, StartBench, declaration, trunk
+from integration.recordings import audio_of, fetched, state_of_recording, until_recording_is
+from integration.several_nodes import NODES, StartNodes, callee
+from integration.support import APP_KEY, HEARD, SECOND, SECRET, SHOWN, declaration, trunk
 from service.sounds.support import pieces
-from sqlmodel import Session, select
+from sqlmodel import select
 
-from controller.asterisk.ami import ami_session
 from controller.asterisk.node import Node
 from controller.asterisk.routing import CONTACT_ENDPOINT, TrunkConfiguration, render_trunks
 from controller.asterisk.trunk_file import TRUNKS_FILE
 from controller.prompts.library import PromptLibrary
-from controller.settings import AsteriskSettings, HttpSettings
-from controller.store.tables import Call, Recording
-from testbed.asterisk import AsteriskProgram, RunningAsterisk, running_asterisk, start_asterisk
-from testbed.listening import load_wav, share_heard
-from testbed.platform import node_settings
-from testbed.ports import reserved_ports
+from controller.store.tables import Recording
+from testbed.listening import load_wav, share_heard, tone_share
+from testbed.slow_link import SlowLink
 from testbed.softphone_plan import Answer, Reject, Tone
 from testbed.sounds import distinct_prompt
 
 pytestmark = pytest.mark.requirement("E2")
-
-NODES = ("node1", "node2", "node3")
-
-NOWHERE = Path("/nonexistent")
-"""Where a node that shares no files with the controller has them, as seen from the controller."""
-
-
-def callee(index: int, talk: int = 3) -> str:
-    """Answers after a second and hangs up `talk` seconds later, if what it hears is not over before."""
-    return f"+9990160{1}{talk:03}{index:03}"
-
-
-@dataclass
-class Nodes:
-    """A bench whose controller has three nodes."""
-
-    bench: Bench
-    stack: AsyncExitStack
-    running: dict[str, RunningAsterisk]
-
-    async def until(self, true: Callable[[], bool], timeout: float = 20) -> None:
-        async with asyncio.timeout(timeout):
-            while not true():  # noqa: ASYNC110 - nobody tells of it
-                await asyncio.sleep(0.05)
-
-    async def node_of(self, session_id: str) -> str:
-        def find_it(session: Session) -> str:
-            return session.exec(select(Call.node).where(Call.session_id == session_id)).one()
-
-        return await self.bench.controller.database.read(find_it)
-
-    async def call(self, index: int, talk: int = 3) -> str:
-        """A call that lasts `talk` seconds, six at most."""
-        return await self.bench.notify({"notifyVoice": "long.wav"}, callee=callee(index, talk))
-
-    async def calls(self, count: int, talk: int = 3) -> dict[str, str]:
-        """Ask for so many calls; session id -> node."""
-        sessions = [await self.call(index, talk) for index in range(count)]
-        return {session: await self.node_of(session) for session in sessions}
-
-    async def drain(self, name: str, what: str = "drain") -> None:
-        """As an operator on the machine does."""
-        from controller.management.catalogue import OPERATIONS
-        from controller.management.local import LocalDesk
-
-        controller = self.bench.controller
-        [operation] = [found for found in OPERATIONS if found.name == f"{what}_node"]
-        desk = LocalDesk(controller.settings, controller.database)
-        await desk.run(operation, {"node_name": name})
-        await controller.directory.refresh()
-
-    async def only(self, name: str) -> None:
-        for other in set(NODES) - {name}:
-            await self.drain(other)
-
-    async def kill(self, name: str) -> None:
-        await self.running[name].kill()
-        await self.bench.controller.fleet[name].ari.wait_lost()
-
-    async def revive(self, name: str) -> None:
-        gone = self.running[name]
-        again = await start_asterisk(gone.configuration, gone.program)
-        self.stack.push_async_callback(again.stop)
-        self.running[name] = again
-
-    def send(self, name: str, number: signal.Signals) -> None:
-        self.running[name].process.send_signal(number)
-
-    async def misdirect(self, name: str, port: int) -> None:
-        """Have a node that shares no files call another port than the declared trunks'."""
-        file = self.running[name].configuration.etc_dir / TRUNKS_FILE
-        file.write_text(re.sub(r"(?m)^(contact *= *sip:.*):\d+$", rf"\1:{port}", file.read_text()))
-        async with ami_session(self.bench.controller.fleet[name].settings) as ami, asyncio.timeout(10):
-            await ami.reload("res_pjsip.so")
-            while f":{port}" not in "".join(await ami.command("pjsip show contacts")):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-
-    def takes_calls(self, name: str) -> bool:
-        return self.bench.controller.fleet[name].takes_calls
-
-
-StartNodes = Callable[..., Awaitable[Nodes]]
-
-
-@pytest.fixture
-async def nodes(bench: StartBench, program: AsteriskProgram) -> AsyncIterator[StartNodes]:
-    """`await nodes(plan, ...)`: node1 shares the controller's disk, node2 and node3 have theirs."""
-    async with AsyncExitStack() as stack:
-        # Asterisk's issue 444: a prompt's address must be longer than its path in the node's cache.
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vc")))
-        [port] = stack.enter_context(reserved_ports(1))
-
-        async def start(
-            *plan: object, weights: Sequence[float] = (1, 1, 1), phones: dict[str, object] | None = None
-        ) -> Nodes:
-            b = await bench(*plan, phones=phones, controller=False, app={"max_calls": 100})
-            others = [
-                await stack.enter_async_context(running_asterisk(folder / name[-1], program, name=name))
-                for name in NODES[1:]
-            ]
-            whole = [
-                node_settings(b.home.asterisk.configuration, weight=weights[0]),
-                *(
-                    node_settings(
-                        other.configuration,
-                        weight=weight,
-                        prompt_url=f"http://127.0.0.1:{port}",
-                        etc_dir=NOWHERE,
-                        recording_dir=NOWHERE,
-                    )
-                    for other, weight in zip(others, weights[1:], strict=True)
-                ),
-            ]
-            b.home.settings = b.home.settings.model_copy(
-                update={"asterisk": AsteriskSettings(nodes=tuple(whole)), "http": HttpSettings(port=port)}
-            )
-            await b.start_controller()
-            running = dict(zip(NODES, (b.home.asterisk, *others), strict=True))
-            made = Nodes(b, stack, running)
-            await made.until(lambda: all(made.takes_calls(name) for name in NODES))
-            return made
-
-        yield start
 
 
 async def test_E2_given_three_nodes_of_which_one_has_twice_the_weight_when_called_then_calls_are_spread_so(
@@ -197,6 +69,38 @@ async def test_E2_given_a_node_that_shares_no_files_when_it_has_the_call_then_ph
             await asyncio.sleep(0.1)
     assert row[0] == "node2"
     assert row[2] > 2
+
+
+@pytest.mark.requirement("A1.5")
+async def test_A1_5_given_a_recording_when_its_node_goes_down_before_the_fetch_then_it_is_fetched_once_back(
+    nodes: StartNodes,
+) -> None:
+    n = await nodes(Answer(play=Tone(700)), phones={SECOND: Answer(play=Tone(900), hang_up_after=3.6)})
+    b = n.bench
+    address = urlsplit(b.controller.fleet["node2"].settings.ari_url)
+    assert address.hostname is not None
+    assert address.port is not None
+    async with SlowLink.open(address.hostname, address.port, b"/recordings/stored/", 12_000) as link:
+        await n.reach("node2", f"http://127.0.0.1:{link.own_port}")
+        await n.only("node2")
+        session = await b.call_back(recordFlag="true")
+        _statuses, cdr = await b.over(session)
+        async with asyncio.timeout(10):
+            await link.stopped.wait()
+        await n.kill("node2")
+    assert await state_of_recording(b) == "pending"
+
+    async with SlowLink.open(address.hostname, address.port, b"nothing", 0, link.own_port):
+        await n.revive("node2")
+        _address, file = await fetched(b, cdr["recordObjectName"])
+        await until_recording_is(b, "stored")
+
+    recording = audio_of(file)
+    assert await n.node_of(session) == "node2"
+    assert recording.seconds >= 3.3
+    for tone in (700, 900):
+        assert tone_share(recording, tone, 0.5, 3.2) > 0.25, tone
+    assert list(n.running["node2"].configuration.recording_dir.iterdir()) == []
 
 
 async def test_E2_given_a_node_that_is_drained_when_called_then_others_have_new_calls_and_its_own_go_on(
