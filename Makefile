@@ -46,9 +46,9 @@ service-postgres: setup ## Unit tests with a database, whole rooms and replayed 
 	@scripts/setup postgresql
 	@$(BIN)/pytest $(DATABASE_UNITS) tests/service tests/replay -n 2 --engine postgresql --ignore tests/service/prompts
 
-controllers: setup ## Several controllers on one PostgreSQL and one Asterisk: killed, paused, restarted under load
+controllers: setup ## Several controllers on one PostgreSQL and one Asterisk, or two: killed, paused, restarted under load
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/integration/test_controllers.py -n 2 --engine postgresql
+	@$(BIN)/pytest tests/integration/test_controllers.py tests/integration/test_controllers_and_nodes.py -n 2 --engine postgresql
 
 fuzz: setup ## What strangers may send, in a thousand forms; with MINUTES=10 others than `make test` has
 	@$(if $(MINUTES),$(BIN)/python -m tests.fuzz --minutes $(MINUTES),$(BIN)/pytest tests/fuzz -n 2)

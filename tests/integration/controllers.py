@@ -3,13 +3,15 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+from engine import database_at, drop_databases
 from integration.support import (
     APP_KEY,
     CALLBACK_KEY,
@@ -19,16 +21,21 @@ from integration.support import (
     SECRET,
     SHOWN,
     Bench,
+    StartBench,
 )
 from sqlmodel import Session, col, func, select
 
+from controller.asterisk.configuration import NodeConfiguration
 from controller.calls.conversation import bridge_id
-from controller.settings import CaptureSettings, Settings
+from controller.settings import AsteriskSettings, CaptureSettings, DatabaseSettings, Settings
 from controller.store import controllers
 from controller.store.engines import make_engine
 from controller.store.tables import Call, CallPush, CdrPush
 from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url, patiently
 from testbed.controller_process import ControllerProcess, controller_process
+from testbed.phone_call import PhoneCall
+from testbed.platform import node_settings
+from testbed.softphone_plan import Plan
 
 T = TypeVar("T")
 
@@ -62,13 +69,13 @@ class Member:
 
 @dataclass
 class Group:
-    """Controllers that share a database and a node."""
+    """Controllers that share a database and their nodes."""
 
     bench: Bench
     stack: AsyncExitStack
     url: str
-    asterisk: aiohttp.ClientSession
-    """Asks Asterisk itself, whatever controllers think of it."""
+    asterisks: list[aiohttp.ClientSession]
+    """Ask each Asterisk itself, whatever controllers think of it."""
     members: list[Member] = field(default_factory=list)
 
     def settings(self, name: str, **sections: Any) -> Settings:
@@ -94,6 +101,13 @@ class Group:
             yield
         finally:
             member.process.send(signal.SIGCONT)
+
+    async def has_all_nodes(self, member: Member) -> bool:
+        """Whether all nodes take calls of this controller."""
+        async with aiohttp.ClientSession() as http, http.get(f"{member.process.url}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        up = [line.rpartition(" ")[2] for line in lines if line.startswith("voicecall_node_up{")]
+        return up == ["1.0"] * len(self.asterisks)
 
     # Asking for calls
 
@@ -162,6 +176,10 @@ class Group:
         assert ended is not None
         return ended
 
+    def node_of(self, session: str) -> str:
+        """The node that a call is on."""
+        return self.read(lambda rows: rows.get_one(Call, call_of(session)).node)
+
     def heir(self, name: str) -> str | None:
         """Who has taken over from a controller."""
         return self.read(lambda session: session.get_one(controllers.Controller, name).taken_by)
@@ -189,26 +207,35 @@ class Group:
             )
         )
 
-    async def ask_asterisk(self, path: str) -> Any:
-        async with self.asterisk.get(f"/ari/{path}") as answer:
-            return await answer.json()
+    async def ask_asterisks(self, path: str) -> list[Any]:
+        """The answers of all nodes."""
+
+        async def ask(asterisk: aiohttp.ClientSession) -> Any:
+            async with asterisk.get(f"/ari/{path}") as answer:
+                return await answer.json()
+
+        return await asyncio.gather(*(ask(asterisk) for asterisk in self.asterisks))
 
     async def in_asterisk(self) -> tuple[set[str], set[str]]:
-        """Ids of the channels and of the bridges that there are."""
-        channels, bridges = [await self.ask_asterisk(path) for path in ("channels", "bridges")]
-        return {channel["id"] for channel in channels}, {bridge["id"] for bridge in bridges}
+        """Ids of the channels and of the bridges that there are, on any node."""
+        channels, bridges = [
+            {found["id"] for its in await self.ask_asterisks(path) for found in its}
+            for path in ("channels", "bridges")
+        ]
+        return channels, bridges
 
-    async def only_talks(self, session: str) -> bool:
-        """Whether Asterisk has the two legs of this callback, talking, and nothing else."""
-        channels, bridges = await self.in_asterisk()
-        return (channels, bridges) == (legs(session), {bridge_id(call_of(session))})
+    async def only_talks(self, *sessions: str) -> bool:
+        """Whether Asterisk has the two legs of each of these callbacks, talking, and nothing else."""
+        expected = {bridge_id(call_of(session)) for session in sessions}
+        return await self.in_asterisk() == (set().union(*map(legs, sessions)), expected)
 
     async def hears_of(self, name: str, session: str) -> bool:
         """Whether a controller's application gets the events of a callback."""
-        application = await self.ask_asterisk(f"applications/voicecall-{name}")
-        return legs(session) <= set(application.get("channel_ids", ())) and bridge_id(
-            call_of(session)
-        ) in application.get("bridge_ids", ())
+        return any(
+            legs(session) <= set(application.get("channel_ids", ()))
+            and bridge_id(call_of(session)) in application.get("bridge_ids", ())
+            for application in await self.ask_asterisks(f"applications/voicecall-{name}")
+        )
 
     async def until(self, true: Callable[[], Awaitable[bool]], timeout: float) -> float:
         """Wait until something is so; returns by `time.monotonic()` since when."""
@@ -271,3 +298,44 @@ class Group:
 def legs(session: str) -> set[str]:
     """The ids of the channels of a callback."""
     return {f"{call_of(session)}.{leg}" for leg in "ab"}
+
+
+async def talk(first: PhoneCall, second: PhoneCall) -> None:
+    """Each hears what the other does now."""
+    for speaks, hears in ((first, second), (second, first)):
+        before = len(hears.digits)
+        await speaks.send_digits("7")
+        assert (await hears.heard_digits(before + 1))[before:] == "7"
+
+
+@asynccontextmanager
+async def several_controllers(
+    bench: StartBench,
+    folder: Path,
+    *plan: Plan,
+    phones: Mapping[str, Plan],
+    app: Mapping[str, object],
+    nodes: Iterable[NodeConfiguration] = (),
+) -> AsyncIterator[Group]:
+    """A group without members yet; `nodes` are there beside the bench's own."""
+    url = database_at(folder / "shared.db")
+    b = await bench(
+        *plan,
+        phones=phones,
+        sections={"database": DatabaseSettings(url=url)},
+        app={"max_calls": 200, **app},
+        controller=False,
+    )
+    own = b.home.settings.asterisk
+    settings = [own, *(node_settings(node) for node in nodes)]
+    if len(settings) > 1:
+        whole = AsteriskSettings(nodes=tuple(settings))
+        b.home.settings = b.home.settings.model_copy(update={"asterisk": whole})
+    async with AsyncExitStack() as stack:
+        asterisks = []
+        for its in settings:
+            login = aiohttp.encode_basic_auth(its.ari_user, its.ari_password.get_secret_value())
+            session = aiohttp.ClientSession(its.ari_url, headers={"Authorization": login})
+            asterisks.append(await stack.enter_async_context(session))
+        yield Group(b, stack, url, asterisks)
+    drop_databases(folder)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from engine import database_at, drop_databases
 from integration.collecting import Collector, parent_of
 from integration.controllers import (
     A_TONE,
@@ -24,12 +23,14 @@ from integration.controllers import (
     Member,
     call_of,
     callee,
+    several_controllers,
+    talk,
 )
 from integration.support import CALLED, QUICK, SECOND, StartBench
 
 from controller.membership.membership import CERTAIN
 from controller.observability.trace_ids import trace_id
-from controller.settings import DatabaseSettings, TraceSettings
+from controller.settings import TraceSettings
 from testbed.client import CLICK2CALL
 from testbed.listening import load_wav, tone_share
 from testbed.phone_call import PhoneCall
@@ -50,35 +51,16 @@ def app() -> dict[str, object]:
 
 @pytest.fixture
 async def group(bench: StartBench, tmp_path: Path, app: dict[str, object]) -> AsyncIterator[Group]:
-    url = database_at(tmp_path / "shared.db")
-    b = await bench(
-        Answer(play=Tone(A_TONE)),
-        phones={SECOND: Answer(play=Tone(B_TONE))},
-        sections={"database": DatabaseSettings(url=url)},
-        app={"max_calls": 200, **app},
-        controller=False,
-    )
-    its = b.home.settings.asterisk
-    login = aiohttp.encode_basic_auth(its.ari_user, its.ari_password.get_secret_value())
-    async with AsyncExitStack() as stack:
-        asterisk = await stack.enter_async_context(
-            aiohttp.ClientSession(its.ari_url, headers={"Authorization": login})
-        )
-        yield Group(b, stack, url, asterisk)
-    drop_databases(tmp_path)
+    phones = {SECOND: Answer(play=Tone(B_TONE))}
+    async with several_controllers(
+        bench, tmp_path, Answer(play=Tone(A_TONE)), phones=phones, app=app
+    ) as group:
+        yield group
 
 
 async def phones_of(group: Group) -> tuple[PhoneCall, PhoneCall]:
     """Both sides of the callback between the phones."""
     return await group.bench.phones[CALLED].next_call(), await group.bench.phones[SECOND].next_call()
-
-
-async def talk(first: PhoneCall, second: PhoneCall) -> None:
-    """Each hears what the other does now."""
-    for speaks, hears in ((first, second), (second, first)):
-        before = len(hears.digits)
-        await speaks.send_digits("7")
-        assert (await hears.heard_digits(before + 1))[before:] == "7"
 
 
 async def test_E2_given_a_controller_that_is_killed_when_ten_seconds_are_over_then_all_it_had_is_anothers(

@@ -1,0 +1,92 @@
+"""Several controllers on one PostgreSQL and two Asterisk nodes: one is killed that has calls on both."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from integration.controllers import (
+    A_TONE,
+    B_TONE,
+    RINGS,
+    TAKEN_OVER,
+    Group,
+    callee,
+    several_controllers,
+    talk,
+)
+from integration.support import CALLED, QUICK, SECOND, StartBench
+
+from testbed.asterisk import AsteriskProgram, running_asterisk
+from testbed.softphone_plan import Answer, Tone
+
+pytestmark = [pytest.mark.requirement("E2", "E4"), pytest.mark.engine("postgresql")]
+
+PATIENT = QUICK.model_copy(update={"ring_timeout": 60.0})
+
+THIRD, FOURTH = "+8613900003333", "+8613900004444"
+"""Talk to each other, as CALLED and SECOND do."""
+
+
+@pytest.fixture
+async def group(bench: StartBench, tmp_path: Path, program: AsteriskProgram) -> AsyncIterator[Group]:
+    a, b = Answer(play=Tone(A_TONE)), Answer(play=Tone(B_TONE))
+    async with (
+        running_asterisk(tmp_path / "node2", program, name="node2") as node2,
+        several_controllers(
+            bench,
+            tmp_path,
+            a,
+            phones={SECOND: b, THIRD: a, FOURTH: b},
+            app={},
+            nodes=[node2.configuration],
+        ) as group,
+    ):
+        yield group
+
+
+async def test_E2_given_calls_on_two_nodes_when_their_controller_is_killed_then_in_10_s_all_are_anothers(
+    group: Group,
+) -> None:
+    """What talks goes on, what rings is ended."""
+    receiver, phones = group.bench.receiver, group.bench.phones
+    a, b = await asyncio.gather(group.start("a", calls=PATIENT), group.start("b", calls=PATIENT))
+    for member in (a, b):
+        await group.until(lambda member=member: group.has_all_nodes(member), TAKEN_OVER)
+    talks = [await group.talking(a), await group.talking(a, THIRD, FOURTH)]
+    rings = [await group.call_back(a, callee(900 + index, talk=90), RINGS) for index in range(2)]
+    for session in rings:
+        await group.told(session, "alerting", RINGS)
+    for sessions in (talks, rings):
+        assert {group.node_of(session) for session in sessions} == {"node1", "node2"}
+    pairs = [
+        (await phones[caller].next_call(), await phones[called].next_call())
+        for caller, called in ((CALLED, SECOND), (THIRD, FOURTH))
+    ]
+
+    a.process.send(signal.SIGKILL)
+    killed = time.monotonic()
+
+    async def its_calls_are_bs() -> bool:
+        return (
+            await group.taken_over("a", by="b")
+            and await group.only_talks(*talks)
+            and all([await group.hears_of("b", session) for session in talks])
+        )
+
+    assert await group.until(its_calls_are_bs, 2 * TAKEN_OVER) - killed < TAKEN_OVER
+    for session in rings:
+        await receiver.wait_cdr(session)
+    arrived = [push.arrived - killed for push in receiver.pushes if push.arrived > killed]
+    for first, second in pairs:
+        await talk(first, second)
+        await first.hang_up()
+        await second.ended()
+    await group.all_told([*talks, *rings])
+
+    assert max(arrived) < TAKEN_OVER
+    assert group.told_once([*talks, *rings])
+    codes = [receiver.statuses(session)[-1].info["stateCode"] for session in (*talks, *rings)]
+    assert codes == [0, 0, 8000, 8000]
