@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
+from controller.store.errors import AskedBefore
 from controller.store.limits import KeyUse, Limits, NonceUse, Place, place_for
 from controller.store.prepared import Prepared
 from controller.store.tables import (
@@ -75,19 +76,28 @@ def accept_call(
 
     :param also: what else may refuse it; what it asks the database goes with what is asked here.
 
-    Raises LimitReached, Replayed or AskedBefore, or what `also` raises; then nothing is written.
+    Raises LimitReached, Replayed or AskedBefore, or what `also` raises; then nothing is written, but that
+    with AskedBefore the nonce is used up.
     """
     asked = place_for(session, call, limits, nonce, key)
     also()
-    place = asked()
-    if nonce is not None:
-        _INSERT_NONCE.run(session, vars(nonce))
+    try:
+        place = asked()
+    except AskedBefore:
+        _use_up(session, nonce)
+        raise
+    _use_up(session, nonce)
     if key is not None:
         _INSERT_ONCE.run(session, {**vars(key), "session_id": call["session_id"], "idle": place.idle})
     _INSERT_CALL.run(session, call)
     if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
         _INSERT_PROGRESS.later(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})
     return place
+
+
+def _use_up(session: Session, nonce: NonceUse | None) -> None:
+    if nonce is not None:
+        _INSERT_NONCE.run(session, vars(nonce))
 
 
 def add_entries(session: Session, entries: Sequence[Row]) -> None:

@@ -85,13 +85,12 @@ class Declaring:
         return Declared("changed" if changes else "unchanged", changes)
 
     def write(self) -> None:
-        """Write it: what is new table by table, in the order in which these were first declared, then what is
-        otherwise, which may refer to it.
-        """
+        """Write it: new rows table by table, each after those that it refers to, then what is otherwise."""
         new, self._new = self._new, {}
-        for table, rows in new.items():
-            insert_all(self._session, rows)
-            for row in rows:
+        places = {table: place for place, table in enumerate(SQLModel.metadata.sorted_tables)}
+        for table in sorted(new, key=lambda each: places[cast(Any, each).__table__]):
+            insert_all(self._session, new[table])
+            for row in new[table]:
                 del self._there[table][_key_of(row)]
         self._session.flush()
 

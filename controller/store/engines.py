@@ -10,7 +10,14 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from controller.store.errors import DatabaseUnusable
 from controller.store.prepared import settle
@@ -26,11 +33,11 @@ _SERVER_OPTIONS: Final = {
     "lock_timeout": "30s",
 }
 _ASK_FOR_TURN: Final = (
-    "BEGIN; SET LOCAL lock_timeout = '5s'; "
+    "BEGIN; SET LOCAL lock_timeout = '{seconds}s'; "
     f"SELECT pg_advisory_xact_lock({WRITERS_TURN}); SET LOCAL lock_timeout = '30s'"
 )
-_ASKED_FOR: Final = 6
-"""Times, of 5 s each."""
+_ASKED_FOR: Final = (5, *[1] * 25)
+"""Seconds."""
 _END_WHO_HANGS: Final = f"""ROLLBACK;
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity JOIN pg_locks USING (pid)
 WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = {WRITERS_TURN} AND objsubid = 1
@@ -140,15 +147,17 @@ def _postgresql(address: URL) -> Engine:
 
 def _take_turn(connection: Connection) -> None:
     """Begin a transaction that may write. Raises SQLAlchemyError."""
-    for left in reversed(range(_ASKED_FOR)):
+    for time, seconds in enumerate(_ASKED_FOR, 1):
         try:
             # In one message. What the lock was waited for is seen by every statement after it.
-            connection.exec_driver_sql(_ASK_FOR_TURN)
+            connection.exec_driver_sql(_ASK_FOR_TURN.format(seconds=seconds))
             return
         except OperationalError as error:
-            if not left or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            if time == len(_ASKED_FOR) or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
-        connection.exec_driver_sql(_END_WHO_HANGS)
+        # A role may not end the sessions of every other one.
+        with contextlib.suppress(ProgrammingError):
+            connection.exec_driver_sql(_END_WHO_HANGS)
 
 
 def _address(url: str) -> URL:

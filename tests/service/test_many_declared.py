@@ -13,8 +13,10 @@ from unittest.mock import patch
 import pytest
 from engine import copy_database
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
+from controller import declare_command
 from controller.accounts.changes import Change
 from controller.declare_command import apply_file
 from controller.settings import Settings
@@ -267,3 +269,49 @@ async def test_C9_given_a_number_that_was_given_back_when_declared_for_a_new_acc
     ]
     owner = await here.read(lambda session: session.get_one(Number, "+8657100000000").account_id)
     assert owner == "new"
+
+
+@pytest.mark.requirement("C9")
+async def test_C9_given_things_added_to_an_old_account_and_a_new_one_after_it_when_applied_then_all_are_there(
+    here: Here,
+) -> None:
+    await here.apply('[[accounts]]\nid = "old"\n')
+    changes = await here.apply(
+        "".join(
+            f"""
+[[accounts]]
+id = "{name}"
+numbers = ["+8657100000{number}"]
+[[accounts.apps]]
+key = "app-{name}"
+secret = "a secret of theirs"
+service = "callback"
+[[accounts.templates]]
+id = "template-{name}"
+text = "hello"
+"""
+            for number, name in ((100, "old"), (200, "new"))
+        )
+    )
+
+    assert Counter(change.what for change in changes) == {"unchanged": 1, "created": 7}
+    assert [(its.kind, its.name) for its in changes][-4:] == [
+        ("account", "new"),
+        ("app", "app-new"),
+        ("number", "+8657100000200"),
+        ("template", "template-new"),
+    ]
+
+
+@pytest.mark.requirement("C9")
+async def test_C9_given_a_database_that_goes_away_before_rents_are_posted_when_applied_then_that_is_said(
+    here: Here, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def away(*_: Any, **__: Any) -> int:
+        raise OperationalError("", {}, Exception("it is away"))
+
+    monkeypatch.setattr(declare_command, "charge_all_rents", away)
+    changes = await here.apply(OPERATOR + account(0))
+
+    assert ("account", "many-000", "created") in [(its.kind, its.name, its.what) for its in changes]
+    assert "All is applied; rents that are not posted now are so within the hour: " in capsys.readouterr().err

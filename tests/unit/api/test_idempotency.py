@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import Session
 from unit.store.support import call_row
 
 from controller.api.wire.idempotency import StartedCalls
@@ -11,8 +12,8 @@ from controller.api.wire.results import WireError
 from controller.calls.service import Accepted
 from controller.store.calls import accept_call
 from controller.store.database import Database
-from controller.store.errors import AskedBefore
-from controller.store.limits import Limits
+from controller.store.errors import AskedBefore, Refused, Replayed
+from controller.store.limits import Limits, NonceUse
 from controller.store.tables import Account, App
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -91,10 +92,18 @@ async def test_B5_given_another_controller_that_was_asked_first_when_accepted_th
     other, _new = await desk.ask()
     key = desk.started.key("order-1", "app-1", "/path", b"{}")
 
-    with pytest.raises(AskedBefore):
-        await desk.database.write(
-            lambda session: accept_call(session, call_row(), None, Limits(app_calls=10), key)
-        )
+    nonce = NonceUse("app-1", "n-1", key.expires_at)
+
+    def accept(session: Session) -> type[Exception] | None:
+        try:
+            accept_call(session, call_row(), nonce, Limits(app_calls=10), key)
+        except Refused as refused:
+            return type(refused)
+        return None
+
+    assert await desk.database.write(accept) is AskedBefore
+    # The request is used up all the same.
+    assert await desk.database.write(accept) is Replayed
 
     found = await desk.started.find(key)
     assert isinstance(found, Accepted)
