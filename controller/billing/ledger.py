@@ -175,10 +175,9 @@ def low_balance_of(account: Account, shipped: Decimal) -> Decimal:
 def _judge(session: Session, left: Sequence[tuple[Account, Decimal]], now: datetime) -> None:
     """Freeze those of the accounts that have used up their balance, and thaw the others."""
     has = {account.id: balance for account, balance in left}
-    used_up = [account.id for account, balance in left if account.prepaid and balance <= 0]
-    others = has.keys() - set(used_up)
-    frozen = hold_all(session, used_up, HoldReason.EXHAUSTED, now)
-    thawed = release_all(session, others, HoldReason.EXHAUSTED)
+    used_up = {account.id: account.prepaid and balance <= 0 for account, balance in left}
+    frozen = hold_all(session, [name for name in has if used_up[name]], HoldReason.EXHAUSTED, now)
+    thawed = release_all(session, [name for name in has if not used_up[name]], HoldReason.EXHAUSTED)
     raise_alarms(
         session,
         [

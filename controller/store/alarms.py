@@ -36,7 +36,9 @@ class Raised:
 
 def raise_alarms(session: Session, alarms: Iterable[Raised]) -> list[Raised]:
     """Keep those that were not raised before, and tell the accounts' contacts of them; returns them."""
-    by_reference = {alarm.reference: alarm for alarm in alarms}
+    by_reference: dict[str, Raised] = {}
+    for alarm in alarms:
+        by_reference.setdefault(alarm.reference, alarm)
     if not by_reference:
         return []
     connection = session.connection()

@@ -51,12 +51,7 @@ def hold(
 
 def release(session: Session, scope: str, reason: HoldReason) -> bool:
     """Take this reason away; False if it was not there."""
-    found = session.get(Hold, (scope, reason))
-    if found is None:
-        return False
-    session.delete(found)
-    count_change(session)
-    return True
+    return bool(release_all(session, [scope], reason))
 
 
 def hold_all(session: Session, scopes: Iterable[str], reason: HoldReason, now: datetime) -> list[str]:

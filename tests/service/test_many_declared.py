@@ -4,15 +4,13 @@ That it is not long is told by the statements of a transaction, as they are the 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest.mock import patch
 
 import pytest
 from engine import copy_database
-from sqlalchemy import Connection, Engine, event
+from service.statements import counted
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
@@ -20,7 +18,7 @@ from controller import declare_command
 from controller.accounts.changes import Change
 from controller.declare_command import apply_file
 from controller.settings import Settings
-from controller.store import audit, prepared
+from controller.store import audit
 from controller.store.billing_tables import Alarm, Hold, LedgerTransfer
 from controller.store.database import Database
 from controller.store.management_tables import User
@@ -99,34 +97,6 @@ licence = "licence.pdf"
 
 
 MANY = OPERATOR + "".join(account(number) for number in range(ACCOUNTS))
-
-
-@contextmanager
-def counted() -> Iterator[list[int]]:
-    """Statements of each transaction that writes; one with many rows is one, as are several in a pipeline."""
-    counts: list[int] = []
-
-    def execute_by_sqlalchemy(
-        connection: Connection, _cursor: Any, text: str, _values: Any, _context: Any, _many: bool
-    ) -> None:
-        if not connection.get_execution_options().get("writes"):
-            return
-        if text.startswith("BEGIN"):
-            counts.append(0)
-        else:
-            counts[-1] += 1
-
-    def execute_as_they_are(connection: Connection, statements: Sequence[Any]) -> Any:
-        counts[-1] += 1
-        return as_ever(connection, statements)
-
-    as_ever = prepared._execute
-    event.listen(Engine, "before_cursor_execute", execute_by_sqlalchemy)
-    try:
-        with patch.object(prepared, "_execute", execute_as_they_are):
-            yield counts
-    finally:
-        event.remove(Engine, "before_cursor_execute", execute_by_sqlalchemy)
 
 
 class Here:

@@ -5,16 +5,14 @@ That it is not long is told by the statements of a transaction, as they are the 
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from service.billing.support import NOW, SETTINGS, Made, SetClock, add_calls, money, prepare
-from sqlalchemy import Connection, event
+from service.statements import counted
 from sqlmodel import Session, select
 
 from controller.billing import ledger
@@ -23,7 +21,6 @@ from controller.billing.rent import charge_all_rents
 from controller.billing.settlement import Settling
 from controller.billing.spending import Spending
 from controller.rules.amounts import from_units
-from controller.store import prepared
 from controller.store.billing_tables import Hold, HoldReason, LedgerTransfer
 from controller.store.database import Database
 from controller.store.holds import hold
@@ -34,34 +31,6 @@ FIRST_OF_DECEMBER = datetime(2026, 12, 1, 4, 0, tzinfo=UTC)
 MOST_STATEMENTS = 550
 """Of 50 postings, each of which freezes its account and raises an alarm."""
 ACCOUNTS = [f"many-{number:03}" for number in range(240)]
-
-
-@contextmanager
-def counted(database: Database) -> Iterator[list[int]]:
-    """Statements of each transaction that writes, those with many rows counted row by row."""
-    counts: list[int] = []
-
-    def execute_by_sqlalchemy(
-        connection: Connection, _cursor: Any, text: str, rows: Any, _context: Any, many: bool
-    ) -> None:
-        if not connection.get_execution_options().get("writes"):
-            return
-        if text.startswith("BEGIN"):
-            counts.append(0)
-        else:
-            counts[-1] += len(rows) if many else 1
-
-    def execute_as_they_are(connection: Connection, statements: Sequence[Any]) -> Any:
-        counts[-1] += len(statements)
-        return as_ever(connection, statements)
-
-    as_ever = prepared._execute
-    event.listen(database._engine, "before_cursor_execute", execute_by_sqlalchemy)
-    try:
-        with patch.object(prepared, "_execute", execute_as_they_are):
-            yield counts
-    finally:
-        event.remove(database._engine, "before_cursor_execute", execute_by_sqlalchemy)
 
 
 class DiedError(Exception):
@@ -152,7 +121,7 @@ async def test_C8_given_hundreds_of_prepaid_accounts_when_settled_then_no_transa
             hold(session, name, HoldReason.EXHAUSTED, NOW)
 
     await many.write(fill)
-    with counted(many) as statements:
+    with counted(each_row=True) as statements:
         settled = await settling(many).settle()
 
     assert (settled.calls, settled.accounts) == (120, 120)
@@ -165,7 +134,7 @@ async def test_C8_given_hundreds_of_prepaid_accounts_when_settled_then_no_transa
 async def test_C8_given_prepaid_accounts_without_calls_when_settled_then_nothing_is_looked_at_but_the_calls(
     many: Database,
 ) -> None:
-    with counted(many) as statements:
+    with counted(each_row=True) as statements:
         await settling(many).settle()
 
     assert sum(statements) < 20
@@ -216,12 +185,12 @@ async def test_C8_given_hundreds_of_numbers_when_a_month_begins_then_no_transact
 
     await many.write(fill)
     low = SETTINGS.low_balance
-    with counted(many) as statements:
+    with counted(each_row=True) as statements:
         charged = await charge_all_rents(many, FIRST_OF_DECEMBER, CALENDAR, low, pause=0)
     assert charged == 250
     assert max(statements) <= MOST_STATEMENTS
 
-    with counted(many) as statements:
+    with counted(each_row=True) as statements:
         later = FIRST_OF_DECEMBER + timedelta(hours=1)
         assert await charge_all_rents(many, later, CALENDAR, low, pause=0) == 0
     assert statements == []
@@ -309,7 +278,7 @@ async def test_C8_given_accounts_that_were_active_when_told_each_second_then_onl
     here = Spending(clock, CALENDAR, AnyTerms(), lambda _number: False, controller="a")
     here.start_from({name: money("2") for name in ACCOUNTS})
     await many.write(here.exchange)
-    with counted(many) as statements:
+    with counted(each_row=True) as statements:
         await many.write(here.exchange)
         here.start_from({ACCOUNTS[3]: money("1")})
         await many.write(here.exchange)
