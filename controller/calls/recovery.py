@@ -214,8 +214,9 @@ class Recovery:
         return [call for call in await self._all_left_behind() if call.node == self._node.name]
 
     async def _all_left_behind(self) -> list[LiveCall]:
-        # Asked first: who was cancelled in closing a call left its end to be written all the same.
-        closing = self._service.closing_ids
+        # Asked first: what ends while it is looked for is still live in what is found. And who was cancelled
+        # in closing a call left its end to be written all the same.
+        known = self._service.live_ids | self._service.closing_ids
         found = await self._database.read(
             lambda session: [
                 (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._controller)
@@ -224,7 +225,7 @@ class Recovery:
         return [
             restored(row, entries, self._clock)
             for row, entries in found
-            if row.id not in self._service.live_ids | self._service.handed_over_ids | closing
+            if row.id not in self._service.live_ids | self._service.handed_over_ids | known
         ]
 
     async def _close(self, snapshot: ari.Snapshot, call: LiveCall) -> None:

@@ -89,10 +89,12 @@ class CdrOutbox:
         """Start pushing what is due; returns when the next is."""
         # A receiver that hangs keeps what it has been sent: what is for the others must not wait behind that.
         busy = [receiver for receiver, records in self._at.items() if records >= _MANY]
+        # What was taken while the look lasts is still due in what it sees.
+        under_way = frozenset(self._under_way)
         due = await self._database.read(
             lambda session: outbox.due_pushes(session, now, _PAGE, controller=self._controller, without=busy)
         )
-        new = [push for push in due if push.call_id not in self._under_way]
+        new = [push for push in due if push.call_id not in under_way]
         for batch in batches(new, self._batch_size):
             self._under_way.update(push.call_id for push in batch)
             self._at[batch[0].app_key, batch[0].url] += len(batch)

@@ -151,6 +151,8 @@ class DurableStatuses:
         if self._draining:
             return None
         free = _AT_ONCE - len(self._under_way)
+        # What came to its end while the look lasts is still due in what it sees.
+        known = self._under_way | self._over
         due, next_due = await self._database.read(
             lambda session: (
                 rows.due_calls(session, now, _AT_ONCE, self._controller if self._database.shared else None),
@@ -158,7 +160,7 @@ class DurableStatuses:
             )
         )
         # Of those that are over everything was told; only that is not written yet.
-        waiting = [call_id for call_id in due if call_id not in self._under_way | self._over]
+        waiting = [call_id for call_id in due if call_id not in known | self._over]
         for call_id in waiting[:free]:
             self._under_way.add(call_id)
             self._spawn(self._tell_from_database(call_id))

@@ -1,7 +1,7 @@
 """What several unit tests need."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
@@ -30,3 +30,19 @@ def lose_commit_answers(database: Database, monkeypatch: pytest.MonkeyPatch, tim
 
     monkeypatch.setattr(dialect, "do_commit", done_and_lost)
     return left
+
+
+class LateReads:
+    """What is read from a database is handed over when it may be: older by then than what is written."""
+
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.read = asyncio.Event()
+        self.gate = asyncio.Event()
+        self._database_read = database.read
+        monkeypatch.setattr(database, "read", self._read)
+
+    async def _read(self, work: Callable[[Any], Any]) -> Any:
+        found = await self._database_read(work)
+        self.read.set()
+        await self.gate.wait()
+        return found

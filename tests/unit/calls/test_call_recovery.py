@@ -22,7 +22,7 @@ from unit.calls.support import (
     leave_channel,
     running_house,
 )
-from unit.support import soon
+from unit.support import LateReads, soon
 
 from controller.ari.fake import ANSWERS, FakeAsterisk
 from controller.calls.recovery import Recovery
@@ -240,6 +240,29 @@ async def test_given_a_live_call_when_connected_again_then_it_is_neither_closed_
     (channel_id,) = house.asterisk.channels
     house.asterisk.phone(channel_id).hang_up()
     assert (await house.ended(accepted)).state_code == 0
+
+
+@pytest.mark.requirement("E4")
+async def test_E4_given_a_call_that_ends_while_live_ones_are_read_when_recovered_then_it_is_not_left_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recovery = house.node.on_snapshot
+    assert isinstance(recovery, Recovery)
+    house.phone_does(ANSWERS)
+    house.asterisk.sounds = lambda _media: math.inf
+    accepted = await house.start()
+    await house.told.until(accepted.session_id, Kind.PROMPT)
+    with monkeypatch.context() as late:
+        reads = LateReads(house.database, late)
+        found = asyncio.create_task(recovery._left_behind())
+        await reads.read.wait()
+    (channel_id,) = house.asterisk.channels
+    (call,) = house.service._tasks.values()
+    house.asterisk.phone(channel_id).hang_up()
+    await soon(call)
+    assert not house.service.live_ids
+    reads.gate.set()
+    assert await found == []
 
 
 async def test_given_a_stray_channel_that_is_gone_when_it_is_to_be_hung_up_then_the_node_takes_calls(

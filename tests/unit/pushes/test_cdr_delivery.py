@@ -26,6 +26,7 @@ from unit.pushes.support import (
     room,
 )
 from unit.pushes.test_cdr_outbox import record
+from unit.support import LateReads
 
 from controller.lifecycle import let_go
 from controller.observability.metrics import Metrics
@@ -237,6 +238,28 @@ async def test_B2_given_a_receiver_that_hangs_and_many_records_for_it_when_other
     assert while_it_hangs.count("http://other.test/fee") == 1
     assert all(row.delivered_at is not None for row in rows)
     assert own.outbox._at == {}
+
+
+@pytest.mark.requirement("B2", "E2")
+async def test_B2_given_a_record_that_is_taken_while_due_ones_are_read_when_they_come_then_it_goes_once(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Scripted()
+    sender.gate.clear()
+    async with desk(database, sender, tmp_path) as own:
+        call_id = await own.end_call(1)
+        await own.outbox._start_due(own.place.clock.now())
+        await sender.until(1)
+        with monkeypatch.context() as late:
+            reads = LateReads(database, late)
+            look = asyncio.create_task(own.work())
+            await reads.read.wait()
+        sender.gate.set()
+        await asyncio.wait(own.outbox._deliveries)
+        reads.gate.set()
+        await look
+        assert (await own.rows())[0].delivered_at is not None
+    assert delivered(sender) == [call_id]
 
 
 @pytest.mark.requirement("E3")

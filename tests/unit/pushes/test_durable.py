@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 from unit.calls.support import APP, call_request
 from unit.pushes.support import FAILS, Room, Scripted, SetClock, application, call_row, room
+from unit.support import LateReads
 
 from controller.calls.call import LiveCall
 from controller.calls.timeline import Entry, Kind
@@ -234,6 +235,33 @@ async def test_given_a_call_that_was_told_to_its_end_when_another_is_due_then_it
         await run.until_rows(0)
 
     assert sender.sequences == [0, 0, 1]
+
+
+async def test_given_a_call_that_caught_up_while_due_ones_are_read_when_they_come_then_nothing_is_told_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender = Scripted(FAILS, OK)
+    async with house(database, sender) as run:
+        call = await run.begin()
+        call.tell(Kind.CALLOUT, "a")
+        await run.until_put_off(1)
+        sender.gate.clear()
+        await run.later(seconds=6)
+        await sender.until(2)
+        with monkeypatch.context() as late:
+            reads = LateReads(database, late)
+            look = asyncio.create_task(run.durable._start_due(run.place.clock.now()))
+            await reads.read.wait()
+        sender.gate.set()
+        await caught_up(run, call)
+        call.tell(Kind.ALERTING, "a")
+        await sender.until(3)
+        reads.gate.set()
+        await look
+        await run.end(call)
+        await run.until_rows(0)
+
+    assert sender.sequences == [0, 0, 1, 2]
 
 
 async def test_given_a_restart_when_calls_are_behind_then_the_next_run_goes_on_in_order(
