@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
 from types import TracebackType
@@ -52,6 +53,9 @@ _UNWANTED_EVENTS = (
 
 _LOST_AFTER = 8.0
 """Seconds without a connection after which the calls of a node are given up."""
+
+_LOOK_EVERY = 1.0
+"""Seconds between looks at why a node isn't back."""
 
 _GIVE_UP_AGAIN = 1.0
 """Seconds until calls that could not be given up, as when the database was away, are tried again."""
@@ -134,6 +138,10 @@ class Node:
         self._proofs = Proofs(self.check_plays)
         self.given_up = False
         """It has been away for so long that its calls are given up."""
+        self._settling = False
+        self._held_up_at = -math.inf
+        """When it was last there and could not be used for something of ours, on the loop's clock."""
+        self._permission = permission
         self._running: list[asyncio.Task[None]] = []
         self.ari = ari.Client(
             ari.Address(
@@ -288,6 +296,20 @@ class Node:
         raise NameTaken(f"{self.name} is another Asterisk than that of controller {rival}")
 
     async def _on_ready(self, snapshot: ari.Snapshot) -> None:
+        self._settling = True
+        try:
+            await self._settle(snapshot)
+        except (FleetError, ari.AriError):
+            raise
+        except Exception:
+            # As when the database is away.
+            self._held_up_at = asyncio.get_running_loop().time()
+            raise
+        finally:
+            self._settling = False
+        log.info("Node takes calls", extra={"node": self.name})
+
+    async def _settle(self, snapshot: ari.Snapshot) -> None:
         await self._check_name(snapshot.entity_id)
         if self._startup_time not in (None, snapshot.startup_time):
             log.warning("Asterisk was restarted", extra={"node": self.name})
@@ -298,7 +320,6 @@ class Node:
         await self.phones.settle()
         if self.on_snapshot is not None:
             await self.on_snapshot(snapshot)
-        log.info("Node takes calls", extra={"node": self.name})
 
     async def announce(self) -> None:
         """Have the dialplan ask this controller, if the node can be told now."""
@@ -327,8 +348,7 @@ class Node:
             self._plays.clear()
             self._proofs.forget()
             try:
-                async with asyncio.timeout(_LOST_AFTER):
-                    is_back = await self._is_back()
+                is_back = await self._is_back_in_time()
             except TimeoutError:
                 log.error("Node stays away, its calls are given up", extra={"node": self.name})
                 self.given_up = True
@@ -373,6 +393,25 @@ class Node:
                     extra={"node": self.name, "error": str(error)},
                 )
                 await asyncio.sleep(_PROBE_AGAIN)
+
+    async def _is_back_in_time(self) -> bool:
+        """The same as `_is_back`. Raises TimeoutError when it has been away for too long.
+
+        It isn't away while Asterisk has its calls and waits for us, whose database may be.
+        """
+        loop = asyncio.get_running_loop()
+        seen_at = loop.time()
+        while loop.time() - seen_at < _LOST_AFTER:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(_LOOK_EVERY, _LOST_AFTER)):
+                    return await self._is_back()
+            seen_at = max(seen_at, loop.time() if self._waits_for_us else self._held_up_at)
+        raise TimeoutError
+
+    @property
+    def _waits_for_us(self) -> bool:
+        may_act = self._permission is None or self._permission.certain
+        return self._settling or (self.ari.connected and not may_act)
 
     async def _is_back(self) -> bool:
         """Wait until the node is back; False: it is given up for good, and so are its calls."""

@@ -92,6 +92,17 @@ async def postgresql_killed(world: World, seconds: float) -> None:
         await asyncio.to_thread(server.start)
 
 
+async def postgresql_killed_and_link_cut(world: World, seconds: float) -> None:
+    """A switch fails: the server is away for long, connections to Asterisk can be made again at once."""
+    server = _server(world)
+    await asyncio.to_thread(server.kill)
+    try:
+        world.link.release(lost=True)
+        await asyncio.sleep(seconds)
+    finally:
+        await asyncio.to_thread(server.start)
+
+
 async def database_and_controller_killed(world: World) -> None:
     """A machine with both of them is gone, and comes back."""
     server = _server(world)

@@ -56,6 +56,12 @@ ROWS = (
     Row("PostgreSQL is killed for 1 s", _for(faults.postgresql_killed, 1), ALL, needs="postgresql"),
     Row("PostgreSQL is killed for 8 s", _for(faults.postgresql_killed, 8), ALL, needs="postgresql"),
     Row(
+        "PostgreSQL is killed for 12 s and the link is cut",
+        _for(faults.postgresql_killed_and_link_cut, 12),
+        ALL,
+        needs="postgresql",
+    ),
+    Row(
         "PostgreSQL and the controller are killed",
         faults.database_and_controller_killed,
         TALKS,

@@ -1,6 +1,7 @@
 """A node: what it is told each time that it is connected."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from unit.calls.support import make_node
 from unit.support import soon
 
+from controller import ari
 from controller.ari.fake import FakeAsterisk
 from controller.asterisk.errors import CannotPlay
 
@@ -107,6 +109,85 @@ async def test_E2_given_a_database_that_is_away_when_a_node_is_given_up_then_it_
             asterisk.start()
             await soon(node.wait_takes_calls(), 10)
             assert (node.given_up, node.takes_calls) == (False, True)
+
+
+class Certain:
+    """Whether this controller may act, as its membership tells."""
+
+    certain = True
+
+    def __init__(self) -> None:
+        self.again = asyncio.Event()
+
+    async def wait_certain(self) -> None:
+        await self.again.wait()
+
+
+@pytest.mark.requirement("E2", "E4")
+@pytest.mark.parametrize("trouble", ["fails", "hangs", "no sign of life can be written"])
+async def test_E2_given_a_database_that_is_away_when_a_node_is_connected_again_then_its_calls_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr("controller.asterisk.node._LOST_AFTER", 0.2)
+    monkeypatch.setattr("controller.asterisk.node._LOOK_EVERY", 0.02)
+    given_up: list[str] = []
+    permission = Certain()
+    again = permission.again
+
+    async def give_up() -> None:
+        given_up.append(trouble)
+
+    async def ask_the_database(_snapshot: ari.Snapshot) -> None:
+        if trouble == "fails" and not again.is_set():
+            raise OperationalError("SELECT", None, Exception("the server is starting up"))
+        await again.wait()
+
+    async with FakeAsterisk() as asterisk:
+        node = make_node(asterisk, tmp_path, permission=permission, retry=lambda *_: 0.01)
+        node.on_lost = give_up
+        async with node:
+            await soon(node.wait_takes_calls())
+            node.on_snapshot = ask_the_database
+            permission.certain = not trouble.startswith("no sign")
+            asterisk.drop_sockets()
+            await soon(node.ari.wait_lost())
+            await asyncio.sleep(1)
+            assert (node.available, node.given_up) == (False, False)
+
+            permission.certain = True
+            again.set()
+            await soon(node.wait_takes_calls())
+    assert given_up == []
+
+
+@pytest.mark.requirement("E2")
+@pytest.mark.parametrize("trouble", ["has another's name", "says nothing"])
+async def test_E2_given_a_node_that_is_connected_and_of_no_use_when_that_lasts_then_its_calls_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr("controller.asterisk.node._LOST_AFTER", 0.2)
+    monkeypatch.setattr("controller.asterisk.node._LOOK_EVERY", 0.02)
+    given_up = asyncio.Event()
+
+    async def give_up() -> None:
+        given_up.set()
+
+    async def claim(_entity_id: str) -> str | None:
+        return "rival"
+
+    async with FakeAsterisk() as asterisk:
+        node = make_node(
+            asterisk, tmp_path, permission=Certain(), retry=lambda *_: 0.01, command_timeout=0.05
+        )
+        node.on_lost = give_up
+        async with node:
+            await soon(node.wait_takes_calls())
+            if trouble == "has another's name":
+                node.claim = claim
+            else:
+                asterisk.faults.delay_answers(math.inf)
+            asterisk.drop_sockets()
+            await soon(given_up.wait())
 
 
 async def _plays_at_once(_asterisk: Any, _media: str, _seconds: float) -> None:

@@ -17,6 +17,7 @@ from sqlmodel import Session
 from unit.ari.raw import raw_client
 from unit.support import soon
 
+from controller.ari import Permission, RetryDecision, retry_unless_refused
 from controller.ari.fake import Behaviour, FakeAsterisk
 from controller.asterisk.fleet import Fleet
 from controller.asterisk.node import Node
@@ -221,7 +222,14 @@ def add_account(path: Path) -> None:
     engine.dispose()
 
 
-def make_node(asterisk: FakeAsterisk, etc_dir: Path, turn: Turn = alone, **changes: Any) -> Node:
+def make_node(
+    asterisk: FakeAsterisk,
+    etc_dir: Path,
+    turn: Turn = alone,
+    permission: Permission | None = None,
+    retry: RetryDecision = retry_unless_refused,
+    **changes: Any,
+) -> Node:
     address = asterisk.address
     settings = AsteriskSettings(
         **{
@@ -233,7 +241,7 @@ def make_node(asterisk: FakeAsterisk, etc_dir: Path, turn: Turn = alone, **chang
             **changes,
         }
     )
-    node = Node(settings, random=Random(1), turn=turn)
+    node = Node(settings, random=Random(1), turn=turn, permission=permission, retry=retry)
     node.routing = RoutingTable([RouteConfiguration("+86", contact="sip:{number}@127.0.0.1:5070")])
     return node
 
