@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from controller.asterisk.fleet import Fleet
@@ -22,6 +21,7 @@ from controller.settings import Settings
 from controller.store import controllers
 from controller.store.controllers import Estate, Pulse
 from controller.store.database import Database
+from controller.store.errors import DatabaseClosed, Fenced
 
 log = logging.getLogger(__name__)
 
@@ -160,9 +160,12 @@ async def take_over(
 
 
 async def _until_done(work: Callable[[], Awaitable[T]]) -> T:
+    """Whatever goes wrong: else those calls end with nobody. Raises Fenced, DatabaseClosed."""
     while True:
         try:
             return await work()
-        except SQLAlchemyError:
-            log.exception("The database can't be asked for what a controller left; trying again")
+        except (Fenced, DatabaseClosed):
+            raise
+        except Exception:
+            log.exception("What a controller left can't be gone on with; trying again")
             await asyncio.sleep(_PAUSE)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 import pytest
 from engine import copy_database
 from sqlalchemy.exc import OperationalError
@@ -26,6 +27,8 @@ from controller.store.limits import Limits
 from controller.store.tables import Call
 
 AWAY = OperationalError("SELECT", None, Exception("the server is starting up"))
+ENDED = psycopg.OperationalError("terminating connection due to administrator command")
+"""As prepared statements raise it."""
 
 WHAT_A_NODE_HAS = ("announce to", "take over voicecall-a on")
 
@@ -33,8 +36,9 @@ WHAT_A_NODE_HAS = ("announce to", "take over voicecall-a on")
 class House:
     """Nodes, their recovery and pushes; the first times that the database is asked it is away."""
 
-    def __init__(self, away: int = 0, nodes: tuple[str, ...] = ("node1",)) -> None:
+    def __init__(self, away: int = 0, nodes: tuple[str, ...] = ("node1",), error: Exception = AWAY) -> None:
         self.away = away
+        self.error = error
         self.did: list[str] = []
         self.nodes = {name: Place(name, self) for name in nodes}
         self.first = self.nodes[nodes[0]]
@@ -50,7 +54,7 @@ class House:
     def ask(self) -> None:
         if self.away:
             self.away -= 1
-            raise AWAY
+            raise self.error
 
 
 class Place:
@@ -81,12 +85,13 @@ def gone_on_with(estate: Estate, house: House) -> Coroutine[Any, Any, None]:
 
 
 @pytest.mark.requirement("E2")
+@pytest.mark.parametrize("error", [AWAY, ENDED], ids=["SQLAlchemy's", "the driver's"])
 @pytest.mark.parametrize("away", [0, 1, 3])
 async def test_E2_given_a_database_that_is_away_when_an_estate_is_gone_on_with_then_it_is_when_it_is_back(
-    away: int, monkeypatch: pytest.MonkeyPatch
+    away: int, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(succession, "_PAUSE", 0.0)
-    house = House(away)
+    house = House(away, error=error)
 
     await gone_on_with(Estate("a", "voicecall-a", frozenset({"node1"}), ("live",), ("live",)), house)
 

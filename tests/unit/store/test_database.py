@@ -5,14 +5,16 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
-from unit.support import lose_commit_answers
+from unit.support import lose_commit_answers, soon
 
 from controller.store import persistent
 from controller.store.database import Database, _Pace
@@ -147,8 +149,25 @@ async def test_given_a_read_that_begins_as_the_database_is_closed_when_done_then
     async with Database(database_url) as database:
         await database.read(names)
 
-    assert await database.read(names) == []
+    # What its thread does.
+    assert database._read(names) == []
     assert database._engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+    with pytest.raises(DatabaseClosed):
+        await database.read(names)
+
+
+@pytest.mark.requirement("E2")
+async def test_E2_given_files_that_hang_in_every_thread_of_the_loop_when_the_database_is_read_then_it_is(
+    database: Database,
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    mounted = Event()
+    hangs = asyncio.create_task(asyncio.to_thread(mounted.wait))
+    try:
+        assert await soon(database.read(names)) == []
+    finally:
+        mounted.set()
+        await hangs
 
 
 async def test_given_a_database_that_is_away_when_closed_then_nothing_of_it_runs_on(
