@@ -229,6 +229,40 @@ def test_E2_given_a_controller_that_is_ending_when_requests_come_then_the_other_
     asyncio.run(scenario())
 
 
+def test_E2_given_all_nodes_drained_when_asked_through_the_balancer_then_they_can_be_resumed(
+    bench: WideBench,
+) -> None:
+    password = bench.run("controller-a", ["cat", "/var/lib/voicecall/administrator-password"]).strip()
+
+    async def scenario() -> None:
+        await bench.until(
+            lambda: not any(bench.controllers_in_balance().values()), "no controller takes calls"
+        )
+        async with ApiClient.open(URL, "bench-notification", SECRET) as client:
+            refused = await client.post(CALLNOTIFY, _notified())
+        # By a controller: the balancer's own words have no code.
+        assert refused.status == 503 and refused.code, refused.text
+        # An address without a name: no cookies are kept of such otherwise.
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            body = {"login": "admin", "password": password}
+            async with session.post(f"{URL}/api/v1/session", json=body) as answer:
+                headers = {"X-CSRF-Token": (await answer.json())["csrf_token"]}
+            for node in nodes:
+                async with session.post(f"{URL}/api/v1/nodes/{node}/resume", headers=headers) as answer:
+                    assert answer.status == 200, await answer.text()
+        await bench.until(lambda: all(bench.controllers_in_balance().values()), "both take calls again")
+
+    nodes = ("node1", "node2")
+    for node in nodes:
+        bench.run("controller-a", ["voicecall", "node", "drain", node])
+    try:
+        asyncio.run(scenario())
+    finally:
+        for node in nodes:
+            bench.run("controller-a", ["voicecall", "node", "resume", node])
+
+
 def test_E2_given_a_softphone_of_ones_own_when_registered_at_the_balancer_then_it_is_called(
     bench: WideBench, tmp_path: Path
 ) -> None:
@@ -293,6 +327,14 @@ def _code(phone: str, times: int = 3) -> dict[str, object]:
         "preTone": "code_intro.wav",
         "verifyCode": "308615",
         "times": times,
+    }
+
+
+def _notified() -> dict[str, object]:
+    return {
+        "displayNbr": SHOWN,
+        "calleeNbr": PHONE_A,
+        "playInfoList": [{"notifyVoice": "welcome.wav"}],
     }
 
 

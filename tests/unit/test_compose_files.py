@@ -69,6 +69,32 @@ def test_E5_given_what_asterisks_files_are_made_from_when_it_changes_then_asteri
         assert {"VOICECALL_ARI_PASSWORD", "VOICECALL_AMI_PASSWORD"} <= made_from == _variables(asterisk)
 
 
+def test_E5_given_a_service_that_waits_for_a_controller_when_all_nodes_are_drained_then_it_is_started_too(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    """The image asks whether it takes calls: then the other one would never come up."""
+    for service in services.values():
+        for name, how in service.get("depends_on", {}).items():
+            awaited = services[name]
+            if how["condition"] == "service_healthy" and awaited["image"] == "voicecall-controller":
+                assert "/healthz" in awaited["healthcheck"]["test"][-1], name
+
+
+def test_E2_given_the_http_balancer_when_no_controller_is_ready_then_those_that_live_get_requests() -> None:
+    text = (ROOT / "containers/haproxy.cfg").read_text("utf-8")
+    sections = dict(re.findall(r"^backend (\S+) from balanced\n((?: .*\n)+)", text, re.MULTILINE))
+    assert re.findall(r"uri (\S+)", sections["controllers"]) == ["/readyz"]
+    assert re.findall(r"uri (\S+)", sections["not-ready"]) == ["/healthz"]
+    # The same ones, under the same cookies: a phone in a browser stays where it is.
+    assert _servers(sections["controllers"]) == _servers(sections["not-ready"]) != []
+    assert "use_backend not-ready if { nbsrv(controllers) lt 1 }" in text
+    assert "monitor fail if { nbsrv(not-ready) lt 1 }" in text
+
+
+def _servers(section: str) -> list[str]:
+    return re.findall(r"^ +server .*$", section, re.MULTILINE)
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_E5_given_files_of_this_repository_when_mounted_then_with_their_folder_as_editors_replace_files(
     file: str,

@@ -105,6 +105,7 @@ def test_given_the_shipped_board_when_laid_out_then_no_two_panels_have_one_id_or
 _SERIES = {
     "VoicecallEndpointDisabled": ('voicecall_push_endpoints_disabled{app="app1"}', "1x30", "0x30"),
     "VoicecallNodeDown": ('voicecall_node_up{node="node2"}', "0x30", "1x30"),
+    "VoicecallNoNode": ('voicecall_ready{part="node"}', "0x30", "1x30"),
     "VoicecallTrunkDown": ('voicecall_trunk_up{trunk="carrier"}', "0x30", "1x30"),
     "VoicecallClockOff": ("voicecall_clock_ahead_seconds", "-0.7x30", "-0.3x30"),
     "VoicecallCdrPushesWait": ("voicecall_cdr_pushes_waiting", "3000x30", "300x30"),
@@ -195,6 +196,14 @@ def test_given_a_controller_that_ends_or_nodes_that_were_drained_when_not_ready_
     refused = {**ready, 'voicecall_ready{part="trunks"}': "0x30"}
     _check_fires(promtool, tmp_path, "VoicecallNotReady", {**ready, **ending}, fires=False)
     _check_fires(promtool, tmp_path, "VoicecallNotReady", {**refused, **ending}, fires=True)
+
+
+def test_given_two_controllers_when_one_has_a_node_that_takes_calls_then_no_drained_one_is_told_of(
+    promtool: str, tmp_path: Path
+) -> None:
+    one = {f'voicecall_ready{{part="node",instance="{name}"}}': f"{name == 'a':d}x30" for name in "ab"}
+    _check_fires(promtool, tmp_path, "VoicecallNoNode", one, fires=False)
+    _check_fires(promtool, tmp_path, "VoicecallNoNode", dict.fromkeys(one, "0x30"), fires=True)
 
 
 def test_given_cdrs_that_come_late_when_all_else_that_is_pushed_does_not_then_somebody_is_told(
