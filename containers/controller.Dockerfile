@@ -61,6 +61,7 @@ USER root
 COPY --from=phones /opt/phones /opt/voicecall/lib/python3.11/site-packages
 RUN mkdir -p /var/bench && chown voicecall:voicecall /var/bench
 COPY containers/phone-answers.py /usr/local/bin/
+RUN chmod a+r /usr/local/bin/phone-answers.py
 USER voicecall
 # A phone and the receiver are looked after in other ways: the compose files say how.
 HEALTHCHECK NONE

@@ -8,6 +8,7 @@ RUN apt-get update -qq \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin voicecall
 COPY containers/kamailio.cfg containers/dispatcher.list /etc/kamailio/
 COPY containers/kamailio.sh /usr/local/bin/serve-sip
+RUN chmod a+r /etc/kamailio/* /usr/local/bin/serve-sip
 USER voicecall
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=6 \
     CMD ["kamcmd", "-s", "unixs:/run/kamailio/kamailio_ctl", "core.uptime"]

@@ -12,10 +12,11 @@ RUN apt-get update -qq \
  && mkdir -p /var/lib/database /run/postgresql \
  && chown voicecall:voicecall /var/lib/database /run/postgresql
 COPY containers/postgresql.sh /usr/local/bin/serve-database
+RUN chmod a+r /usr/local/bin/serve-database
 ENV PATH=/usr/lib/postgresql/15/bin:$PATH
 USER voicecall
 # A fast shutdown: the default, SIGTERM, waits for controllers to close their connections, until it is killed.
 STOPSIGNAL SIGINT
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s --retries=6 \
-    CMD ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "voicecall", "-d", "voicecall"]
+    CMD ["sh", "-c", "PGPASSWORD=$POSTGRES_PASSWORD psql -qAtX -h 127.0.0.1 -U voicecall -c 'SELECT 1' >/dev/null"]
 ENTRYPOINT ["sh", "/usr/local/bin/serve-database"]

@@ -60,32 +60,32 @@ def node_files(
     if capture_address and not _is_ip(capture_address):
         raise failure(f"--capture-address {capture_address}: must be an IP address; its port is capture.port")
     var, etc = Path("/var"), Path("/etc/asterisk")
-    configuration = NodeConfiguration(
-        node_name=settings.name,
-        etc_dir=etc,
-        lib_dir=var / "lib/asterisk",
-        spool_dir=var / "spool/asterisk",
-        run_dir=Path("/run/asterisk"),
-        log_dir=var / "log/asterisk",
-        module_dir=module_dir,
-        data_dir=Path("/usr/share/asterisk"),
-        http_port=urlsplit(settings.ari_url).port or 80,
-        ami_port=settings.ami_port,
-        sip_port=sip_port,
-        ari_password=settings.ari_password.get_secret_value(),
-        ami_password=settings.ami_password.get_secret_value(),
-        ari_user=settings.ari_user,
-        ami_user=settings.ami_user,
-        control_address=control_address,
-        control_networks=",".join(control_network),
-        sip_address=sip_address,
-        rtp_first_port=int(first),
-        rtp_last_port=int(last),
-        capture="yes" if capture_address else "no",
-        capture_address=str(Address(capture_address or whole.capture.address, whole.capture.port)),
-        dialplan_dir=etc / "dialplan",
-    )
     try:
+        configuration = NodeConfiguration(
+            node_name=settings.name,
+            etc_dir=etc,
+            lib_dir=var / "lib/asterisk",
+            spool_dir=var / "spool/asterisk",
+            run_dir=Path("/run/asterisk"),
+            log_dir=var / "log/asterisk",
+            module_dir=module_dir,
+            data_dir=Path("/usr/share/asterisk"),
+            http_port=urlsplit(settings.ari_url).port or 80,
+            ami_port=settings.ami_port,
+            sip_port=sip_port,
+            ari_password=settings.ari_password.get_secret_value(),
+            ami_password=settings.ami_password.get_secret_value(),
+            ari_user=settings.ari_user,
+            ami_user=settings.ami_user,
+            control_address=control_address,
+            control_networks=",".join(control_network),
+            sip_address=sip_address,
+            rtp_first_port=int(first),
+            rtp_last_port=int(last),
+            capture="yes" if capture_address else "no",
+            capture_address=str(Address(capture_address or whole.capture.address, whole.capture.port)),
+            dialplan_dir=etc / "dialplan",
+        )
         directory.mkdir(parents=True, exist_ok=True)
         write_files(configuration, directory)
         shutil.copytree(shared("dialplan"), directory / "dialplan", dirs_exist_ok=True)

@@ -115,7 +115,10 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
     from controller.wiring import running_controller
 
     stop = stop_signal()
-    configuration = node_of(settings, program, sip_port)
+    try:
+        configuration = node_of(settings, program, sip_port)
+    except ValueError as error:
+        raise LauncherError(str(error)) from None
     render_node(configuration)
     asterisk = await start_asterisk(configuration, program)
     try:

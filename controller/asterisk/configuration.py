@@ -4,6 +4,7 @@ The same templates serve the launcher, an operator's own Asterisk and the Docker
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,10 +12,16 @@ from string import Template
 
 from controller.share import shared
 
+CREDENTIAL = re.compile(r"[^\s;\[\]#\\]{1,128}")
+"""What can stand as a user or a password in Asterisk's files: it takes the rest for comments and sections."""
+
 
 @dataclass(frozen=True)
 class NodeConfiguration:
-    """Everything that differs from one Asterisk node to the next; the names are the templates' own."""
+    """Everything that differs from one Asterisk node to the next; the names are the templates' own.
+
+    Raises ValueError for a user or a password that Asterisk would read as another one.
+    """
 
     node_name: str
     etc_dir: Path
@@ -43,6 +50,15 @@ class NodeConfiguration:
     capture_address: str = "127.0.0.1:9060"
     """Where it sends that, host:port."""
     dialplan_dir: Path = field(default_factory=lambda: shared("dialplan"))
+
+    def __post_init__(self) -> None:
+        for name in ("ari_user", "ari_password", "ami_user", "ami_password"):
+            value = getattr(self, name)
+            if value and not CREDENTIAL.fullmatch(value):
+                raise ValueError(
+                    f"asterisk.{name} has a blank, one of ; # [ ] \\, or more than 128 characters: "
+                    "Asterisk's files can't hold it"
+                )
 
     @property
     def recording_dir(self) -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from controller.asterisk import simulated
+from controller.asterisk.configuration import CREDENTIAL
 from controller.asterisk.errors import NoRoute
 from controller.phone_number import PhoneNumber, check_prefix
 
@@ -14,7 +15,6 @@ CONTACT_ENDPOINT = "voicecall-contact"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
-_CREDENTIAL = re.compile(r"[^\s;\[\]#\\]{1,128}")
 _CONTACT = re.compile(
     r"sips?:(\{number\}|[A-Za-z0-9+._~-]{1,64})@[A-Za-z0-9.\[\]:-]{1,253}(;transport=(udp|tcp|tls))?"
 )
@@ -45,7 +45,7 @@ class TrunkConfiguration:
         if not 0 < self.port < 65536:
             raise ValueError(f"trunk {self.name}: port {self.port} is not a port")
         for value in (self.user, self.password):
-            if value is not None and not _CREDENTIAL.fullmatch(value):
+            if value is not None and not CREDENTIAL.fullmatch(value):
                 raise ValueError(f"trunk {self.name}: user or password has characters that SIP can't carry")
         if not 0 <= self.qualify_seconds <= 86400:
             raise ValueError(

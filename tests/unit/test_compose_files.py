@@ -115,3 +115,36 @@ def test_E5_given_nothing_set_when_the_api_is_published_then_this_machine_alone_
 ) -> None:
     published = [port for service in services.values() for port in service.get("ports", ()) if "8080" in port]
     assert published == ["${VOICECALL_PUBLISHED_ADDRESS:-127.0.0.1}:8080:8080"]
+
+
+def test_E5_given_a_password_of_any_characters_when_passed_on_then_it_stands_in_no_address(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    asking = [env for service in services.values() if "VOICECALL_DATABASE__URL" in (env := _set(service))]
+    assert asking
+    for environment in asking:
+        assert "$" not in environment["VOICECALL_DATABASE__URL"]
+        assert environment["PGPASSWORD"] == _set(services["database"])["POSTGRES_PASSWORD"]
+
+
+def _set(service: dict[str, Any]) -> dict[str, str]:
+    environment: dict[str, str] = service.get("environment", {})
+    return environment
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "containers").glob("*.Dockerfile")), ids=lambda file: file.stem
+)
+def test_E5_given_a_clone_that_others_may_not_read_when_an_image_is_built_then_its_user_may(
+    file: Path,
+) -> None:
+    text = file.read_text("utf-8")
+    made_so = re.findall(r"^RUN chmod a\+r (.*)$", text, re.MULTILINE)
+    readable = {pattern for words in made_so for pattern in words.split()}
+    # What is only built from is read by root.
+    final = text.split("\nFROM ${BOOKWORM} AS controller")[-1]
+    for words in re.findall(r"^COPY (?!--from)(.*)$", final, re.MULTILINE):
+        *sources, target = words.split()
+        for source in sources:
+            place = target + Path(source).name if target.endswith("/") else target
+            assert any(Path(place).match(pattern) for pattern in readable), place

@@ -1,5 +1,6 @@
 """`voicecall node-files`: what a node of one's own is configured with."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,35 @@ def test_given_a_port_with_a_controllers_address_when_node_files_are_written_the
 
     assert done.exit_code == 2
     assert "must be an IP address; its port is capture.port" in done.output
+
+
+@pytest.mark.requirement("E5")
+@pytest.mark.parametrize("setting", ["ari_user", "ari_password", "ami_user", "ami_password"])
+@pytest.mark.parametrize("value", ["cut;off", "two words", "#x", "a]b", "back\\slash", "x" * 129])
+def test_E5_given_what_asterisk_would_read_as_another_password_when_files_are_written_then_it_is_refused(
+    tmp_path: Path, setting: str, value: str
+) -> None:
+    asterisk = {"ari_password": "ari", "ami_password": "ami", setting: value}
+    file = tmp_path / "voicecall.toml"
+    file.write_text("[asterisk]\n" + "".join(f"{name} = {json.dumps(it)}\n" for name, it in asterisk.items()))
+
+    done = CliRunner().invoke(app, ["node-files", str(tmp_path / "node"), "--config", str(file)])
+
+    assert done.exit_code == 2
+    assert f"asterisk.{setting} has a blank" in done.output
+    assert value not in done.output
+    assert not (tmp_path / "node").exists()
+
+
+@pytest.mark.requirement("E5")
+def test_E5_given_other_punctuation_in_a_password_when_files_are_written_then_it_stands_there(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "voicecall.toml"
+    file.write_text('[asterisk]\nari_password = "p@s$s:/%w,d"\nami_password = "$x{y}="\n')
+
+    done = CliRunner().invoke(app, ["node-files", str(tmp_path / "node"), "--config", str(file)])
+
+    assert done.exit_code == 0, done.output
+    assert "\npassword = p@s$s:/%w,d\n" in (tmp_path / "node/ari.conf").read_text()
+    assert "\nsecret = $x{y}=\n" in (tmp_path / "node/manager.conf").read_text()
