@@ -12,7 +12,10 @@ RUN groupadd --gid 10001 voicecall \
         /var/lib/voicecall/prompts /var/lib/voicecall/speech /var/lib/voicecall/drafts \
  && chown -R voicecall:voicecall /etc/asterisk /var/spool/asterisk /var/lib/asterisk /run/asterisk \
         /var/log/asterisk /var/lib/voicecall
+# What its files are made from. It reads them at its start: when one of these is another, so is the image, and `up --build` makes
+# Asterisk anew.
+COPY asterisk_conf dialplan controller/asterisk/configuration.py controller/node_command.py /usr/share/voicecall/
 USER voicecall
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=6 \
     CMD ["asterisk", "-rx", "core waitfullybooted"]
-ENTRYPOINT ["asterisk", "-f", "-C", "/etc/asterisk/asterisk.conf"]
+ENTRYPOINT ["asterisk", "-f", "-n", "-C", "/etc/asterisk/asterisk.conf"]

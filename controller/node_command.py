@@ -39,6 +39,9 @@ def node_files(
         list[IPv4Network],
         typer.Option(help="Network in which phones reach the node directly; can stand several times."),
     ] = [],  # noqa: B006 - typer reads it, nobody changes it
+    log_to_console: Annotated[
+        bool, typer.Option(help="Warnings and errors go to Asterisk's standard output too: for containers.")
+    ] = False,
     module_dir: Annotated[
         Path | None, typer.Option(help="Asterisk's modules on the node, if not where it looks itself.")
     ] = None,
@@ -84,6 +87,7 @@ def node_files(
             rtp_last_port=int(last),
             capture="yes" if capture_address else "no",
             capture_address=str(Address(capture_address or whole.capture.address, whole.capture.port)),
+            console_levels="warning,error" if log_to_console else None,
             dialplan_dir=etc / "dialplan",
         )
         directory.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,8 @@ class NodeConfiguration:
     """Whether the node sends what calls say in SIP and RTCP: yes or no."""
     capture_address: str = "127.0.0.1:9060"
     """Where it sends that, host:port."""
+    console_levels: str | None = None
+    """What of its log goes to its standard output as well, such as warning,error; None: nothing."""
     dialplan_dir: Path = field(default_factory=lambda: shared("dialplan"))
 
     def __post_init__(self) -> None:

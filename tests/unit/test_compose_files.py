@@ -9,6 +9,12 @@ import yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[2]
 FILES = ("docker-compose.yml", "docker-compose.wide.yml")
+_MADE_FROM = (
+    "asterisk_conf",
+    "dialplan",
+    "controller/asterisk/configuration.py",
+    "controller/node_command.py",
+)
 _FOR_TRYING_OUT = {"phone-a", "phone-b", "receiver"}
 
 pytestmark = pytest.mark.requirement("E5")
@@ -64,6 +70,9 @@ def test_E5_given_what_asterisks_files_are_made_from_when_it_changes_then_asteri
     making = [service for name, service in services.items() if name.startswith("configure")]
     nodes = [service for name, service in services.items() if name.startswith("asterisk")]
     assert len(making) == len(nodes) > 0
+    # A version that writes other files has another image.
+    dockerfile = (ROOT / nodes[0]["build"]["dockerfile"]).read_text("utf-8")
+    assert set(_MADE_FROM) <= set(re.findall(r"^COPY (.*) \S+$", dockerfile, re.MULTILINE)[0].split())
     for configure, asterisk in zip(making, nodes, strict=True):
         made_from = _variables(configure) - {"VOICECALL_DATABASE_PASSWORD"}
         assert {"VOICECALL_ARI_PASSWORD", "VOICECALL_AMI_PASSWORD"} <= made_from == _variables(asterisk)
@@ -117,6 +126,22 @@ def test_E5_given_nothing_set_when_the_api_is_published_then_this_machine_alone_
     assert published == ["${VOICECALL_PUBLISHED_ADDRESS:-127.0.0.1}:8080:8080"]
 
 
+def test_E5_given_services_that_say_much_when_they_run_then_what_is_kept_of_it_has_an_end(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
+        for folder in service.get("tmpfs", ()):
+            assert "/var/log" not in folder or "size=" in folder, name
+
+
+def test_E5_given_asterisk_in_containers_when_it_warns_then_compose_logs_has_it(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        assert ("--log-to-console" in service.get("command", ())) == name.startswith("configure"), name
+
+
 def test_E5_given_a_password_of_any_characters_when_passed_on_then_it_stands_in_no_address(
     services: dict[str, dict[str, Any]],
 ) -> None:
@@ -141,7 +166,8 @@ def test_E5_given_a_clone_that_others_may_not_read_when_an_image_is_built_then_i
     text = file.read_text("utf-8")
     made_so = re.findall(r"^RUN chmod a\+r (.*)$", text, re.MULTILINE)
     readable = {pattern for words in made_so for pattern in words.split()}
-    # What is only built from is read by root.
+    # What is only built from is read by root; what the image is only told apart by, by nobody.
+    text = text.replace(f"COPY {' '.join(_MADE_FROM)} /usr/share/voicecall/", "")
     final = text.split("\nFROM ${BOOKWORM} AS controller")[-1]
     for words in re.findall(r"^COPY (?!--from)(.*)$", final, re.MULTILINE):
         *sources, target = words.split()

@@ -132,3 +132,15 @@ def test_E5_given_other_punctuation_in_a_password_when_files_are_written_then_it
     assert done.exit_code == 0, done.output
     assert "\npassword = p@s$s:/%w,d\n" in (tmp_path / "node/ari.conf").read_text()
     assert "\nsecret = $x{y}=\n" in (tmp_path / "node/manager.conf").read_text()
+
+
+@pytest.mark.requirement("E5")
+@pytest.mark.parametrize(("options", "expected"), [([], False), (["--log-to-console"], True)])
+def test_E5_given_a_node_in_a_container_when_files_are_written_then_its_log_goes_to_the_console_too(
+    tmp_path: Path, options: list[str], expected: bool
+) -> None:
+    text = (_written(tmp_path, *options) / "logger.conf").read_text()
+
+    assert ("console => warning,error\n" in text) == expected
+    assert text.count("console =>") == expected
+    assert "\nmessages.log => notice,warning,error\n" in text
