@@ -152,11 +152,22 @@ async def take_over(
         if node.name in estate.nodes:
             await _until_done(partial(recoveries[node.name].take_over, estate.application))
 
-    # Side by side: a node that hangs, and of which that is not known yet, must not keep other calls waiting.
+    async def apart(work: Awaitable[None], where: str) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception(
+                "What a controller left is not gone on with",
+                extra={"controller": estate.name, "node": where},
+            )
+
+    elsewhere = _until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names))
+    # Side by side: a node that hangs, and of which that is not known yet, must not keep other calls waiting,
+    # nor one where something goes wrong.
     async with asyncio.TaskGroup() as group:
-        group.create_task(_until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names)))
+        group.create_task(apart(elsewhere, "elsewhere"))
         for node in fleet:
-            group.create_task(go_on_at(node))
+            group.create_task(apart(go_on_at(node), node.name))
 
 
 async def _until_done(work: Callable[[], Awaitable[T]]) -> T:

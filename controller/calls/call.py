@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from random import Random
@@ -148,13 +148,16 @@ _VOICES = ("pre_voice", "wait_voice", "last_minute_voice", "hint_tone", "inspect
 
 
 def restored_plan(service: Service, kept: dict[str, Any] | None) -> Plan:
-    """The plan of a call as far as it was written down."""
+    """The plan of a call as far as it was written down, and this version knows what was."""
     if service is Service.NOTIFICATION:
         return Notification(())
     if service is Service.VERIFICATION:
         return Verification(Prompt("", ""), (), None, 1)
-    values = dict(kept or {})
-    voices = {name: Prompt(**voice) if (voice := values.pop(name, None)) else None for name in _VOICES}
+    values = _known(Callback, kept or {})
+    voices = {
+        name: Prompt(**_known(Prompt, voice)) if (voice := values.pop(name, None)) else None
+        for name in _VOICES
+    }
     return Callback(
         **{
             **values,
@@ -165,6 +168,16 @@ def restored_plan(service: Service, kept: dict[str, Any] | None) -> Plan:
             "last_minute_to": frozenset(values["last_minute_to"]),
         }
     )
+
+
+def unknown_fields(kept: dict[str, Any] | None) -> set[str]:
+    """What of a plan was written down by a newer version, and is nothing to this one."""
+    return set(kept or {}) - _known(Callback, kept or {}).keys()
+
+
+def _known(kind: type[Any], values: dict[str, Any]) -> dict[str, Any]:
+    names = {its.name for its in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 @dataclass(frozen=True)
@@ -259,6 +272,8 @@ class LiveCall:
     """The name of the Asterisk node that it is on."""
     left_at: datetime | None = None
     """The last sign of life of the controller that left it behind, if that is known."""
+    whole: bool = True
+    """False: what is known of it is enough for its record, and not for going on with it."""
 
     def tell(self, kind: Kind, leg: str | None = None, detail: Mapping[str, Any] | None = None) -> Entry:
         """Record that something happened now."""

@@ -10,14 +10,22 @@ whoever had it. That is what its record says, so that nobody pays for an outage.
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from controller import ari
 from controller.asterisk.node import Node
 from controller.calls.at_once import each
-from controller.calls.call import Callback, CallRequest, LiveCall, restored_plan
+from controller.calls.call import (
+    Callback,
+    CalleeMedia,
+    CallRequest,
+    LiveCall,
+    restored_plan,
+    unknown_fields,
+)
 from controller.calls.conversation import bridge_id, call_of_bridge
 from controller.calls.line import call_of_channel, insist
 from controller.calls.outcome import INTERRUPTED
@@ -93,7 +101,7 @@ class Recovery:
     async def close_elsewhere(self, known: Collection[str]) -> None:
         """Close what was left behind on other nodes than those that this controller knows."""
         async with self._turn_elsewhere:
-            left = [call for call in await self._all_left_behind() if call.node not in known]
+            left = await self._left_behind_at(lambda node: node not in known)
             if left:
                 nodes = sorted({call.node for call in left})
                 log.error(
@@ -211,22 +219,37 @@ class Recovery:
 
     async def _left_behind(self) -> list[LiveCall]:
         """What the database has as live on this node and nobody runs."""
-        return [call for call in await self._all_left_behind() if call.node == self._node.name]
+        return await self._left_behind_at(lambda node: node == self._node.name)
 
-    async def _all_left_behind(self) -> list[LiveCall]:
+    async def _left_behind_at(self, is_meant: Callable[[str], bool]) -> list[LiveCall]:
         # Asked first: what ends while it is looked for is still live in what is found. And who was cancelled
         # in closing a call left its end to be written all the same.
         known = self._service.live_ids | self._service.closing_ids
         found = await self._database.read(
             lambda session: [
-                (call, rows.timeline(session, call.id)) for call in rows.live_calls(session, self._controller)
+                (call, rows.timeline(session, call.id))
+                for call in rows.live_calls(session, self._controller)
+                if is_meant(call.node)
             ]
         )
-        return [
-            restored(row, entries, self._clock)
-            for row, entries in found
-            if row.id not in self._service.live_ids | self._service.handed_over_ids | known
-        ]
+        known |= self._service.live_ids | self._service.handed_over_ids
+        calls = [self._restored(row, entries) for row, entries in found if row.id not in known]
+        return [call for call in calls if call is not None]
+
+    def _restored(self, row: Call, entries: list[TimelineEntry]) -> LiveCall | None:
+        """None if not even its record can be made: it must not keep the others from being gone on with."""
+        try:
+            return restored(row, entries, self._clock)
+        except NotRestored:
+            log.exception("A call can't be gone on with as it is written down", extra={"call": row.id})
+        try:
+            return restored(row, entries, self._clock, whole=False)
+        except NotRestored:
+            log.exception(
+                "A call stays open, with its places: a controller of the version that wrote it can end it",
+                extra={"call": row.id},
+            )
+        return None
 
     async def _close(self, snapshot: ari.Snapshot, call: LiveCall) -> None:
         log.warning("A call was left behind and is closed", extra={"call": call.id})
@@ -251,34 +274,81 @@ def talks(call: LiveCall, snapshot: ari.Snapshot) -> bool:
     up = {leg for leg in legs if leg in snapshot.channels and snapshot.channels[leg].state == "Up"}
     bridge = snapshot.bridges.get(bridge_id(call.id))
     answered = call.timeline.leg("b").answered is not None
-    return answered and up == legs and bridge is not None and legs <= set(bridge.channels)
+    return call.whole and answered and up == legs and bridge is not None and legs <= set(bridge.channels)
 
 
-def restored(row: Call, entries: list[TimelineEntry], clock: Clock) -> LiveCall:
-    """A call as far as the database knows it."""
-    request = CallRequest(
-        account_id=row.account_id,
-        app_key=row.app_key,
-        plan=restored_plan(Service(row.service), row.plan),
-        display_number=PhoneNumber(row.display_number),
-        bind_number=PhoneNumber(row.bind_number) if row.bind_number else None,
-        callee=PhoneNumber(row.callee),
-        user_data=row.user_data,
-        status_url=row.status_url,
-        fee_url=row.fee_url,
-        push_profile=PushProfile(row.push_profile),
-    )
-    timeline = Timeline(
-        [
-            # In the call's own row, and no entry in the database.
-            Entry(0, row.accepted_at, Kind.ACCEPTED),
-            *(
-                Entry(entry.sequence, entry.at, Kind(entry.kind), entry.leg, entry.detail or {})
-                for entry in entries
-            ),
-        ]
-    )
+class NotRestored(Exception):
+    """What is written down of a call makes no sense to this version."""
+
+
+_RECORDED = (Kind.CALLOUT, Kind.ALERTING, Kind.ANSWER, Kind.RECORDING)
+"""What a record, and so a bill, can't do without: of these the time is enough."""
+
+
+def restored(row: Call, entries: list[TimelineEntry], clock: Clock, *, whole: bool = True) -> LiveCall:
+    """A call as far as the database knows it, and as this version understands that. Raises NotRestored.
+
+    :param whole: False has only what its record needs.
+    """
+    plan, profile = row.plan, row.push_profile
+    if not whole:
+        plan, profile = _plan_of_columns(row), PushProfile.COMPAT
+    try:
+        request = CallRequest(
+            account_id=row.account_id,
+            app_key=row.app_key,
+            plan=restored_plan(Service(row.service), plan),
+            display_number=PhoneNumber(row.display_number),
+            bind_number=PhoneNumber(row.bind_number) if row.bind_number else None,
+            callee=PhoneNumber(row.callee),
+            user_data=row.user_data,
+            status_url=row.status_url,
+            fee_url=row.fee_url,
+            push_profile=PushProfile(profile),
+        )
+        timeline = Timeline(
+            [
+                # In the call's own row, and no entry in the database.
+                Entry(0, row.accepted_at, Kind.ACCEPTED),
+                *(
+                    Entry(
+                        entry.sequence,
+                        entry.at,
+                        Kind(entry.kind) if whole or entry.kind in _RECORDED else Kind.UNKNOWN,
+                        entry.leg,
+                        entry.detail or {},
+                    )
+                    for entry in entries
+                ),
+            ]
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NotRestored(f"{type(error).__name__}: {error}") from error
+    news = unknown_fields(plan) | {entry.kind for entry in entries if Kind(entry.kind) is Kind.UNKNOWN}
+    if news:
+        log.warning(
+            "What a newer version has written of a call is left out",
+            extra={"call": row.id, "unknown": sorted(news)},
+        )
     timeline.skip(UNWRITTEN)
     return LiveCall(
-        row.id, row.session_id, request, clock, lambda _call, _entry: None, timeline, row.node, row.left_at
+        row.id,
+        row.session_id,
+        request,
+        clock,
+        lambda _call, _entry: None,
+        timeline,
+        row.node,
+        row.left_at,
+        whole,
     )
+
+
+def _plan_of_columns(row: Call) -> dict[str, Any]:
+    """Of a callback's plan what is in its row too."""
+    return {
+        "callee": row.addressee,
+        "display_number": row.second_display_number,
+        "callee_media": CalleeMedia.ALL,
+        "last_minute_to": (),
+    }

@@ -22,6 +22,12 @@ class Kind(StrEnum):
     COLLECTED = "collected"
     RECORDING = "recording"
     DISCONNECT = "disconnect"
+    UNKNOWN = "unknown"
+    """What a newer version has written down: it keeps its place in the timeline, and says nothing."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Kind":
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from controller.calls.cdr import CallDetailRecord
-from controller.calls.recovery import restored
+from controller.calls.recovery import NotRestored, restored
 from controller.calls.timeline import Kind
 from controller.clock import Clock
 from controller.details.steps import MASK
@@ -32,7 +32,11 @@ class Bodies:
     @cached_property
     def _told(self) -> Mapping[int, str]:
         """By the number of the push."""
-        call = restored(self._stored.call, self._stored.entries, self._clock)
+        try:
+            call = restored(self._stored.call, self._stored.entries, self._clock)
+        except NotRestored:
+            # It was written by a newer version, which has said it in its own way.
+            return {}
         bodies = {}
         for entry in call.timeline.entries:
             if not is_told(call, entry):

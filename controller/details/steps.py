@@ -29,7 +29,7 @@ def steps_of(stored: StoredCall, timeline: Timeline, *, digits: bool, say: Say =
         )
         for entry in timeline.entries
         # That it was accepted is in the call's own row.
-        if entry.kind is not Kind.ACCEPTED
+        if entry.kind not in (Kind.ACCEPTED, Kind.UNKNOWN)
     ]
     made += [
         Step(

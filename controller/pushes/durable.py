@@ -11,14 +11,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from sqlmodel import Session
 
 from controller.calls.call import LiveCall
-from controller.calls.recovery import restored
+from controller.calls.recovery import NotRestored, restored
 from controller.calls.timeline import Entry, Kind
 from controller.clock import Clock
 from controller.pushes.courier import Courier
@@ -41,6 +41,9 @@ _GATHERING = 0.1
 
 _AT_ONCE = 200
 """Calls that are told from the database at the same time."""
+
+_NOT_RESTORED_AGAIN = timedelta(hours=1)
+"""Until a call is looked at again that this version makes no sense of: another one may run by then."""
 
 
 class DurableStatuses:
@@ -188,7 +191,19 @@ class DurableStatuses:
             if self._behind.get(call_id) is not written:
                 # More was told meanwhile, and may be missing before what was found.
                 continue
-            call, place, failed = restored(found.call, found.entries, self._clock), found.place, found.failed
+            place, failed = found.place, found.failed
+            try:
+                call = restored(found.call, found.entries, self._clock)
+            except NotRestored:
+                log.exception(
+                    "The status pushes of a call wait for the version that wrote it", extra={"call": call_id}
+                )
+                later = self._clock.now() + _NOT_RESTORED_AGAIN
+                # Those that are due all the time would take the places of others.
+                await self._persistently(
+                    partial(rows.mark_untold, call_id=call_id, delivered=place, attempts=failed, due_at=later)
+                )
+                return
             news = [entry for entry in call.timeline.entries if entry.sequence > max(place, done)]
             for entry in news:
                 if is_told(call, entry):

@@ -8,7 +8,7 @@ from functools import partial
 from sqlmodel import Session
 
 from controller.calls.cdr import CallDetailRecord
-from controller.calls.recovery import restored
+from controller.calls.recovery import NotRestored, restored
 from controller.clock import Clock
 from controller.pushes.courier import Courier
 from controller.pushes.ledger import Ledger
@@ -64,7 +64,10 @@ class Resender:
     def _push(self, told: PushAttempt, stored: StoredCall, attempt: int) -> Push:
         if told.sequence is None:
             return _cdr(stored, attempt)
-        call = restored(stored.call, stored.entries, self.clock)
+        try:
+            call = restored(stored.call, stored.entries, self.clock)
+        except NotRestored:
+            raise NotToldAgain("The call was written by a newer version") from None
         for entry in call.timeline.entries:
             if is_told(call, entry):
                 push = status_push(call, entry, attempt)

@@ -129,6 +129,31 @@ async def test_E2_given_a_node_that_hangs_when_an_estate_is_gone_on_with_then_ca
     assert [it for it in house.did if it not in before] == late[: 1 + its_node]
 
 
+@pytest.mark.requirement("E2")
+async def test_E2_given_a_node_where_it_goes_wrong_when_an_estate_is_gone_on_with_then_others_are_done(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House(nodes=("node1", "node2"))
+
+    async def wrong(_application: str) -> None:
+        raise ValueError("no good")
+
+    monkeypatch.setattr(house.nodes["node1"], "take_over", wrong)
+    house.nodes["node2"].answers.clear()
+    going_on = asyncio.create_task(
+        gone_on_with(Estate("a", "voicecall-a", frozenset(house.names), (), ("live",)), house)
+    )
+    async with asyncio.timeout(5):
+        while not caplog.records:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    house.nodes["node2"].answers.set()
+    await soon(going_on)
+
+    assert "take over voicecall-a on node2" in house.did
+    [record] = caplog.records
+    assert (record.controller, record.node) == ("a", "node1")  # type: ignore[attr-defined]
+
+
 class Estates:
     """Goes on with what controllers left, when it may."""
 

@@ -241,3 +241,22 @@ async def test_B4_given_a_prompt_named_like_markup_when_drawn_then_the_picture_s
 
     assert "<script>" not in picture
     ElementTree.fromstring(picture)
+
+
+NEWER: list[Happening] = [
+    *TALKED[:3],
+    # As a newer version may have it.
+    (5.1, "whisper", "a", {"to": "a"}),  # type: ignore[list-item]
+    *TALKED[3:],
+]
+
+
+async def test_B4_given_an_entry_that_only_a_newer_version_knows_when_told_then_all_else_is(
+    calls: Desk,
+) -> None:
+    known = await told(calls, TALKED, ends.NORMAL, 44.0, plan=callback())
+    report = await told(calls, NEWER, ends.NORMAL, 44.0, plan=callback())
+
+    assert [step.text for step in report.steps] == [step.text for step in known.steps]
+    assert report.legs == known.legs
+    ElementTree.fromstring(timeline_svg(report))

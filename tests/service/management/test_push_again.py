@@ -14,7 +14,7 @@ from unit.pushes.test_cdr_outbox import record
 from controller.calls.timeline import Kind
 from controller.management.roles import Role
 from controller.store.calls import add_entries
-from controller.store.tables import App, Cdr, PushAttempt, PushEndpoint
+from controller.store.tables import App, Call, Cdr, PushAttempt, PushEndpoint
 from testbed.push_receiver import PushReceiver, Reply
 
 pytestmark = [pytest.mark.requirement("B1"), pytest.mark.requirement("B4")]
@@ -171,3 +171,20 @@ async def test_given_another_accounts_push_when_pushed_again_then_there_is_none(
     viewer = await here.ask("POST", f"/push-attempts/{attempt}/push-again", role=Role.VIEWER, of=ALPHA)
 
     assert (other.status, viewer.status) == (404, 403)
+
+
+async def test_given_a_call_that_only_a_newer_version_knows_when_pushed_again_then_it_is_a_conflict(
+    here: World,
+) -> None:
+    """What it said is not seen either; the rest of the call is."""
+    call, attempt = await told(here, "https://customer.example/")
+    newer = update(Call).where(col(Call.id) == call).values(push_profile="of a newer version")
+    await here.write(lambda session: session.execute(newer))
+
+    reply = await here.ask("POST", f"/push-attempts/{attempt}/push-again")
+    seen = await here.ask("GET", f"/calls/{call}?view=debug")
+
+    assert reply.status == 409
+    assert "newer version" in reply.body["detail"]
+    assert seen.status == 200
+    assert [push["body"] for push in seen.body["debug"]["pushes"]] == [None]
