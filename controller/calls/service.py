@@ -102,6 +102,7 @@ class CallService:
             on_recording,
             clock,
             host_name,
+            self._controller,
             cdr_gathering,
             timedelta(seconds=settings.minute),
         )
@@ -203,7 +204,7 @@ class CallService:
     async def _take_back(self, call: LiveCall) -> None:
         """Close a call that nobody was promised, if it was written down."""
         try:
-            await self.close(call, INTERNAL_ERROR)
+            await self._closing.close(call, INTERNAL_ERROR, was_written=False)
         except Fenced:
             log.warning("A call is another controller's now", extra={"call": call.id})
         finally:

@@ -16,6 +16,7 @@ from controller.store.errors import AskedBefore
 from controller.store.limits import KeyUse, Limits, NonceUse, Place, place_for
 from controller.store.prepared import Prepared
 from controller.store.tables import (
+    App,
     Call,
     CallPush,
     Cdr,
@@ -90,9 +91,13 @@ def accept_call(
     if key is not None:
         _INSERT_ONCE.run(session, {**vars(key), "session_id": call["session_id"], "idle": place.idle})
     _INSERT_CALL.run(session, call)
-    if call.get("status_url") and call.get("push_profile") == PushProfile.DURABLE:
+    if _is_durable(call):
         _INSERT_PROGRESS.later(session, {"call_id": call["id"], "delivered": -1, "attempts": 0})
     return place
+
+
+def _is_durable(call: Row) -> bool:
+    return bool(call.get("status_url")) and call.get("push_profile") == PushProfile.DURABLE
 
 
 def _use_up(session: Session, nonce: NonceUse | None) -> None:
@@ -137,6 +142,29 @@ def end_call(
         _INSERT_PUSH.later(session, push)
     if recording is not None:
         _INSERT_RECORDING.later(session, {"call_id": call_id, **recording})
+    return True
+
+
+def is_written(session: Session, call_id: str) -> bool:
+    """Whether there is such a call, ended or not."""
+    return session.execute(select(col(Call.id)).where(col(Call.id) == call_id)).first() is not None
+
+
+def write_anew(session: Session, call: Row, entries: Sequence[Row], tell_again_at: datetime) -> bool:
+    """Write down a call in progress that the database has lost, as in a failover.
+
+    False if its application is lost as well; then nothing is written.
+
+    :param tell_again_at: if by then its durable pushes are not over, all are told again: how far they had
+        come is lost too.
+    """
+    if session.execute(select(col(App.key)).where(col(App.key) == call["app_key"])).first() is None:
+        return False
+    _INSERT_CALL.run(session, call)
+    _INSERT_ENTRY.run_many(session, entries)
+    if _is_durable(call):
+        progress = {"call_id": call["id"], "delivered": -1, "attempts": 0, "due_at": tell_again_at}
+        _INSERT_PROGRESS.run(session, progress)
     return True
 
 

@@ -7,9 +7,11 @@ without that moment. While the database can't be written entries wait, and go wi
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
+
+from sqlmodel import Session
 
 from controller.store.calls import add_entries, add_missing_entries
 from controller.store.database import Database
@@ -25,6 +27,8 @@ _PATIENCE = 0.02
 
 _AGAIN = 0.5
 """Seconds until entries that the database did not take are written again."""
+
+_Add = Callable[[Session, Sequence[Mapping[str, Any]]], None]
 
 
 class Journal:
@@ -74,18 +78,33 @@ class Journal:
     ) -> None:
         add = add_missing_entries if in_doubt else add_entries
         try:
+            await self._put(entries, add)
+        finally:
+            written.set_result(None)
+
+    async def _put(self, entries: list[Mapping[str, Any]], add: _Add) -> None:
+        try:
             await self._database.write(lambda session: add(session, entries), patience=_PATIENCE)
         except Exception as error:
-            if _is_no_good(error):
-                log.exception("Timeline entries are no good", extra={"entries": len(entries)})
-            else:
+            if not _is_no_good(error):
                 log.warning("Timeline entries wait for the database", exc_info=error)
                 self._entries[:0] = entries
                 # The connection may have broken after the commit.
                 self._in_doubt = True
                 self._written_within(_AGAIN)
-        finally:
-            written.set_result(None)
+            elif add is not add_missing_entries:
+                # Some may be there, as those of a call that was written anew with its end.
+                await self._put(entries, add_missing_entries)
+            elif len(entries) == 1:
+                [entry] = entries
+                log.exception(
+                    "A timeline entry can't be written",
+                    extra={"call": entry.get("call_id"), "sequence": entry.get("sequence")},
+                )
+            else:
+                # By halves, until those are found that are no good: they must not take others with them.
+                half = len(entries) // 2
+                await asyncio.gather(*(self._put(part, add) for part in (entries[:half], entries[half:])))
 
     async def __aenter__(self) -> Self:
         return self

@@ -95,6 +95,26 @@ async def test_given_entries_against_the_rules_of_the_table_when_written_then_th
 
 
 @pytest.mark.requirement("E4")
+async def test_given_entries_of_a_call_that_the_database_has_lost_when_written_then_all_others_are(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept, lost = call_row(), "a call that was lost in a failover"
+    await accept(database, Limits(1), kept)
+    sequences = range(1, 12)
+    async with Journal(database) as journal:
+        for sequence in sequences:
+            for call_id in (kept["id"], lost) if sequence in (3, 9) else (kept["id"],):
+                entry = {"call_id": call_id, "sequence": sequence, "at": NOW, "kind": "answer"}
+                written = journal.add({**entry, "leg": None, "detail": None})
+        await written
+
+    found = await database.read(lambda session: [its.sequence for its in timeline(session, kept["id"])])
+    assert found == [*sequences]
+    said = [(record.call, record.sequence) for record in caplog.records]  # type: ignore[attr-defined]
+    assert sorted(said) == [(lost, 3), (lost, 9)]
+
+
+@pytest.mark.requirement("E4")
 async def test_given_entries_whose_commit_is_not_answered_when_more_come_then_all_are_there_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
