@@ -13,6 +13,8 @@ from controller.calls.call import Callback
 from controller.calls.service import Accepted
 from controller.calls.timeline import Kind
 from controller.phone_number import PhoneNumber
+from controller.store import calls as rows
+from controller.store.limits import Place
 from controller.store.tables import App, Call, CallPush, CdrPush, PushProfile, Recording, TimelineEntry
 
 pytestmark = pytest.mark.requirement("E4")
@@ -114,3 +116,20 @@ async def test_given_an_ended_call_when_it_ends_once_more_then_it_is_not_written
     [row] = await house.rows(Call)
     assert (row.state_code, await house.cdrs()) == (8000, {})
     assert house.told.of(accepted.session_id)[-1].kind is not Kind.DISCONNECT
+
+
+async def test_given_a_call_that_could_not_be_written_down_when_taken_back_then_it_is_not_written_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody was promised it: it must not be billed."""
+
+    def fails(*_anything: Any, **_more: Any) -> Place:
+        raise OSError("disk I/O error")
+
+    with monkeypatch.context() as trouble, pytest.raises(OSError, match="disk"):
+        trouble.setattr(rows, "accept_call", fails)
+        await house.start()
+    await house.service.drain(5.0)
+
+    assert house.service.live_ids == house.service.closing_ids == frozenset()
+    assert (await house.rows(Call), await house.cdrs(), house.told.entries) == ([], {}, [])
