@@ -42,8 +42,9 @@ class Gathering:
         self._unclaimed: OrderedDict[str, list[hep.Packet]] = OrderedDict()
         self._legs: dict[str, LegCapture] = {}
         self._heard_at: dict[str, float] = {}
-        self._unread: set[str] = set()
-        """Dialogs with messages since they were last seen to go on: to see that, they are read."""
+        self._unread: dict[str, float] = {}
+        """Dialogs with messages since they were last seen to go on (to see that, they are read), and when the
+        last one came."""
         self._ids: dict[str, list[str]] = {}
         self._shed: OrderedDict[str, str] = OrderedDict()
         """Dialog -> call."""
@@ -94,16 +95,18 @@ class Gathering:
         now = self._now()
         over = len(self._legs) - _MOST_LEGS
         for number, (sip_id, leg) in enumerate(self._legs.items()):
-            quiet = now - self._heard_at[sip_id]
-            if number < over or quiet > _SILENT or (quiet > _QUIET and self._is_over(leg)):
+            if number < over or now - self._heard_at[sip_id] > _SILENT or self._is_over(leg, now):
                 yield leg
 
-    def _is_over(self, leg: LegCapture) -> bool:
-        if leg.sip_id not in self._unread:
+    def _is_over(self, leg: LegCapture, now: float) -> bool:
+        said_at = self._unread.get(leg.sip_id)
+        if said_at is None or now - said_at <= _QUIET:
             return False
         over = leg.is_over
         if not over:
-            self._unread.discard(leg.sip_id)
+            # It talks, as a rule for long: of a call's memory its messages would be a third.
+            del self._unread[leg.sip_id]
+            leg.fold()
         return over
 
     def all(self) -> list[LegCapture]:
@@ -115,7 +118,7 @@ class Gathering:
         if self._legs.pop(leg.sip_id, None) is None:
             return
         del self._heard_at[leg.sip_id]
-        self._unread.discard(leg.sip_id)
+        self._unread.pop(leg.sip_id, None)
         self._bytes -= leg.size
         rest = [sip_id for sip_id in self._ids[leg.call_id] if sip_id != leg.sip_id]
         if rest:
@@ -124,12 +127,12 @@ class Gathering:
             del self._ids[leg.call_id]
 
     def _add(self, leg: LegCapture, packet: hep.Packet) -> None:
-        before = leg.size
+        before, now = leg.size, self._now()
         leg.add(packet)
         if packet.protocol == hep.SIP:
-            self._unread.add(leg.sip_id)
+            self._unread[leg.sip_id] = now
         self._bytes += leg.size - before
-        self._heard_at[leg.sip_id] = self._now()
+        self._heard_at[leg.sip_id] = now
 
     def _has_room(self) -> bool:
         now = self._now()

@@ -38,7 +38,7 @@ class LegCapture(msgspec.Struct):
     """a or b."""
     sip_id: str
     """Call-ID."""
-    messages: list[Message] = []
+    _unfolded: list[Message] = msgspec.field(default_factory=list, name="messages")
     qualities: Qualities = msgspec.field(default_factory=Qualities)
     left_out: int = 0
     """Messages that there was no room for."""
@@ -49,6 +49,21 @@ class LegCapture(msgspec.Struct):
     media_port: int = 0
     """Where Asterisk receives the leg's sound; 0: it has not said yet."""
     _here: str = ""
+    _folded: bytes = b""
+    """The messages that came before `_unfolded`, compressed."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """All that it has said, in order; not to be changed."""
+        if not self._folded:
+            return self._unfolded
+        return msgspec.json.decode(zlib.decompress(self._folded), type=list[Message]) + self._unfolded
+
+    def fold(self) -> None:
+        """Take less memory from now on; to read the messages then takes some 0.02 ms, as this does."""
+        if self._unfolded:
+            self._folded = zlib.compress(msgspec.json.encode(self.messages), 1)
+            self._unfolded = []
 
     @property
     def is_over(self) -> bool:
@@ -71,8 +86,8 @@ class LegCapture(msgspec.Struct):
             self._add_message(packet)
 
     def _add_message(self, packet: hep.Packet) -> None:
-        text, source = sip.shown(packet.payload), str(packet.source)
-        if len(self.messages) >= MOST_MESSAGES or self.size + len(text) > MOST_BYTES:
+        text, source, before = sip.shown(packet.payload), str(packet.source), self.messages
+        if len(before) >= MOST_MESSAGES or self.size + len(text) > MOST_BYTES:
             self.left_out += 1
             return
         # Legs are dialled: the first message is Asterisk's own.
@@ -82,12 +97,13 @@ class LegCapture(msgspec.Struct):
             self.media_port = sip.audio_port(text) or self.media_port
         self.size += len(text)
         # Asterisk notes received messages in whole milliseconds: an answer must not come before its request.
-        at = max(packet.at, self.messages[-1].at) if self.messages else packet.at
-        self.messages.append(Message(at, sent, source, str(packet.destination), text))
+        at = max(packet.at, before[-1].at) if before else packet.at
+        self._unfolded.append(Message(at, sent, source, str(packet.destination), text))
 
     def packed(self) -> bytes:
         """As it is kept."""
-        return zlib.compress(msgspec.json.encode(self), 6)
+        whole = msgspec.structs.replace(self, _unfolded=self.messages, _folded=b"")
+        return zlib.compress(msgspec.json.encode(whole), 6)
 
     @classmethod
     def unpacked(cls, content: bytes) -> Self:

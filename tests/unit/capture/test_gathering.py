@@ -1,7 +1,8 @@
 """Whose messages are whose, and what is shed."""
 
+import msgspec
 import pytest
-from unit.capture.messages import SDP, answer, received, report, request, sent
+from unit.capture.messages import AT, SDP, answer, received, report, request, sent
 
 from controller.capture.gathering import Gathering
 from controller.capture.leg_capture import MOST_MESSAGES, LegCapture
@@ -16,6 +17,11 @@ class Time:
 
     def __call__(self) -> float:
         return self.now
+
+
+def encoded_size(leg: LegCapture) -> int:
+    """Bytes that are held for it, as far as its own fields tell."""
+    return len(msgspec.msgpack.encode(leg))
 
 
 @pytest.fixture
@@ -162,6 +168,43 @@ def test_B4_given_a_leg_that_goes_on_when_it_is_looked_at_again_then_its_message
     time.now = 10.0
     assert list(gathering.finished()) == []
     assert looks == ["call-1"] * 2
+
+
+def test_B4_given_an_answered_leg_with_rtcp_when_it_says_no_more_then_it_takes_less_memory_and_tells_the_same(
+    gathering: Gathering, time: Time
+) -> None:
+    gathering.claim("1200_1", "a", "call-1")
+    for packet in (sent(INVITE), received(answer(200, "OK", body=SDP)), sent(request("ACK"))):
+        gathering.take(packet)
+    (leg,) = gathering.of_call("1200_1")
+    said, loose = leg.messages, encoded_size(leg)
+    for time.now in (2.0, 4.0):
+        gathering.take(report(b'{"report_blocks":[]}', from_phone=True))
+        assert list(gathering.finished()) == []
+
+    assert leg.messages == said
+    assert LegCapture.unpacked(leg.packed()).messages == said
+    assert encoded_size(leg) < 0.7 * loose
+
+    for packet in (sent(request("BYE"), at=AT - 1), received(answer(200, "OK", "BYE"))):
+        gathering.take(packet)
+    assert leg.messages[:3] == said
+    assert [message.at for message in leg.messages] == [AT] * 5
+    time.now = 8.0
+    assert list(gathering.finished()) == [leg]
+
+
+def test_B4_given_a_leg_that_is_folded_again_and_again_when_full_then_the_rest_is_left_out(
+    gathering: Gathering,
+) -> None:
+    gathering.claim("1200_1", "a", "call-1")
+    (leg,) = gathering.of_call("1200_1")
+    for _ in range(MOST_MESSAGES + 5):
+        gathering.take(sent(INVITE))
+        leg.fold()
+
+    assert (len(leg.messages), leg.left_out) == (MOST_MESSAGES, 5)
+    assert leg.size == MOST_MESSAGES * len(INVITE)
 
 
 def test_B4_given_a_leg_whose_end_is_lost_when_nothing_comes_for_long_then_it_is_put_away(
