@@ -15,6 +15,7 @@ from typing import Any
 import uvloop
 from pydantic import SecretStr
 
+from benchmarks.captured import CapturedLegs
 from benchmarks.far_ends import FarEnds
 from benchmarks.product import Product, Use, declaration
 from benchmarks.services import SOUNDS
@@ -41,6 +42,9 @@ _ROUTED_TO = "sip:{number}@127.0.0.1:5070"
 _START = 30.0
 """Seconds that a controller may take until it is ready."""
 
+_NO_CAPTURE = CaptureSettings(enabled=False)
+"""A fake Asterisk that nobody told where to send it says nothing in SIP."""
+
 
 @dataclass
 class FakeNode:
@@ -56,12 +60,16 @@ class FakeNode:
 
 
 @asynccontextmanager
-async def fake_node() -> AsyncIterator[FakeNode]:
-    """A fake Asterisk until the end of the block; prompts last a second."""
+async def fake_node(capture_port: int | None = None) -> AsyncIterator[FakeNode]:
+    """A fake Asterisk until the end of the block; prompts last a second.
+
+    With a `capture_port` it sends there, as HEP, what its legs say in SIP.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "benchmarks.fake_nodes",
+        *([] if capture_port is None else [str(capture_port)]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -90,13 +98,14 @@ async def fake_house(
 ) -> AsyncIterator[FakeHouse]:
     """The controller with the settings it is shipped with, on a node of its own.
 
-    `sections` replace sections of the settings.
+    `sections` replace sections of the settings. Only where they have capture on does the node send any.
     """
     directory.mkdir(parents=True, exist_ok=True)
     for name, sound_file in SOUNDS.items():
         (directory / f"{name}.wav").write_bytes(sound_file)
     async with AsyncExitStack() as stack:
-        node = await stack.enter_async_context(fake_node())
+        capture = (sections or {}).get("capture", _NO_CAPTURE)
+        node = await stack.enter_async_context(fake_node(capture.port if capture.enabled else None))
         settings = _settings(directory, node, node_name).model_copy(update=dict(sections or {}))
         phones = FarEnds([], [f"+86130{leg}" for leg in range(len(use.service.far_ends))])
         file = directory / "declaration.toml"
@@ -123,7 +132,7 @@ def _settings(directory: Path, node: FakeNode, name: str) -> Settings:
             etc_dir=directory / "etc",
         ),
         agi=AgiSettings(enabled=False),
-        capture=CaptureSettings(enabled=False),
+        capture=_NO_CAPTURE,
         speech=SpeechSettings(engine="off"),
         limits=PLENTY,
         details=DetailSettings(keep_days=36500),
@@ -132,9 +141,10 @@ def _settings(directory: Path, node: FakeNode, name: str) -> Settings:
 
 
 _USER = "fake"
+_FOREVER = 86400.0
 
 
-async def main() -> None:
+async def main(capture_port: int | None = None) -> None:
     """Be a fake Asterisk until the input ends; each line is how long prompts last, in seconds."""
     lasting = 1.0
     phone = Behaviour(ring_after=None)
@@ -145,11 +155,22 @@ async def main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    async with asterisk:
+    async with asterisk, asyncio.TaskGroup() as beside:
+        telling = None if capture_port is None else beside.create_task(_tell(asterisk, capture_port))
         print(asterisk.address.url, flush=True)
         async for line in reader:
             lasting = float(line)
+        if telling is not None:
+            telling.cancel()
+
+
+async def _tell(asterisk: FakeAsterisk, capture_port: int) -> None:
+    """Send what legs say until cancelled."""
+    with CapturedLegs(capture_port) as legs:
+        while events := await asterisk.until(lambda: asterisk.events, limit=_FOREVER):
+            while events:
+                legs.tell(events.popleft())
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    uvloop.run(main(*map(int, sys.argv[1:])))
