@@ -4,7 +4,8 @@ Two controllers on fake nodes of their own, one on an empty database and one on 
 turns: at an even rate for the processor time of a call, and for as much as they can do. The calls are of the
 account that has most of those stored, with everything counted that can limit a call. The folder is one
 that `python -m benchmarks.details FOLDER --make` has made (with `--postgresql`, if that is to be measured),
-and keeps the calls that are made here. Without a folder they are made for this alone, which takes minutes.
+and keeps the calls that are made here; one that is older than a day is told as such, as most limits look back
+less. Without a folder they are made for this alone, which takes minutes.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from statistics import median
@@ -28,6 +30,7 @@ from benchmarks.services import NOTIFICATION
 from benchmarks.stored_calls import StoredCalls
 from benchmarks.usage import database_seconds, ratio_by_rounds
 from controller.settings import CallSettings, DatabaseSettings, LimitSettings
+from controller.store.database import Database
 from testbed.postgresql import RunningPostgresql
 
 _RATE, _SECONDS = 50.0, 6.0
@@ -59,6 +62,8 @@ class Cost:
 async def measure(stored: StoredCalls) -> dict[str, object]:
     """All figures."""
     urls = {"empty": _empty(stored), "full": await stored.indexed()}
+    async with Database(urls["full"]) as database:
+        age = await stored.age(database)
     costs = {name: Cost() for name in urls}
     with tempfile.TemporaryDirectory(prefix="vc-stored-") as temporary:
         async with contextlib.AsyncExitStack() as stack:
@@ -89,6 +94,7 @@ async def measure(stored: StoredCalls) -> dict[str, object]:
         "bench": "stored",
         "engine": stored.engine,
         "stored": stored.calls,
+        "hours_old": round(age / timedelta(hours=1), 1),
         "calls_per_s_empty": round(median(empty.calls_per_s), 1),
         "calls_per_s_full": round(median(full.calls_per_s), 1),
         "ratio": round(ratio_by_rounds(full.calls_per_s, empty.calls_per_s), 3),
