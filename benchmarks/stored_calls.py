@@ -83,9 +83,8 @@ class StoredCalls:
     async def newest(self, database: Database) -> datetime:
         """When the last of them was accepted, give or take a call; later ones were made beside them."""
         oldest = select(func.min(col(Call.accepted_at)))
-        return await database.read(lambda session: session.execute(oldest).scalar_one()) + timedelta(
-            days=DAYS
-        )
+        first: datetime = await database.read(lambda session: session.execute(oldest).scalar_one())
+        return first + timedelta(days=DAYS)
 
     async def age(self, database: Database) -> timedelta:
         """Since the last of them; more than a day is told on standard error, with what to do."""
