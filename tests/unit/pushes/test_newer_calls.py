@@ -26,8 +26,8 @@ async def begun(place: House) -> str:
 async def add_entry(database: Database, call_id: str, sequence: int, kind: str, **detail: Any) -> None:
     def write(session: Session) -> None:
         at = session.get_one(Call, call_id).accepted_at
-        entry = {"call_id": call_id, "sequence": sequence, "at": at, "kind": kind, "leg": "a"}
-        session.add(TimelineEntry(**entry, detail=detail or None))
+        own = {"call_id": call_id, "sequence": sequence, "at": at, "kind": kind}
+        session.add(TimelineEntry.model_validate({**own, "leg": "a", "detail": detail or None}))
 
     await database.write(write)
 
