@@ -150,24 +150,14 @@ async def take_over(
         # Its dialplan may have been told to ask the other one.
         await node.announce()
         if node.name in estate.nodes:
-            await _until_done(partial(recoveries[node.name].take_over, estate.application))
+            await recoveries[node.name].take_over(estate.application)
 
-    async def apart(work: Awaitable[None], where: str) -> None:
-        try:
-            await work
-        except Exception:
-            log.exception(
-                "What a controller left is not gone on with",
-                extra={"controller": estate.name, "node": where},
-            )
-
-    elsewhere = _until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names))
     # Side by side: a node that hangs, and of which that is not known yet, must not keep other calls waiting,
     # nor one where something goes wrong.
     async with asyncio.TaskGroup() as group:
-        group.create_task(apart(elsewhere, "elsewhere"))
+        group.create_task(_until_done(partial(recoveries[fleet.first.name].close_elsewhere, fleet.names)))
         for node in fleet:
-            group.create_task(apart(go_on_at(node), node.name))
+            group.create_task(_until_done(partial(go_on_at, node)))
 
 
 async def _until_done(work: Callable[[], Awaitable[T]]) -> T:
