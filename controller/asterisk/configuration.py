@@ -20,7 +20,7 @@ CREDENTIAL = re.compile(r"[^\s;\[\]#\\]{1,128}")
 class NodeConfiguration:
     """Everything that differs from one Asterisk node to the next; the names are the templates' own.
 
-    Raises ValueError for a user or a password that Asterisk would read as another one.
+    Raises ValueError for a user or a password that is empty, or that Asterisk would read as another one.
     """
 
     node_name: str
@@ -56,7 +56,9 @@ class NodeConfiguration:
     def __post_init__(self) -> None:
         for name in ("ari_user", "ari_password", "ami_user", "ami_password"):
             value = getattr(self, name)
-            if value and not CREDENTIAL.fullmatch(value):
+            if not value:
+                raise ValueError(f"asterisk.{name} is empty: whoever reaches the node's ports could enter")
+            if not CREDENTIAL.fullmatch(value):
                 raise ValueError(
                     f"asterisk.{name} has a blank, one of ; # [ ] \\, or more than 128 characters: "
                     "Asterisk's files can't hold it"

@@ -121,6 +121,20 @@ def test_E5_given_what_asterisk_would_read_as_another_password_when_files_are_wr
 
 
 @pytest.mark.requirement("E5")
+@pytest.mark.parametrize("setting", ["ari_user", "ari_password", "ami_user", "ami_password"])
+def test_E5_given_no_password_when_files_are_written_then_it_is_refused(tmp_path: Path, setting: str) -> None:
+    asterisk = {"ari_password": "ari", "ami_password": "ami", setting: ""}
+    file = tmp_path / "voicecall.toml"
+    file.write_text("[asterisk]\n" + "".join(f"{name} = {json.dumps(it)}\n" for name, it in asterisk.items()))
+
+    done = CliRunner().invoke(app, ["node-files", str(tmp_path / "node"), "--config", str(file)])
+
+    assert done.exit_code == 2
+    assert f"asterisk.{setting} is empty" in done.output
+    assert not (tmp_path / "node").exists()
+
+
+@pytest.mark.requirement("E5")
 def test_E5_given_other_punctuation_in_a_password_when_files_are_written_then_it_stands_there(
     tmp_path: Path,
 ) -> None:
