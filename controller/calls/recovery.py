@@ -10,7 +10,7 @@ whoever had it. That is what its record says, so that nobody pays for an outage.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -141,17 +141,23 @@ class Recovery:
         # Before: what another crash leaves behind of them is known until that one.
         await self._database.write(partial(rows.go_on, call_ids=[call.id for call in talking]))
 
+        # Not so of what another application had: of a controller that is gone, or of this one before its
+        # application was renamed, or before it was killed in taking a call over.
+        ours = await self._node.ari.applications.get()
+        ids = {*ours.channel_ids, *ours.bridge_ids}
+
         async def go_on(call: LiveCall) -> None:
-            if await self._hears_of(call):
+            if await self._hears_of(call, ids):
                 self._service.resume(call)
 
         await each(talking, go_on, at_once=_ASKED_AT_ONCE)
 
-    async def _hears_of(self, call: LiveCall) -> bool:
-        """Have the events of an adopted call come to us; False if it ended just now."""
-        if not self._estates:
+    async def _hears_of(self, call: LiveCall, heard: Container[str]) -> bool:
+        """Have the events of a call come to us that are not `heard`; False if it ended just now."""
+        parts = {"channel": (f"{call.id}.a", f"{call.id}.b"), "bridge": (bridge_id(call.id),)}
+        sources = [f"{kind}:{part}" for kind, ids in parts.items() for part in ids if part not in heard]
+        if not sources:
             return True
-        sources = (f"channel:{call.id}.a", f"channel:{call.id}.b", f"bridge:{bridge_id(call.id)}")
         try:
             await self._node.ari.applications.subscribe(*sources)
         except ari.ResponseError:

@@ -86,15 +86,18 @@ async def test_E4_given_a_callback_that_outlived_its_controller_when_a_side_hang
 
 
 @pytest.mark.requirement("E4", "A1.1")
+@pytest.mark.parametrize("renamed", ["controller", "application"])
 async def test_E4_given_a_talking_callback_when_its_controller_is_renamed_and_started_then_it_goes_on(
-    bench: StartBench,
+    bench: StartBench, renamed: str
 ) -> None:
     b = await bench(Answer(), phones={SECOND: Answer()}, controller=False)
     async with b.killed():
         session = await b.call_back(partyTypeRequiredInDisconnect="true")
         await b.b_answered(session)
 
-    b.home.settings = b.home.settings.model_copy(update={"name": "renamed"})
+    asterisk = b.home.settings.asterisk.model_copy(update={"application": "renamed"})
+    changes = {"name": "renamed"} if renamed == "controller" else {"asterisk": asterisk}
+    b.home.settings = b.home.settings.model_copy(update=changes)
     async with b.home.serving(APP_KEY, SECRET) as (b.controller, b.client):
         calls = b.controller.calls
         async with asyncio.timeout(30):
