@@ -72,10 +72,10 @@ demo-compose: setup ## Three calls on the bench of docker-compose.yml, which mus
 demo-compose-wide: setup ## Three calls on the bench of docker-compose.wide.yml, then again without one controller and one node
 	@$(BIN)/python -m testbed.demo.compose_wide
 
-alerts: setup ## The alert rules and the board, as Prometheus reads them and Grafana types them
-	@scripts/setup-promtool
+alerts: setup ## The alert rules and the board, as Prometheus reads and evaluates them and Grafana types them
+	@scripts/setup-prometheus
 	@scripts/setup-grafana-types
-	@$(BIN)/pytest tests/unit/observability/test_alerts.py
+	@$(BIN)/pytest tests/unit/observability/test_alerts.py tests/integration/test_prometheus.py
 
 browser: setup ## The console in a real browser, as people use it
 	@scripts/setup-browser
@@ -121,9 +121,9 @@ crash-postgres: setup ## The same with all data in PostgreSQL
 	@scripts/setup postgresql
 	@$(BIN)/pytest tests/crash -n 4 -m "not long" --engine postgresql
 
-crash-long: setup ## `make crash` with the rows and runs that take longer
+crash-long: setup ## `make crash` with the rows and runs that take longer: ENGINE=sqlite
 	@scripts/setup postgresql
-	@$(BIN)/pytest tests/crash -n 4
+	@$(BIN)/pytest tests/crash -n 4 --engine $(or $(ENGINE),sqlite)
 
 crash-random: setup ## Faults at random under load: SEED=1, FAULTS=100, ENGINE=sqlite
 	@$(if $(filter postgresql,$(ENGINE)),scripts/setup postgresql)

@@ -1,6 +1,7 @@
 """The room of observability, put together: what the rest of the house tells, and what it is asked."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from controller.observability.tracing import Tracing
 from controller.pushes.push import Endpoint, Push
 from controller.pushes.receiver import Delivery
 from controller.settings import Settings, TraceSettings
+from controller.store.tables import Service
 
 if TYPE_CHECKING:
     from controller.observability.span_sending import SpanSender
@@ -231,7 +233,8 @@ def _states(label: str, states: Mapping[str, float]) -> Iterable[Sample]:
 
 
 def _by_service(calls: Iterable[LiveCall]) -> Iterable[Sample]:
-    return _counted("service", (call.request.service.value for call in calls))
+    counted = Counter(call.request.service for call in calls)
+    return [Sample(counted[service], {"service": service.value}) for service in Service]
 
 
 def _limits(label: str, limit: Callable[[str], int | None], names: Iterable[str]) -> Iterable[Sample]:
@@ -240,7 +243,4 @@ def _limits(label: str, limit: Callable[[str], int | None], names: Iterable[str]
 
 
 def _counted(label: str, names: Iterable[str]) -> Iterable[Sample]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return [Sample(count, {label: name}) for name, count in counts.items()]
+    return [Sample(count, {label: name}) for name, count in Counter(names).items()]

@@ -1,6 +1,7 @@
 """Metrics and traces of a real call."""
 
 import asyncio
+import time
 from ipaddress import IPv4Network
 
 import aiohttp
@@ -18,6 +19,9 @@ from testbed.client import CLICK2CALL
 from testbed.push_receiver import Reply
 from testbed.softphone_plan import Answer
 from testbed.speech_server import SpeechServer
+
+BLOCKED = 2.0
+"""Seconds that something keeps the event loop; it is looked at more often than that."""
 
 
 @pytest.mark.requirement("E3")
@@ -105,6 +109,7 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
             # What has arrived at the receiver may not have been answered.
             while (after := await scraped(b))[IN_FLIGHT]:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.05)
+        time.sleep(BLOCKED)  # noqa: ASYNC251 - the controller's loop is this one
         node = b.controller.node.name
         await b.home.asterisk.kill()
         await b.controller.node.ari.wait_lost()
@@ -122,7 +127,6 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     assert 0 < after[setup.format("sum")] < 20
     # Leases.
     used = {
-        'voicecall_live_calls{service="notification"}': 1,
         f'voicecall_app_calls{{app="{APP_KEY}"}}': 1,
         f'voicecall_app_calls_limit{{app="{APP_KEY}"}}': 7,
         'voicecall_account_calls{account="test"}': 1,
@@ -130,6 +134,9 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     }
     assert {name: during[name] for name in used} == used
     assert not used.keys() & (before.keys() | after.keys())
+    live = 'voicecall_live_calls{{service="{}"}}'
+    assert [it[live.format("notification")] for it in (before, during, after)] == [0, 1, 0]
+    assert [during[live.format(service)] for service in ("callback", "verification")] == [0, 0]
     # Nodes.
     up, calls = f'voicecall_node_up{{node="{node}"}}', f'voicecall_node_calls{{node="{node}"}}'
     assert [it[up] for it in (before, during, after, lost)] == [1, 1, 1, 0]
@@ -149,10 +156,21 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     made, reused = (f"voicecall_speech_prompts_{name}_total" for name in ("made", "reused"))
     assert (before[made], during[made], after[made]) == (0, 1, 1)
     assert (before[reused], after[reused]) == (0, 1)
-    # The loop is looked at all the time, and was late by a little.
+    # The loop is looked at all the time, and was late by a little until something blocked it.
     loop = "voicecall_event_loop_lag_seconds_{}"
     assert before[loop.format("count")] < during[loop.format("count")] + 2 < after[loop.format("count")]
     assert 0 < after[loop.format("sum")] < after[loop.format("count")]
+    assert lost[loop.format("sum")] - after[loop.format("sum")] > 0.8 * BLOCKED
+
+
+@pytest.mark.requirement("E3")
+async def test_E3_given_settings_as_shipped_when_a_call_is_over_then_no_trace_was_made_of_it(
+    bench: StartBench,
+) -> None:
+    b = await bench(Answer())
+    await b.over(await b.notify())
+    assert b.receiver.pushes
+    assert [push for push in b.receiver.pushes if push.header("traceparent")] == []
 
 
 @pytest.mark.requirement("E3")

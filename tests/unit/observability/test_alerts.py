@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 RULES = ROOT / "docs/observability/alerts.yml"
 BOARD = ROOT / "docs/observability/grafana-dashboard.json"
 GRAFANA = Path(__file__).parent / "grafana"
-_UNPACKED = ROOT / ".cache/promtool/promtool"
+_UNPACKED = ROOT / ".cache/prometheus/promtool"
 
 pytestmark = pytest.mark.requirement("E3")
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.requirement("E3")
 def promtool() -> str:
     found = str(_UNPACKED) if _UNPACKED.exists() else shutil.which("promtool")
     if found is None:
-        pytest.skip("promtool is not here: scripts/setup-promtool unpacks it")
+        pytest.skip("promtool is not here: scripts/setup-prometheus unpacks it")
     return found
 
 
