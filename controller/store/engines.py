@@ -46,6 +46,7 @@ AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - interval '4
 """One that was paused between statements that it sends together is not idle for the server, which still
 waits for the rest of them.
 """
+_SECRETS: Final = ("password", "sslpassword")
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _NOTICED: Final = {
     "connect_timeout": 5,
@@ -209,5 +210,6 @@ def faults_in_one_line(url: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         said = str(error.orig if isinstance(error, DBAPIError) and error.orig else error)
-        where = _address(url).render_as_string(hide_password=True)
+        # libpq takes passwords as options, too.
+        where = _address(url).difference_update_query(_SECRETS).render_as_string(hide_password=True)
         raise DatabaseUnusable(f"{where}: {' '.join(said.split())}") from error

@@ -281,6 +281,7 @@ FAULTS = {
     "a folder": (lambda folder: f"sqlite:///{folder}", "Is a directory"),
     "no address": (lambda _folder: "hunter2", "database.url is no SQLAlchemy address"),
     "no number": (lambda _folder: "postgresql://u:hunter2@h:port/x", "database.url is no SQLAlchemy address"),
+    "no server": (lambda folder: f"postgresql://u@/x?host={folder}&password=hunter2", "No such file"),
     "unknown": (lambda _folder: "cobol://u:hunter2@h/x", "there is no database called cobol"),
     "no driver": (lambda _folder: "oracle+nothing://u:hunter2@h/x", "no database called oracle+nothing"),
     "no package": (lambda _folder: "mssql+pymssql://u:hunter2@h/x", "needs the package pymssql"),
