@@ -107,7 +107,9 @@ async def _serve(settings: Settings) -> None:
         from controller.wiring import running_controller
 
     stop = stop_signal()
-    async with running_controller(settings, hurry=stop.insisted, hands_over=stop.hands_over) as controller:
+    async with running_controller(
+        settings, asked=stop.asked, hurry=stop.insisted, hands_over=stop.hands_over
+    ) as controller:
         reload_on_hangup(controller)
         say(f"voicecall listens on {controller.url}")
         await tell_first_administrator(controller)

@@ -5,6 +5,7 @@ import getpass
 import secrets
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from controller.clock import SystemClock
 from controller.command import ConfigOption, failure, read_database, read_settings
 from controller.management.passwords import Passwords
 from controller.management.proof import weakness
+from controller.patience import patiently
 from controller.prompts import wav
 from controller.prompts.library import PromptLibrary
 from controller.settings import Settings
@@ -130,7 +132,7 @@ async def _bring_to_date(settings: Settings, faults: list[str], dry_run: bool) -
         raise DeclarationError("\n".join(faults))
     if dry_run:
         await asyncio.to_thread(check_newest, settings.database_url)
-    await asyncio.to_thread(migrate, settings.database_url)
+    await patiently(partial(migrate, settings.database_url))
 
 
 def _weak_passwords(settings: Settings, declared: Declaration) -> list[str]:

@@ -38,6 +38,7 @@ from controller.management.context import management_services
 from controller.membership.skew import ClockSkew
 from controller.notices.outbox import opened_outbox
 from controller.observability.room import opened_observability
+from controller.patience import patiently
 from controller.prompts.library import PromptLibrary
 from controller.prompts.shipped import ShippedPrompts
 from controller.prompts.speech.synthesiser import Synthesiser
@@ -113,19 +114,21 @@ async def running_controller(
     clock: Clock | None = None,
     random: Random | None = None,
     sender: Sender | None = None,
+    asked: asyncio.Event | None = None,
     hurry: asyncio.Event | None = None,
     on_fenced: Callable[[str], None] | None = None,
     hands_over: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Controller]:
     """A controller that takes requests until the end of the block, where it drains; `hurry` cuts that short.
 
+    `asked` ends what may keep it from its start for minutes: others who use tables that it must change.
     `on_fenced` is called when another controller has taken over; without it the process ends on the spot.
     Calls that then still talk go on for the next controller if this one `hands_over`.
 
     Raises DatabaseUnusable, TracingUnavailable, OSError.
     """
     clock, random = clock or SystemClock(), random or SystemRandom()
-    await asyncio.to_thread(migrate, settings.database_url)
+    await patiently(partial(migrate, settings.database_url), asked)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.of(settings))
         await database.write(lambda session: seal_what_is_open(session, (App, Contact, Trunk, User)))

@@ -122,7 +122,7 @@ async def _run(settings: Settings, sip_port: int, program: AsteriskProgram) -> N
     render_node(configuration)
     asterisk = await start_asterisk(configuration, program)
     try:
-        async with running_controller(settings, hurry=stop.insisted) as controller:
+        async with running_controller(settings, asked=stop.asked, hurry=stop.insisted) as controller:
             reload_on_hangup(controller)
             await controller.fleet.wait_ready()
             say(

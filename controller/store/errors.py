@@ -10,6 +10,7 @@
     TurnLost           another controller has the turn, or may have it
     DatabaseClosed     there is nothing open to write to
     DatabaseUnusable   address, file, server or schema are at fault
+    └── TablesInUse    the schema can't be changed while somebody else uses tables
 """
 
 from datetime import timedelta
@@ -64,3 +65,7 @@ class DatabaseClosed(Exception):
 
 class DatabaseUnusable(Exception):
     """Address, file, server or schema are at fault; the text says in one line what, and holds no secret."""
+
+
+class TablesInUse(DatabaseUnusable):
+    """Somebody else uses tables that were to be changed, such as a dump; nothing was changed."""

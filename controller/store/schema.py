@@ -21,6 +21,7 @@ from controller.store import (
 )
 from controller.store.engines import faults_in_one_line, make_engine
 from controller.store.errors import DatabaseUnusable
+from controller.store.held_tables import tables_in_use, wait_briefly
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -52,9 +53,10 @@ def _config(connection: Connection) -> "Config":
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Run the migrations that this database lacks; of several programs that try at once one does.
+    """Run the migrations that this database lacks, all or none; of several programs that try one does.
 
-    Raises DatabaseUnusable, also for a database that a newer program has brought further.
+    Raises DatabaseUnusable, also for a database that a newer program has brought further; TablesInUse if
+    another try, later, may succeed.
     """
     wanted = _newest() if revision == "head" else revision
     with _changing(url) as connection:
@@ -67,7 +69,7 @@ def migrate(url: str, revision: str = "head") -> None:
 def downgrade(url: str, revision: str) -> None:
     """Take the migrations after `revision` back, with what only they have room for; "base" leaves no table.
 
-    Raises DatabaseUnusable.
+    Raises DatabaseUnusable, TablesInUse.
     """
     from alembic import command
 
@@ -82,9 +84,11 @@ def _changing(url: str) -> Iterator[Connection]:
     try:
         with (
             faults_in_one_line(url),
+            tables_in_use(engine),
             engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
+            wait_briefly(connection)
             _present(connection)
             yield connection
     finally:
@@ -140,7 +144,7 @@ def _present(connection: Connection) -> str | None:
     if present is not None and present not in known():
         raise DatabaseUnusable(
             f"the database has schema {present}, this program knows {_newest()} at most: "
-            "run the version that made it, or a newer one"
+            f"run the version that made it, or a newer one"
         )
     return present
 
