@@ -18,6 +18,7 @@ from controller import (
     billing_command,
     call_command,
     content_command,
+    database_command,
     declare_command,
     node_command,
     process,
@@ -82,6 +83,7 @@ app.add_typer(audit_command.app, name="audit")
 app.add_typer(billing_command.app, name="billing")
 app.command()(call_command.calls)
 app.command()(call_command.call)
+app.add_typer(database_command.app, name="database")
 app.command("node-files")(node_command.node_files)
 app.command("apply")(declare_command.apply_command)
 app.command("export")(declare_command.export_command)

@@ -15,7 +15,7 @@ from controller.asterisk.node import Node
 from controller.calls.recovery import Recovery
 from controller.clock import Clock
 from controller.lifecycle import background
-from controller.membership.membership import Membership, OnEstate
+from controller.membership.membership import GONE_ALONE, Membership, OnEstate
 from controller.pushes.room import Pushes
 from controller.settings import Settings
 from controller.store import controllers
@@ -33,8 +33,7 @@ _PAUSE: Final = 1.0
 _ALONE = 5.0
 """Seconds from one sign of life of a controller that has no others to the next: nobody waits for it."""
 
-_SILENT = 12.0
-"""Seconds without a sign of life of a controller that should have been alone after which it is gone."""
+_SILENT = GONE_ALONE
 
 
 async def joined(

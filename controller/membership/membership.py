@@ -32,6 +32,9 @@ CERTAIN = 4.0
 GONE = 6.0
 """Seconds without a sign of life after which a controller is taken over."""
 
+GONE_ALONE = 12.0
+"""The same of one that has its database to itself, and gives its signs less often."""
+
 _LONGEST_GAP = 3.0
 """Seconds between two looks; after more of them nobody is known to have been silent meanwhile."""
 

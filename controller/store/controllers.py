@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Column, ColumnElement, and_, bindparam, delete, or_, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 from sqlmodel import Field, Session, SQLModel, col
 
 from controller.rules.amounts import from_units
@@ -204,6 +216,13 @@ def pulses(session: Session, name: str) -> list[Pulse]:
         select(Controller).where(col(Controller.name) != name, col(Controller.taken_by).is_(None))
     )
     return [_pulse(row) for row in found.scalars()]
+
+
+def signs_of_life(connection: Connection) -> dict[str, tuple[int, int]]:
+    """What counts up, (epoch, beat), of those that have not left, by name; in any schema with controllers."""
+    its = _CONTROLLER.c
+    found = connection.execute(select(its.name, its.epoch, its.beat).where(its.left_at.is_(None)))
+    return {row.name: (row.epoch, row.beat) for row in found}
 
 
 def pulse_of(session: Session, name: str) -> Pulse | None:

@@ -3,7 +3,7 @@
 Alembic is only imported when there is something to bring: every start and every command asks first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,14 +66,18 @@ def migrate(url: str, revision: str = "head") -> None:
             command.upgrade(_config(connection), wanted)
 
 
-def downgrade(url: str, revision: str) -> None:
+def downgrade(
+    url: str, revision: str, check: Callable[[Connection], None] = lambda _connection: None
+) -> None:
     """Take the migrations after `revision` back, with what only they have room for; "base" leaves no table.
 
+    What `check` raises, at the beginning of the transaction, keeps everything as it is.
     Raises DatabaseUnusable, TablesInUse.
     """
     from alembic import command
 
     with _changing(url) as connection:
+        check(connection)
         command.downgrade(_config(connection), revision)
 
 
@@ -126,6 +130,13 @@ def known() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
+def title(revision: str) -> str:
+    """What a migration is for, in a line."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(_MIGRATIONS)).get_revision(revision).doc
+
+
 def _newest() -> str:
     return known()[-1]
 
@@ -144,7 +155,7 @@ def _present(connection: Connection) -> str | None:
     if present is not None and present not in known():
         raise DatabaseUnusable(
             f"the database has schema {present}, this program knows {_newest()} at most: "
-            f"run the version that made it, or a newer one"
+            f"run the version that made it, or a newer one, or take it back with that one, to {_newest()}"
         )
     return present
 

@@ -121,7 +121,7 @@ async def test_E4_given_a_table_that_stays_held_when_migrated_then_it_says_who_t
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("words", [["apply", "empty.toml"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["apply", "empty.toml"], ["database", "downgrade", "0020"]], ids=" ".join)
 async def test_E4_given_a_table_that_stays_held_when_a_command_changes_the_schema_then_it_says_so(
     older: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
