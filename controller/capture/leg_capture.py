@@ -6,6 +6,7 @@ from typing import Final, Self
 import msgspec
 
 from controller.capture import hep, sip
+from controller.capture.folding import folded, unfolded
 from controller.capture.rtcp import Qualities, RtcpError
 
 MOST_MESSAGES: Final = 200
@@ -57,12 +58,12 @@ class LegCapture(msgspec.Struct):
         """All that it has said, in order; not to be changed."""
         if not self._folded:
             return self._unfolded
-        return msgspec.json.decode(zlib.decompress(self._folded), type=list[Message]) + self._unfolded
+        return msgspec.json.decode(unfolded(self._folded), type=list[Message]) + self._unfolded
 
     def fold(self) -> None:
         """Take less memory from now on; to read the messages then takes some 0.02 ms, as this does."""
         if self._unfolded:
-            self._folded = zlib.compress(msgspec.json.encode(self.messages), 1)
+            self._folded = folded(msgspec.json.encode(self.messages))
             self._unfolded = []
 
     @property

@@ -184,7 +184,7 @@ def test_B4_given_an_answered_leg_with_rtcp_when_it_says_no_more_then_it_takes_l
 
     assert leg.messages == said
     assert LegCapture.unpacked(leg.packed()).messages == said
-    assert encoded_size(leg) < 0.7 * loose
+    assert encoded_size(leg) < 0.6 * loose
 
     for packet in (sent(request("BYE"), at=AT - 1), received(answer(200, "OK", "BYE"))):
         gathering.take(packet)
