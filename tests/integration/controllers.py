@@ -25,7 +25,6 @@ from integration.support import (
 )
 from sqlmodel import Session, col, func, select
 
-from controller.asterisk.configuration import NodeConfiguration
 from controller.calls.conversation import bridge_id
 from controller.settings import AsteriskSettings, CaptureSettings, DatabaseSettings, Settings
 from controller.store import controllers
@@ -34,7 +33,6 @@ from controller.store.tables import Call, CallPush, CdrPush
 from testbed.client import CALLSTOP, CLICK2CALL, ApiClient, encoded_url, patiently
 from testbed.controller_process import ControllerProcess, controller_process
 from testbed.phone_call import PhoneCall
-from testbed.platform import node_settings
 from testbed.softphone_plan import Plan
 
 T = TypeVar("T")
@@ -120,8 +118,8 @@ class Group:
             return None
         return answer.session_id if answer.code == "0" else None
 
-    async def call_back(self, member: Member, caller: str = CALLED, called: str = SECOND) -> str:
-        """A callback between the two phones, or other numbers."""
+    async def call_back(self, member: Member, caller: str = CALLED, called: str = SECOND, **more: str) -> str:
+        """A callback between the two phones, or other numbers; `more` are fields of the request."""
         body = {
             "displayNbr": SHOWN,
             "callerNbr": caller,
@@ -129,15 +127,16 @@ class Group:
             "calleeNbr": called,
             "statusUrl": encoded_url(self.bench.receiver.url("/status")),
             "feeUrl": encoded_url(self.bench.receiver.url("/fee")),
+            **more,
         }
         async with ApiClient.open(member.process.url, CALLBACK_KEY, SECRET) as client:
             answer = await patiently(lambda: client.post(CLICK2CALL, body))
         assert answer.code == "0", answer.text
         return answer.session_id
 
-    async def talking(self, member: Member, caller: str = CALLED, called: str = SECOND) -> str:
+    async def talking(self, member: Member, caller: str = CALLED, called: str = SECOND, **more: str) -> str:
         """A callback whose phones talk by now."""
-        session = await self.call_back(member, caller, called)
+        session = await self.call_back(member, caller, called, **more)
         await self.told(session, "answer", called)
         return session
 
@@ -315,7 +314,7 @@ async def several_controllers(
     *plan: Plan,
     phones: Mapping[str, Plan],
     app: Mapping[str, object],
-    nodes: Iterable[NodeConfiguration] = (),
+    nodes: Iterable[AsteriskSettings] = (),
 ) -> AsyncIterator[Group]:
     """A group without members yet; `nodes` are there beside the bench's own."""
     url = database_at(folder / "shared.db")
@@ -327,7 +326,7 @@ async def several_controllers(
         controller=False,
     )
     own = b.home.settings.asterisk
-    settings = [own, *(node_settings(node) for node in nodes)]
+    settings = [own, *nodes]
     if len(settings) > 1:
         whole = AsteriskSettings(nodes=tuple(settings))
         b.home.settings = b.home.settings.model_copy(update={"asterisk": whole})

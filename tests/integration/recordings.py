@@ -37,9 +37,16 @@ async def download_url(
     b: Bench, name: str, key: str = CALLBACK_KEY, created: str | None = None
 ) -> tuple[int, Mapping[str, str], Any]:
     """Ask the wire API where a recording is; does not follow."""
+    return await download_url_at(b.controller.url, name, key, created)
+
+
+async def download_url_at(
+    controller: str, name: str, key: str = CALLBACK_KEY, created: str | None = None
+) -> tuple[int, Mapping[str, str], Any]:
+    """The same of the controller at an address."""
     params = {"fileName": name, "recordDomain": "any"}
     async with (
-        aiohttp.ClientSession(b.controller.url) as http,
+        aiohttp.ClientSession(controller) as http,
         http.get(
             "/rest/provision/voice/record/v1.0",
             params=params,
@@ -53,11 +60,15 @@ async def download_url(
 
 async def fetched(b: Bench, name: str) -> tuple[str, bytes]:
     """(link, bytes) of a recording, once it is there."""
+    return await fetched_from(b.controller.url, name)
 
+
+async def fetched_from(controller: str, name: str) -> tuple[str, bytes]:
+    """The same from the controller at an address."""
     async with asyncio.timeout(10):
-        while (await download_url(b, name))[0] != 301:  # noqa: ASYNC110 - nothing tells when it is there
+        while (await download_url_at(controller, name))[0] != 301:  # noqa: ASYNC110 - nothing tells when
             await asyncio.sleep(0.1)
-    _status, headers, body = await download_url(b, name)
+    _status, headers, body = await download_url_at(controller, name)
     assert body == b""
     async with aiohttp.ClientSession() as http, http.get(headers["Location"]) as answer:
         assert answer.status == 200

@@ -1,4 +1,7 @@
-"""Several controllers on one PostgreSQL and two Asterisk nodes: one is killed that has calls on both."""
+"""Several controllers on one PostgreSQL and two Asterisk nodes: one is killed that has calls on both.
+
+The second node shares no recordings with them.
+"""
 
 import asyncio
 import signal
@@ -17,9 +20,13 @@ from integration.controllers import (
     several_controllers,
     talk,
 )
+from integration.recordings import audio_of, fetched_from
+from integration.several_nodes import NOWHERE
 from integration.support import CALLED, QUICK, SECOND, StartBench
 
 from testbed.asterisk import AsteriskProgram, running_asterisk
+from testbed.listening import tone_share
+from testbed.platform import node_settings
 from testbed.softphone_plan import Answer, Tone
 
 pytestmark = [pytest.mark.requirement("E2", "E4"), pytest.mark.engine("postgresql")]
@@ -41,7 +48,7 @@ async def group(bench: StartBench, tmp_path: Path, program: AsteriskProgram) -> 
             a,
             phones={SECOND: b, THIRD: a, FOURTH: b},
             app={},
-            nodes=[node2.configuration],
+            nodes=[node_settings(node2.configuration, recording_dir=NOWHERE)],
         ) as group,
     ):
         yield group
@@ -90,3 +97,40 @@ async def test_E2_given_calls_on_two_nodes_when_their_controller_is_killed_then_
     assert group.told_once([*talks, *rings])
     codes = [receiver.statuses(session)[-1].info["stateCode"] for session in (*talks, *rings)]
     assert codes == [0, 0, 8000, 8000]
+
+
+@pytest.mark.requirement("A1.5")
+async def test_E2_given_recorded_talks_when_their_controller_is_killed_then_the_heir_has_them_whole(
+    group: Group,
+) -> None:
+    receiver, phones = group.bench.receiver, group.bench.phones
+    a, b = await asyncio.gather(group.start("a"), group.start("b"))
+    for member in (a, b):
+        await group.until(lambda member=member: group.has_all_nodes(member), TAKEN_OVER)
+    talks = [
+        await group.talking(a, recordFlag="true"),
+        await group.talking(a, THIRD, FOURTH, recordFlag="true"),
+    ]
+    talking = time.monotonic()
+    assert {group.node_of(session) for session in talks} == {"node1", "node2"}
+    callers = [await phones[caller].next_call() for caller in (CALLED, THIRD)]
+
+    a.process.send(signal.SIGKILL)
+
+    async def its_calls_are_bs() -> bool:
+        return await group.taken_over("a", by="b") and all(
+            [await group.hears_of("b", session) for session in talks]
+        )
+
+    await group.until(its_calls_are_bs, 2 * TAKEN_OVER)
+    for caller in callers:
+        await caller.hang_up()
+    talked = time.monotonic() - talking
+    for session in talks:
+        cdr = await receiver.wait_cdr(session)
+        _link, file = await fetched_from(b.process.url, cdr["recordObjectName"])
+        recording = audio_of(file)
+        assert recording.seconds > talked - 1, group.node_of(session)
+        for tone in (A_TONE, B_TONE):
+            assert tone_share(recording, tone, 0.5, talked - 1) > 0.25, (group.node_of(session), tone)
+    await group.all_told(talks)
