@@ -35,7 +35,7 @@ from testbed.postgresql import RunningPostgresql
 
 _RATE, _SECONDS = 50.0, 6.0
 _ROUNDS = 5
-_UNDER_WAY, _AT_MOST = 120, 1000.0
+_UNDER_WAY, _AT_MOST = 240, 2000.0
 _FULL_SECONDS = 9.0
 _LIMITS = LimitSettings(
     account_calls_per_second=100_000,
