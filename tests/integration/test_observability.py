@@ -21,7 +21,7 @@ from testbed.softphone_plan import Answer
 from testbed.speech_server import SpeechServer
 
 BLOCKED = 2.0
-"""Seconds that something keeps the event loop; it is looked at more often than that."""
+"""Seconds that something keeps the event loop. It is looked at twice a second: so much of it is not seen."""
 
 
 @pytest.mark.requirement("E3")
@@ -160,7 +160,7 @@ async def test_E3_given_spoken_calls_when_scraped_during_and_after_then_every_pa
     loop = "voicecall_event_loop_lag_seconds_{}"
     assert before[loop.format("count")] < during[loop.format("count")] + 2 < after[loop.format("count")]
     assert 0 < after[loop.format("sum")] < after[loop.format("count")]
-    assert lost[loop.format("sum")] - after[loop.format("sum")] > 0.8 * BLOCKED
+    assert lost[loop.format("sum")] - after[loop.format("sum")] > 0.7 * BLOCKED
 
 
 @pytest.mark.requirement("E3")
