@@ -85,8 +85,9 @@ async def test_E4_given_an_asterisk_that_is_slow_when_its_commands_are_late_then
     w = await world(node={"commands_in_flight": 1, "command_timeout": 10.0})
     accepted: list[Answer] = []
     refused: list[Answer] = []
-    async with slowed(w, running=0.02, stopped=0.4):
-        for _ in range(30):
+    # A fast machine does some twenty commands in a hundredth of a second: fewer than these calls take.
+    async with slowed(w, running=0.01, stopped=0.4):
+        for _ in range(100):
             taken, turned_away = await flood(w, 5)
             accepted += taken
             refused += turned_away
