@@ -33,8 +33,6 @@ _PAUSE: Final = 1.0
 _ALONE = 5.0
 """Seconds from one sign of life of a controller that has no others to the next: nobody waits for it."""
 
-_SILENT = GONE_ALONE
-
 
 async def joined(
     settings: Settings,
@@ -89,7 +87,7 @@ async def inherit(database: Database, name: str, clock: Clock, on_estate: OnEsta
     """
     gone = await _until_done(lambda: database.read(partial(controllers.pulses, name=name)))
     if not all(pulse.left for pulse in gone):
-        await asyncio.sleep(_SILENT)
+        await asyncio.sleep(GONE_ALONE)
     for pulse in gone:
 
         def take(session: Session, seen: Pulse = pulse) -> Estate | None:

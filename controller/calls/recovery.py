@@ -141,13 +141,13 @@ class Recovery:
         # Before: what another crash leaves behind of them is known until that one.
         await self._database.write(partial(rows.go_on, call_ids=[call.id for call in talking]))
 
-        # Not so of what another application had: of a controller that is gone, or of this one before its
-        # application was renamed, or before it was killed in taking a call over.
+        # What another application had is not heard of yet: a gone controller's, or ours under another name.
+        # Whose that was need not be known here: who is killed in taking calls over forgets it.
         ours = await self._node.ari.applications.get()
-        ids = {*ours.channel_ids, *ours.bridge_ids}
+        heard = {*ours.channel_ids, *ours.bridge_ids}
 
         async def go_on(call: LiveCall) -> None:
-            if await self._hears_of(call, ids):
+            if await self._hears_of(call, heard):
                 self._service.resume(call)
 
         await each(talking, go_on, at_once=_ASKED_AT_ONCE)

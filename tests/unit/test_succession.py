@@ -257,7 +257,7 @@ async def test_E4_given_a_controller_without_others_when_it_starts_again_then_it
 async def test_E4_given_a_controller_without_others_when_it_was_renamed_then_it_has_what_it_left_before(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    monkeypatch.setattr(succession, "_SILENT", 0.0)
+    monkeypatch.setattr(succession, "GONE_ALONE", 0.0)
     clock, estates = SetClock(), Estates()
     row = call_row(controller="before", account_id=ACCOUNT, app_key=APP)
     async with Database(copy_database(template, tmp_path / "test.db")) as database:
@@ -293,7 +293,7 @@ async def test_E2_given_a_database_for_one_that_two_use_when_the_other_lives_the
         )
         await database.write(lambda session: rows.accept_call(session, row, None, Limits(100)))
 
-        monkeypatch.setattr(succession, "_SILENT", 0.0)
+        monkeypatch.setattr(succession, "GONE_ALONE", 0.0)
         monkeypatch.setattr(controllers, "take_over", late)
         await succession.inherit(database, "second", clock, estates.take_over)
         found = await database.read(lambda session: session.get_one(Call, row["id"]))
