@@ -193,6 +193,13 @@ class Group:
     async def taken_over(self, name: str, by: str) -> bool:
         return await asyncio.to_thread(self.heir, name) == by
 
+    async def heir_of(self, name: str, timeout: float) -> str:
+        """Wait until somebody has taken over from a controller, and return who."""
+        async with asyncio.timeout(timeout):
+            while (heir := await asyncio.to_thread(self.heir, name)) is None:
+                await asyncio.sleep(0.05)
+        return heir
+
     def to_be_done(self) -> int:
         """Calls that go on, CDRs in the outbox, and durable calls of which something is still to be told."""
         return self.read(

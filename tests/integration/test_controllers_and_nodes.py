@@ -99,6 +99,46 @@ async def test_E2_given_calls_on_two_nodes_when_their_controller_is_killed_then_
     assert codes == [0, 0, 8000, 8000]
 
 
+@pytest.mark.parametrize("heard", [True, False], ids=["it-hears-them", "it-has-just-taken-over"])
+async def test_E2_given_talks_of_a_killed_controller_when_their_heir_is_killed_too_then_the_third_has_them(
+    group: Group, heard: bool
+) -> None:
+    phones = group.bench.phones
+    members = dict(zip("abc", await asyncio.gather(*map(group.start, "abc")), strict=True))
+    for member in members.values():
+        await group.until(lambda member=member: group.has_all_nodes(member), TAKEN_OVER)
+    talks = [await group.talking(members["a"]), await group.talking(members["a"], THIRD, FOURTH)]
+    assert {group.node_of(session) for session in talks} == {"node1", "node2"}
+    pairs = [
+        (await phones[caller].next_call(), await phones[called].next_call())
+        for caller, called in ((CALLED, SECOND), (THIRD, FOURTH))
+    ]
+
+    async def are(name: str) -> bool:
+        return await group.only_talks(*talks) and all(
+            [await group.hears_of(name, session) for session in talks]
+        )
+
+    members["a"].process.send(signal.SIGKILL)
+    heir = await group.heir_of("a", 2 * TAKEN_OVER)
+    if heard:
+        await group.until(lambda: are(heir), TAKEN_OVER)
+    members[heir].process.send(signal.SIGKILL)
+    killed = time.monotonic()
+    [last] = set(members) - {"a", heir}
+    since = await group.until(lambda: are(last), 2 * TAKEN_OVER)
+
+    assert since - killed < TAKEN_OVER
+    assert await group.taken_over(heir, by=last)
+    for first, second in pairs:
+        await talk(first, second)
+        await first.hang_up()
+        await second.ended()
+    await group.all_told(talks)
+    assert group.told_once(talks)
+    assert [group.bench.receiver.statuses(session)[-1].info["stateCode"] for session in talks] == [0, 0]
+
+
 @pytest.mark.requirement("A1.5")
 async def test_E2_given_recorded_talks_when_their_controller_is_killed_then_the_heir_has_them_whole(
     group: Group,
