@@ -104,10 +104,10 @@ class RunningPostgresql:
             found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone()
         return found is not None
 
-    def execute(self, statement: sql.Composed) -> None:
-        """Run one statement in the cluster's own database."""
+    def execute(self, statement: sql.Composed, database: str = "postgres") -> None:
+        """Run one statement, in the cluster's own database if no other is named."""
         with psycopg.connect(
-            host=str(self.directory), dbname="postgres", user="voicecall", autocommit=True
+            host=str(self.directory), dbname=database, user="voicecall", autocommit=True
         ) as connection:
             connection.execute(statement)
 
