@@ -5,7 +5,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -30,7 +30,8 @@ LARGEST = {
 """Bytes, 8 to 10 % more than they had. What they consist of: docs/how-to/docker.md."""
 ENDED_BY = {"asterisk": "TERM", "controller": "TERM", "database": "INT"}
 _BACK_WITHIN = 60.0
-"""Seconds."""
+_HEALTH_SEEN_WITHIN = 90.0
+"""Seconds. A container is unhealthy when it was not well six times in a row, 5 s apart, 3 s each."""
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_E5_given_a_bench_that_is_up_when_passwords_are_changed_then_asterisk_ta
     new.compose("up", "-d", limit=180)
     try:
         end = time.monotonic() + _BACK_WITHIN
-        while not _is_healthy(new.containers()["controller"]):
+        while _health(new.containers()["controller"]) != "healthy":
             assert time.monotonic() < end, "the controller can't use Asterisk"
             # Nothing tells when it is well.
             time.sleep(0.3)
@@ -188,10 +189,63 @@ def test_E5_given_a_process_that_ends_by_itself_when_it_has_then_its_container_i
         time.sleep(0.3)
 
 
-def _is_back(container: Container) -> bool:
-    return _is_healthy(container) and container.attrs["RestartCount"] > 0
+@pytest.mark.long
+@pytest.mark.requirement("E5")
+def test_E5_given_processes_that_do_nothing_when_looked_at_then_their_containers_are_unhealthy_until_they_do(
+    bench: Engine,
+) -> None:
+    running = {name: found for name, found in bench.containers().items() if name in CONTAINERS}
+    _wait_for_health("healthy", running)
+    try:
+        for container in running.values():
+            container.kill("SIGSTOP")
+        _wait_for_health("unhealthy", running)
+    finally:
+        for container in running.values():
+            container.kill("SIGCONT")
+    _wait_for_health("healthy", running)
 
 
-def _is_healthy(container: Container) -> bool:
+@pytest.mark.long
+@pytest.mark.requirement("E5")
+def test_E5_given_a_database_that_is_taken_back_as_the_page_says_when_the_bench_is_up_again_then_it_is_newest(
+    bench: Engine,
+) -> None:
+    """docs/how-to/update.md, "Go back"."""
+
+    def schema() -> str:
+        said = bench.containers()["controller"].exec_run(["voicecall", "doctor"]).output.decode()
+        [found] = re.findall(r"schema (\d+)", said)
+        return str(found)
+
+    newest = schema()
+    before = f"{int(newest) - 1:04}"
+    bench.compose("stop", "controller", limit=60)
+    try:
+        words = ("run", "--rm", "--no-deps", "controller", "database", "downgrade", before)
+        bench.compose(*words, "--dry-run", limit=60)
+        bench.compose(*words, limit=60)
+        # It says where it is now: the newest schema lies ahead.
+        with pytest.raises(AssertionError, match=f"newer than the database's, {before}"):
+            bench.compose(*words[:-1], newest, limit=60)
+    finally:
+        bench.compose("up", "-d", limit=180)
+    _wait_for_health("healthy", {"controller": bench.containers()["controller"]})
+    assert schema() == newest
+
+
+def _wait_for_health(status: str, running: Mapping[str, Container]) -> None:
+    end = time.monotonic() + _HEALTH_SEEN_WITHIN
+    while others := {name: found for name in running if (found := _health(running[name])) != status}:
+        assert time.monotonic() < end, others
+        # Nothing tells.
+        time.sleep(0.5)
+
+
+def _health(container: Container) -> str:
     container.reload()
-    return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
+    return str(container.attrs["State"]["Health"]["Status"])
+
+
+def _is_back(container: Container) -> bool:
+    return _health(container) == "healthy" and container.attrs["RestartCount"] > 0
