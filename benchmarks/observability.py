@@ -3,8 +3,8 @@
 Prints one JSON line.
 
 On: metrics counted and scraped, a trace of every call exported, a JSON log line for whatever happens. Off:
-none of it; the log has warnings alone. Two controllers, each on an Asterisk of its own, are asked by turns at
-an even rate.
+none of it; the log has warnings alone. Two controllers, each on an Asterisk of its own, are asked by turns, at an
+even rate for the processor time of a call, then for as much as they can do.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +22,18 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
-from benchmarks.load import run
+from benchmarks.load import run, saturate
 from benchmarks.product import Product, Use, product
 from benchmarks.services import NOTIFICATION
+from benchmarks.usage import ratio_by_rounds
 from controller.settings import MetricSettings, TraceSettings
 from testbed.asterisk import obtain_asterisk
 
 _RATE, _SECONDS = 50.0, 8.0
 _ROUNDS = 12
+_FULL_ROUNDS = 6
+_UNDER_WAY, _AT_MOST = 480, 400.0
+_FULL_SECONDS = 12.0
 _SCRAPE_EVERY = 5.0
 
 
@@ -39,7 +43,13 @@ class Cost:
 
     controller: list[float] = field(default_factory=list)
     asterisk: list[float] = field(default_factory=list)
+    calls_per_s: list[float] = field(default_factory=list)
+    """At most."""
     faults: dict[str, float] = field(default_factory=dict)
+
+    def add_faults(self, name: str, faults: Mapping[str, float]) -> None:
+        """Remember what went wrong on this side."""
+        self.faults |= {f"{name}: {what}": much for what, much in faults.items()}
 
     @property
     def by_asterisk(self) -> float:
@@ -96,12 +106,18 @@ async def measure(directory: Path) -> dict[str, object]:
         for side in sides.values():
             await run(side, _RATE, _SECONDS)
         for number in range(_ROUNDS):
-            for name in list(sides)[:: 1 if number % 2 else -1]:
+            for name in _in_turn(sides, number):
                 trial = await run(sides[name], _RATE, _SECONDS)
                 print(f"{name:4}{trial}", file=sys.stderr, flush=True)
                 costs[name].controller.append(trial.cpu_ms["controller"])
                 costs[name].asterisk.append(trial.cpu_ms["asterisk"])
-                costs[name].faults |= {f"{name}: {what}": much for what, much in trial.faults.items()}
+                costs[name].add_faults(name, trial.faults)
+        for number in range(_FULL_ROUNDS):
+            for name in _in_turn(sides, number):
+                busy = await saturate(sides[name], _UNDER_WAY, _FULL_SECONDS, _AT_MOST)
+                print(f"{name:4}{busy}", file=sys.stderr, flush=True)
+                costs[name].calls_per_s.append(busy.calls_per_s)
+                costs[name].add_faults(name, busy.faults)
         if scraping.done():
             scraping.result()
     off_ms, on_ms = (median(costs[name].controller) for name in ("off", "on"))
@@ -114,10 +130,18 @@ async def measure(directory: Path) -> dict[str, object]:
         "asterisk_cpu_ms_per_call": round(median(costs["off"].asterisk + costs["on"].asterisk), 2),
         "overhead": round(1 - (1 + off) / (1 + on), 4),
         "overhead_of_controller": round(1 - off / on, 4),
+        "most_calls_per_s_off": round(median(costs["off"].calls_per_s), 1),
+        "most_calls_per_s_on": round(median(costs["on"].calls_per_s), 1),
+        "overhead_at_most": round(1 - ratio_by_rounds(costs["on"].calls_per_s, costs["off"].calls_per_s), 4),
         "trace_bytes": collector.bytes,
         "faults": costs["off"].faults | costs["on"].faults,
         "load_average": round(os.getloadavg()[0], 1),
     }
+
+
+def _in_turn(sides: Iterable[str], number: int) -> list[str]:
+    """Who is second in one round is first in the next."""
+    return list(sides)[:: 1 if number % 2 else -1]
 
 
 async def _scrape(url: str) -> None:
