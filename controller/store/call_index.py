@@ -12,7 +12,7 @@ find is held against the entry, so they need not be exact. Entries are ordered b
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,12 @@ class Progress:
     call_id: str = ""
 
 
+# Many rows are written and read by few statements: for each row that it writes or reads the driver lets go of
+# the interpreter, and a thread that does so 100,000 times in a row takes it from the event loop as often.
+_COLUMNS = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(9))
+_ADD_ENTRIES = f"INSERT INTO entry SELECT {_COLUMNS} FROM json_each(?)"  # noqa: S608 - only numbers
+
+
 def progress(session: Session) -> Progress:
     """How far the index has come."""
     row = session.connection().exec_driver_sql("SELECT number, call_id FROM progress").one_or_none()
@@ -102,8 +108,8 @@ def add(session: Session, entries: Sequence[Entry]) -> None:
     ordered = sorted(entries, key=lambda entry: entry.place)
     positions = _free(connection, [entry.place.position for entry in ordered])
     rows = [_row(position, entry) for position, entry in zip(positions, ordered, strict=True)]
-    connection.exec_driver_sql("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    connection.exec_driver_sql("INSERT INTO loose VALUES (?)", [(position,) for position in positions])
+    connection.exec_driver_sql(_ADD_ENTRIES, (json.dumps(rows),))
+    connection.exec_driver_sql("INSERT INTO loose SELECT value FROM json_each(?)", (json.dumps(positions),))
     connection.exec_driver_sql("DELETE FROM progress")
     connection.exec_driver_sql("INSERT INTO progress VALUES (?, ?)", (last.number, last.place.call_id))
     if _count_loose(connection) >= BLOCK:
@@ -117,24 +123,26 @@ def _count_loose(connection: Any) -> int:
 
 def _seal(connection: Any) -> None:
     """Make a block of the entries that are in none."""
-    columns = (*_VALUES, *_TEXTS)
-    rows = connection.exec_driver_sql(
-        f"SELECT entry.position, {', '.join(columns)} "  # noqa: S608 - only names of ours
-        "FROM loose CROSS JOIN entry USING (position) ORDER BY loose.position LIMIT ?",
+    columns = ("position", *_VALUES, *_TEXTS)
+    found = connection.exec_driver_sql(
+        f"SELECT {', '.join(f'json_group_array({name})' for name in columns)} "  # noqa: S608 - names of ours
+        f"FROM (SELECT entry.position, {', '.join(columns[1:])} "
+        "FROM loose CROSS JOIN entry USING (position) ORDER BY loose.position LIMIT ?)",
         (postings.LARGEST,),
-    ).all()
-    positions, *fields = zip(*rows, strict=True)
-    texts = dict(zip(columns, fields, strict=True))
+    ).one()
+    texts = {name: json.loads(column) for name, column in zip(columns, found, strict=True)}
+    positions = texts["position"]
     block_id = connection.exec_driver_sql(
         "INSERT INTO block (oldest, newest, size) VALUES (?, ?, ?) RETURNING id",
         (positions[0], positions[-1], len(positions)),
     ).scalar_one()
-    connection.exec_driver_sql(
-        "INSERT INTO piece VALUES (?, ?)",
-        [
+    _insert(
+        connection,
+        "piece",
+        (
             (block_id << _PIECE_BITS | number, np.array(positions[begin : begin + PIECE], "<i8").tobytes())
             for number, begin in enumerate(range(0, len(positions), PIECE))
-        ],
+        ),
     )
     words = chain(
         *(
@@ -143,12 +151,21 @@ def _seal(connection: Any) -> None:
         ),
         *(postings.part_postings(field, texts[name]) for name, field in _TEXTS.items()),
     )
-    connection.exec_driver_sql(
-        "INSERT INTO posting VALUES (?, ?)",
-        [(block_id << WORD_BITS | word, places) for word, places in words],
-    )
+    _insert(connection, "posting", ((block_id << WORD_BITS | word, places) for word, places in words))
     connection.exec_driver_sql("DELETE FROM loose WHERE position <= ?", (positions[-1],))
 
+
+def _insert(connection: Any, table: str, rows: Iterator[tuple[int, bytes]]) -> None:
+    while some := list(islice(rows, _AT_ONCE)):
+        values = ", ".join(["(?, ?)"] * len(some))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} VALUES {values}",  # noqa: S608 - only names of ours
+            tuple(chain(*some)),
+        )
+
+
+_AT_ONCE = 500
+"""Rows of one statement."""
 
 _Row = tuple[int, str, str, str, str, int, str, str, str]
 
