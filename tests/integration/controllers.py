@@ -196,7 +196,7 @@ class Group:
     async def heir_of(self, name: str, timeout: float) -> str:
         """Wait until somebody has taken over from a controller, and return who."""
         async with asyncio.timeout(timeout):
-            while (heir := await asyncio.to_thread(self.heir, name)) is None:
+            while (heir := await asyncio.to_thread(self.heir, name)) is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         return heir
 

@@ -18,6 +18,7 @@ from controller.observability.span_sending import SpanSender
 from controller.observability.spans import Span
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
+BATCH, ROOM = span_sending._AT_A_TIME, span_sending._MOST
 
 
 class Collector:
@@ -68,15 +69,18 @@ def span(number: int) -> Span:
 
 
 @pytest.mark.requirement("E3")
-async def test_given_many_spans_when_they_are_a_batch_then_they_go_at_once_and_in_order() -> None:
+async def test_given_many_spans_when_they_make_batches_then_these_go_at_once_and_the_rest_later() -> None:
     collector = Collector()
     sender = SpanSender(collector)
     async with running(sender):
-        for number in range(2100):
+        for number in range(2 * BATCH + 100):
             sender.send(span(number))
-        await collector.until(2100)
-        assert [len(batch) for batch in collector.batches] == [1024, 1024, 52]
-        assert collector.got == [str(number) for number in range(2100)]
+        await collector.until(2 * BATCH)
+        for number in range(2 * BATCH + 100, 3 * BATCH):
+            sender.send(span(number))
+        await collector.until(3 * BATCH)
+        assert [len(batch) for batch in collector.batches] == [BATCH] * 3
+        assert collector.got == [str(number) for number in range(3 * BATCH)]
 
 
 @pytest.mark.requirement("E3")
@@ -99,17 +103,19 @@ async def test_given_a_collector_that_hangs_when_many_spans_come_then_the_oldest
     collector.free.clear()
     sender = SpanSender(collector)
     async with running(sender):
-        for number in range(1024):
+        for number in range(BATCH):
             sender.send(span(number))
         await asyncio.sleep(0)
         async with asyncio.timeout(10):
             while sender._waiting:  # noqa: ASYNC110 - its task takes them
                 await asyncio.sleep(0.005)
-        for number in range(1024, 17 * 1024 + 3):
+        for number in range(BATCH, BATCH + ROOM + 3):
             sender.send(span(number))
         collector.free.set()
-        await collector.until(17 * 1024)
-        assert collector.got == [str(number) for number in (*range(1024), *range(1027, 17 * 1024 + 3))]
+        await collector.until(BATCH + ROOM)
+        assert collector.got == [
+            str(number) for number in (*range(BATCH), *range(BATCH + 3, BATCH + ROOM + 3))
+        ]
         (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
         assert vars(line)["spans"] == 3
 
@@ -122,22 +128,22 @@ async def test_given_an_exporter_that_fails_when_more_spans_come_then_they_are_s
     collector.fault = RuntimeError("out of order")
     sender = SpanSender(collector)
     async with running(sender) as task:
-        for number in range(1024):
+        for number in range(BATCH):
             sender.send(span(number))
-        await collector.until(1024)
+        await collector.until(BATCH)
         collector.fault = None
-        for number in range(1024):
+        for number in range(BATCH):
             sender.send(span(number))
-        await collector.until(2048)
+        await collector.until(2 * BATCH)
         assert not task.done()
         (line,) = caplog.records
         assert line.getMessage() == "Spans are lost: they can't be sent"
-        assert vars(line)["spans"] == 1024
+        assert vars(line)["spans"] == BATCH
 
 
 @pytest.mark.requirement("E3")
 @pytest.mark.parametrize(
-    ("result", "sent"), [(SpanExportResult.SUCCESS, [1024, 976]), (SpanExportResult.FAILURE, [1024])]
+    ("result", "sent"), [(SpanExportResult.SUCCESS, [BATCH, 976]), (SpanExportResult.FAILURE, [BATCH])]
 )
 async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_none(
     caplog: pytest.LogCaptureFixture, result: SpanExportResult, sent: list[int]
@@ -145,18 +151,18 @@ async def test_given_spans_when_closed_then_they_go_unless_the_collector_takes_n
     collector = Collector()
     collector.result = result
     sender = SpanSender(collector)
-    for number in range(2000):
+    for number in range(BATCH + 976):
         sender.send(span(number))
     sender.close()
     assert [len(batch) for batch in collector.batches] == sent
     assert collector.closed
     lost = [vars(record)["spans"] for record in caplog.records]
-    assert lost == ([] if result is SpanExportResult.SUCCESS else [2000])
+    assert lost == ([] if result is SpanExportResult.SUCCESS else [BATCH + 976])
 
 
 @pytest.mark.parametrize(
     ("result", "sent", "lost"),
-    [(SpanExportResult.SUCCESS, [1024, 3], 0), (SpanExportResult.FAILURE, [1024], 1027)],
+    [(SpanExportResult.SUCCESS, [BATCH, 3], 0), (SpanExportResult.FAILURE, [BATCH], BATCH + 3)],
 )
 async def test_given_a_batch_under_way_when_ended_then_it_is_sent_or_counted_before_anything_is_shut(
     caplog: pytest.LogCaptureFixture, result: SpanExportResult, sent: list[int], lost: int
@@ -166,7 +172,7 @@ async def test_given_a_batch_under_way_when_ended_then_it_is_sent_or_counted_bef
     collector.free.clear()
     sender = SpanSender(collector)
     async with running(sender):
-        for number in range(1024):
+        for number in range(BATCH):
             sender.send(span(number))
         async with asyncio.timeout(10):
             while not collector.asked:  # noqa: ASYNC110 - a thread asks
@@ -223,7 +229,7 @@ class Server:
 
 
 @pytest.mark.requirement("E3")
-@pytest.mark.parametrize(("sent", "kept"), [(2100, 2100), (16 * 1024 + 7, 16 * 1024)])
+@pytest.mark.parametrize(("sent", "kept"), [(2 * BATCH + 52, 2 * BATCH + 52), (ROOM + 7, ROOM)])
 async def test_E3_given_a_collector_that_is_down_when_it_is_back_then_it_has_all_that_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sent: int, kept: int
 ) -> None:
@@ -234,11 +240,11 @@ async def test_E3_given_a_collector_that_is_down_when_it_is_back_then_it_has_all
     with collector.running() as endpoint:
         sender = SpanSender(opened_exporter(endpoint, "host"))
         async with running(sender):
-            for number in range(1024):
+            for number in range(BATCH):
                 sender.send(span(number))
             # A batch that is under way while it is down comes back too.
             await asyncio.to_thread(collector.asked.wait, 10)
-            for number in range(1024, sent):
+            for number in range(BATCH, sent):
                 sender.send(span(number))
             collector.asked.clear()
             await asyncio.to_thread(collector.asked.wait, 10)
