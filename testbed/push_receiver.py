@@ -95,6 +95,14 @@ class StatusPush:
     push: Push
 
 
+HEALTH = "/healthz"
+"""A GET of this is no push: it is for whoever wants to know whether the receiver serves."""
+
+
+async def _is_well(_request: web.Request) -> web.Response:
+    return web.Response()
+
+
 class PushReceiver:
     """A server that is running; `start` makes one."""
 
@@ -122,6 +130,7 @@ class PushReceiver:
         if behaviours:
             receiver.plan(*behaviours)
         application = web.Application(client_max_size=64 << 20)
+        application.router.add_get(HEALTH, _is_well)
         application.router.add_route("*", "/{path:.*}", receiver._handle)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()

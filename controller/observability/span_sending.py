@@ -13,8 +13,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from controller.observability.spans import Span
 
-_AT_A_TIME: Final = 4096
-_MOST: Final = 4 * _AT_A_TIME
+_AT_A_TIME: Final = 2048
+"""Some 450 KB: what stands before a collector may take no more than 1 MB."""
+_MOST: Final = 8 * _AT_A_TIME
 """Spans that wait while the collector takes none, some 10 MB; then the oldest are lost."""
 _PATIENCE: Final = 5.0
 """Seconds that a few spans wait for more, and all of them for a collector that takes none."""

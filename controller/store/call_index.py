@@ -89,7 +89,7 @@ class Progress:
 
 
 # Many rows are written and read by few statements: for each row that it writes or reads the driver lets go of
-# the interpreter, and a thread that does so 100,000 times in a row takes it from the event loop as often.
+# the interpreter, and a thread that does so 80,000 times in a row takes it from the event loop as often.
 _COLUMNS = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(9))
 _ADD_ENTRIES = f"INSERT INTO entry SELECT {_COLUMNS} FROM json_each(?)"  # noqa: S608 - only numbers
 

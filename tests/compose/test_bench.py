@@ -198,11 +198,11 @@ def test_E5_given_processes_that_do_nothing_when_looked_at_then_their_containers
     _wait_for_health("healthy", running)
     try:
         for container in running.values():
-            container.kill("SIGSTOP")
+            _signal_all(container, "STOP")
         _wait_for_health("unhealthy", running)
     finally:
         for container in running.values():
-            container.kill("SIGCONT")
+            _signal_all(container, "CONT")
     _wait_for_health("healthy", running)
 
 
@@ -218,13 +218,14 @@ def test_E5_given_a_database_that_is_taken_back_as_the_page_says_when_the_bench_
         [found] = re.findall(r"schema (\d+)", said)
         return str(found)
 
+    _wait_for_health("healthy", {"controller": bench.containers()["controller"]})
     newest = schema()
     before = f"{int(newest) - 1:04}"
     bench.compose("stop", "controller", limit=60)
     try:
         words = ("run", "--rm", "--no-deps", "controller", "database", "downgrade", before)
-        bench.compose(*words, "--dry-run", limit=60)
-        bench.compose(*words, limit=60)
+        assert "nothing was changed" in bench.compose(*words, "--dry-run", limit=60)
+        assert f"has schema {newest}; taken back" in bench.compose(*words, limit=60)
         # It says where it is now: the newest schema lies ahead.
         with pytest.raises(AssertionError, match=f"newer than the database's, {before}"):
             bench.compose(*words[:-1], newest, limit=60)
@@ -232,6 +233,12 @@ def test_E5_given_a_database_that_is_taken_back_as_the_page_says_when_the_bench_
         bench.compose("up", "-d", limit=180)
     _wait_for_health("healthy", {"controller": bench.containers()["controller"]})
     assert schema() == newest
+
+
+def _signal_all(container: Container, signal: str) -> None:
+    """To all processes of a container; those within can't stop their first one."""
+    container.exec_run(["sh", "-c", f"kill -{signal} -1"])
+    container.kill(f"SIG{signal}")
 
 
 def _wait_for_health(status: str, running: Mapping[str, Container]) -> None:

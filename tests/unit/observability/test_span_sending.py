@@ -35,9 +35,10 @@ class Collector:
     def export(self, spans: Sequence[Span], /) -> SpanExportResult:
         self.asked = True
         self.free.wait(10)
+        fault = self.fault
         self.batches.append([span.part for span in spans])
-        if self.fault is not None:
-            raise self.fault
+        if fault is not None:
+            raise fault
         return self.result
 
     def shutdown(self) -> None:
