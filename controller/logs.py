@@ -113,7 +113,7 @@ def set_up_logs(level: str = "INFO") -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # What no formatter of ours shows need not be found out for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # As the documentation of `logging` has it: where a line was logged from.
+    # Where a line was logged from; the documentation of `logging` names this way to leave it out.
     logging._srcfile = None
     # These speak of every migration step and every AMI action.
     for name in ("alembic", "panoramisk"):

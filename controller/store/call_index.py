@@ -90,8 +90,8 @@ class Progress:
 
 # Many rows are written and read by few statements: for each row that it writes or reads the driver lets go of
 # the interpreter, and a thread that does so 80,000 times in a row takes it from the event loop as often.
-_COLUMNS = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(9))
-_ADD_ENTRIES = f"INSERT INTO entry SELECT {_COLUMNS} FROM json_each(?)"  # noqa: S608 - only numbers
+_EACH_COLUMN = ", ".join(f"json_extract(value, '$[{column}]')" for column in range(9))
+_ADD_ENTRIES = f"INSERT INTO entry SELECT {_EACH_COLUMN} FROM json_each(?)"  # noqa: S608 - only numbers
 
 
 def progress(session: Session) -> Progress:
@@ -130,8 +130,8 @@ def _seal(connection: Any) -> None:
         "FROM loose CROSS JOIN entry USING (position) ORDER BY loose.position LIMIT ?)",
         (postings.LARGEST,),
     ).one()
-    texts = {name: json.loads(column) for name, column in zip(columns, found, strict=True)}
-    positions = texts["position"]
+    positions, *fields = map(json.loads, found)
+    texts = dict(zip(columns[1:], fields, strict=True))
     block_id = connection.exec_driver_sql(
         "INSERT INTO block (oldest, newest, size) VALUES (?, ?, ?) RETURNING id",
         (positions[0], positions[-1], len(positions)),
